@@ -596,6 +596,14 @@ enum ll_code environment_cursor_put(struct environment_cursor *cursor, struct sl
 	return rc ? fail(cursor->environment, rc, "write a row", error) : LL_OK;
 }
 
+enum ll_code environment_cursor_replace(struct environment_cursor *cursor, struct slice key, struct slice value,
+					struct error *error)
+{
+	MDB_val k = val_of(key), v = val_of(value);
+	int rc = TRY("mdb_cursor_put", mdb_cursor_put(cursor->cursor, &k, &v, MDB_CURRENT));
+	return rc ? fail(cursor->environment, rc, "write a row", error) : LL_OK;
+}
+
 enum ll_code environment_cursor_delete(struct environment_cursor *cursor, struct error *error)
 {
 	int rc = TRY("mdb_cursor_del", mdb_cursor_del(cursor->cursor, 0));

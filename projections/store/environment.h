@@ -105,7 +105,10 @@ enum ll_code environment_cursor_move(struct environment_cursor *cursor, enum env
 				     struct slice *value, struct error *error) LL_CHECKED;
 enum ll_code environment_cursor_put(struct environment_cursor *cursor, struct slice key, struct slice value, bool append,
 				    struct error *error) LL_CHECKED;
-/* Removes the row that it stands on; it then stands on the next one. */
+/* A new value for the row that it stands on, whose key is `key`. */
+enum ll_code environment_cursor_replace(struct environment_cursor *cursor, struct slice key, struct slice value,
+					struct error *error) LL_CHECKED;
+/* Removes the row that it stands on; MOVE_NEXT then gives the one behind it. */
 enum ll_code environment_cursor_delete(struct environment_cursor *cursor, struct error *error) LL_CHECKED;
 
 /* ---- upkeep ---- */

@@ -156,7 +156,7 @@ static inline uint64_t *slot_find(struct table *table, uint32_t tag, struct slic
 		if ((uint32_t)(slot >> 32) != tag)
 			continue;
 		struct row *row = row_at(table, (uint32_t)slot);
-		if (row->key_size == key.size && memcmp(row->bytes, key.at, key.size) == 0)
+		if (row->key_size == key.size && row_bytes_equal(row->bytes, key.at, key.size))
 			return &table->slots[i];
 	}
 }
