@@ -8,6 +8,7 @@
 #include "engine/writer/builder.h"
 #include "engine/writer/recent.h"
 #include "engine/writer/version.h"
+#include "schemas/command_hash.h"
 #include "schemas/wire/ensure.h"
 
 enum {
@@ -37,8 +38,7 @@ struct writer {
 	struct pending_queue held;      /* without one; answered when that block is committed */
 	bool block_is_out;              /* a block was appended and not yet read back */
 	uint64_t block_end;             /* the entry after its last one */
-	int64_t out_since_ms;
-	struct timespec out_since;
+	int64_t out_since_ms, out_since_us;
 
 	uint8_t attempts[ATTEMPTS_KEPT][LEDGER_UUID_BYTES]; /* uuids of own claims, a ring */
 	unsigned attempt; /* index of the newest; others are abandoned */
@@ -55,7 +55,7 @@ struct writer {
 
 static int64_t monotonic(struct writer *writer)
 {
-	return writer->host->monotonic_ms(writer->host);
+	return writer->host->monotonic_us(writer->host) / 1000;
 }
 
 static void enter(struct writer *writer, enum writer_state state)
@@ -304,14 +304,11 @@ static void visit(void *context, const struct entry *entry)
 
 static void block_is_committed(struct writer *writer)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	writer->block_is_out = false;
 	ENSURE(writer->in_flight.count == 0);
 	answer_held(writer);
 	writer->statistics.own_blocks++;
-	writer->statistics.append_us_last = (uint64_t)((now.tv_sec - writer->out_since.tv_sec) * 1000000 +
-						       (now.tv_nsec - writer->out_since.tv_nsec) / 1000);
+	writer->statistics.append_us_last = (uint64_t)(writer->host->monotonic_us(writer->host) - writer->out_since_us);
 	writer->statistics.append_us_sum += writer->statistics.append_us_last;
 }
 
@@ -462,8 +459,8 @@ static void send_block(struct writer *writer)
 	builder_drop(writer->builder);
 	writer->block_is_out = true;
 	writer->block_end = fold->next_seq + count;
-	writer->out_since_ms = monotonic(writer);
-	clock_gettime(CLOCK_MONOTONIC, &writer->out_since);
+	writer->out_since_us = writer->host->monotonic_us(writer->host);
+	writer->out_since_ms = writer->out_since_us / 1000;
 	writer->statistics.block_entries_last = count;
 	if (append(writer, value, "entries", fold->epoch, fold->next_seq, count, builder_time(writer->builder), &error) != LL_OK) {
 		take_back(writer);
@@ -654,27 +651,10 @@ enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum 
 		*code = CODE_OVERLOADED;
 		return LL_BUSY;
 	}
-	uint8_t room[4096];
-	uint8_t *large = NULL;
-	room[0] = (uint8_t)(pending->command.type >> 8);
-	room[1] = (uint8_t)pending->command.type;
-	struct packer p = packer_over(room + 2, sizeof room - 2);
-	command_encode(&p, &pending->command);
-	struct slice fields = slice_of(room, (size_t)(p.at - room));
-	if (p.full) {
-		/* A list of seats: as large as a block may be, or it will not fit one. */
-		large = malloc(8 * BLOCK_BYTES_MAX);
-		ENSURE(large);
-		memcpy(large, room, 2);
-		p = packer_over(large + 2, 8 * (size_t)BLOCK_BYTES_MAX - 2);
-		command_encode(&p, &pending->command);
-		fields = slice_of(large, (size_t)(p.at - large));
-	}
-	pending->command_hash = short_hash_of(fields);
+	pending->command_hash = command_hash(&pending->command);
 	pending->id_hash = short_hash_of(pending->id);
 	pending->seq = UINT64_MAX;
 	pending->deadline_ms = monotonic(writer) + writer->options.answer_timeout_ms;
-	free(large);
 	pending_push(&writer->queue, pending);
 	return LL_OK;
 }

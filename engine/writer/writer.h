@@ -39,7 +39,7 @@ enum writer_state {
 /* What the writer needs done for it. Every function is called on the writer's thread. */
 struct writer_host {
 	int64_t (*now_ms)(struct writer_host *);       /* wall clock, ms since 1970 */
-	int64_t (*monotonic_ms)(struct writer_host *);
+	int64_t (*monotonic_us)(struct writer_host *);
 	void (*random)(struct writer_host *, uint8_t *bytes, size_t size);
 	/* Open an appender somewhere else, then call writer_appender_opened. */
 	void (*open_appender)(struct writer_host *);
