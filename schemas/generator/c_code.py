@@ -216,7 +216,7 @@ def enums_code(model):
 def lists(model):
     """Records that stand in lists somewhere."""
     everywhere = model.records + model.events + model.commands + [t for p in model.projections for t in p.tables]
-    used = {f.argument for r in everywhere for f in r.fields if f.family == "list"}
+    used = {f.argument for r in everywhere for f in r.fields if f.family == "list"} | {"fact"}
     return [r for r in model.records if r.name in used]
 
 
