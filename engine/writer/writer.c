@@ -7,7 +7,6 @@
 #include "engine/decide/due.h"
 #include "engine/writer/builder.h"
 #include "engine/writer/recent.h"
-#include "engine/writer/version.h"
 #include "schemas/command_hash.h"
 #include "schemas/wire/ensure.h"
 
