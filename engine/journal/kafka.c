@@ -16,8 +16,13 @@
 #include "engine/journal/kafka_client.h"
 #include "schemas/wire/ensure.h"
 
-/* How long closing waits for clients that still shut down; one that hangs is left to the end of the process. */
-enum { CLOSING_PATIENCE_S = 5 };
+enum {
+	/* How long closing waits for clients that still shut down; one that hangs is left to the end of the process. */
+	CLOSING_PATIENCE_S = 5,
+	OPENING_PATIENCE_MS = 5000,
+	WAKE_FETCHING_MS = 10,
+	QUESTION_MS = 1000,
+};
 
 static enum ll_code kafka_identity(struct journal *base, struct journal_identity *identity, struct error *error)
 {
@@ -45,16 +50,25 @@ static enum ll_code kafka_check(struct journal *base, journal_finding_fn *found,
 	return kafka_topic_check(&journal->questions, found, context, wrong, error);
 }
 
+/* A client that was idle may sleep for a second before it fetches; any question wakes it. */
+static void wake_fetching(struct kafka_client *client)
+{
+	int64_t low, high;
+	(void)rd_kafka_query_watermark_offsets(client->rk, client->address->topic, 0, &low, &high, QUESTION_MS);
+}
+
 /* Waits for the record at `offset` on a queue that was started there. */
 static enum ll_code take_record(struct kafka_client *client, rd_kafka_queue_t *queue, uint64_t offset,
 				rd_kafka_message_t **taken, struct error *error)
 {
 	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
 	int64_t deadline = kafka_now_ms() + KAFKA_PATIENCE_MS;
-	for (int64_t left = KAFKA_PATIENCE_MS; left > 0; left = deadline - kafka_now_ms()) {
-		rd_kafka_message_t *message = rd_kafka_consume_queue(queue, (int)left);
-		if (!message)
+	while (kafka_now_ms() < deadline) {
+		rd_kafka_message_t *message = rd_kafka_consume_queue(queue, WAKE_FETCHING_MS);
+		if (!message) {
+			wake_fetching(client);
 			continue;
+		}
 		if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && (uint64_t)message->offset == offset) {
 			*taken = message;
 			return LL_OK;
@@ -165,7 +179,7 @@ static enum ll_code kafka_open(const char *rest, const struct journal_options *o
 		release(journal);
 		return code;
 	}
-	code = kafka_topic_look(&journal->questions, KAFKA_PATIENCE_MS, NULL, NULL, error);
+	code = kafka_topic_look(&journal->questions, OPENING_PATIENCE_MS, NULL, NULL, error);
 	if (code == LL_OK)
 		*opened = &journal->base;
 	else

@@ -27,7 +27,6 @@
 
 enum {
 	MESSAGES_HELD = 16,       /* a batch waits until it is full or its time is over: small, and without time */
-	BEHIND_RECORDS = 64,      /* from here on a reader is a bulk reader */
 	WAKE_FETCHING_MS = 10,
 	ASK_WHILE_AWAY_MS = 200,
 	IDLE_MS = 1000,
@@ -235,10 +234,12 @@ static bool is_at_end(struct kafka_reader *reader)
 		 rd_kafka_get_watermark_offsets(reader->client.rk, reader->client.address->topic, 0, &low, &high) !=
 			 RD_KAFKA_RESP_ERR_NO_ERROR)
 		return false;
-	bool behind = high > (int64_t)reader->position + BEHIND_RECORDS;
+	if (high < 0)
+		return false; /* nothing was fetched yet */
+	bool behind = high > (int64_t)reader->position;
 	if (atomic_exchange(&reader->behind, behind) != behind && behind)
 		bell_ring(reader->keeper_bell);
-	return high >= 0 && (uint64_t)high == reader->position;
+	return (uint64_t)high == reader->position;
 }
 
 /* What a message that carries no record means. LL_OK: nothing, go on. */
@@ -399,6 +400,7 @@ enum ll_code kafka_reader_open(struct journal *base, uint64_t offset, struct jou
 	reader->journal = (struct kafka_journal *)base;
 	reader->start = reader->position = offset;
 	reader->end_seen = JOURNAL_NO_OFFSET;
+	atomic_store(&reader->behind, true); /* a client that starts may oversleep, too */
 	pthread_mutex_init(&reader->lock, NULL);
 	reader->bell = bell_open();
 	reader->keeper_bell = bell_open();

@@ -57,6 +57,7 @@ static const struct setting defaults_of_readers[] = {
 static const struct setting defaults_of_questions[] = {
 	{"fetch.message.max.bytes", "65536"},
 	{"fetch.wait.max.ms", "10"},
+	{"fetch.error.backoff.ms", "10"},
 	{"queued.min.messages", "1"},
 	{"queued.max.messages.kbytes", "2048"},
 	{NULL, NULL},
