@@ -75,25 +75,84 @@ static void fill(struct account *account)
 
 /* ---- taking ---- */
 
-enum ll_code account_take(struct account *account, uint64_t lot_id, int64_t amount, struct use_lot *taken,
-			  struct error *error)
+/* Takes from a lot of the row or of the table; what it has left is the caller's to store. */
+static enum ll_code take_from(struct account *account, struct lot *lot, int64_t amount, struct use_lot *taken,
+			      struct error *error)
 {
-	struct lot_list *lots = &account->row.lots;
-	if (lots->count == 0 || lots->at[0].lot_id != lot_id)
-		return poison(account, error, lot_id, "points are taken from it, but it is not the lot to be spent next");
-	struct lot *lot = &lots->at[0];
 	if (amount < 1 || amount > lot->remaining)
-		return poison(account, error, lot_id, "more points are taken from it than it has left");
+		return poison(account, error, lot->lot_id, "more points are taken from it than it has left");
 	*taken = (struct use_lot){lot->lot_id, amount, lot->source, lot->amount, lot->expires_at, lot->duration_ms};
 	lot->remaining -= amount;
 	account->row.lots_total -= amount;
-	if (lot->remaining > 0)
-		return LL_OK;
-	if (lot->expires_at != NONE_TIME)
+	if (lot->remaining == 0 && lot->expires_at != NONE_TIME)
 		lot_due_remove(account->view, lot_due_key(lot->expires_at, lot->lot_id));
-	memmove(lots->at, lots->at + 1, --lots->count * sizeof *lots->at);
+	return LL_OK;
+}
+
+static enum ll_code take_inline(struct account *account, uint32_t place, int64_t amount, struct use_lot *taken,
+				struct error *error)
+{
+	struct lot_list *lots = &account->row.lots;
+	enum ll_code code = take_from(account, &lots->at[place], amount, taken, error);
+	if (code != LL_OK || lots->at[place].remaining > 0)
+		return code;
+	lots->count--;
+	memmove(lots->at + place, lots->at + place + 1, (lots->count - place) * sizeof *lots->at);
 	if (lots->count == 0 && account->row.more_lots > 0)
 		fill(account);
+	return LL_OK;
+}
+
+enum ll_code account_take(struct account *account, uint64_t lot_id, int64_t amount, struct use_lot *taken,
+			  struct error *error)
+{
+	const struct lot_list *lots = &account->row.lots;
+	if (lots->count == 0 || lots->at[0].lot_id != lot_id)
+		return poison(account, error, lot_id, "points are taken from it, but it is not the lot to be spent next");
+	return take_inline(account, 0, amount, taken, error);
+}
+
+struct sought {
+	struct view *view;
+	struct lot lot; /* lot_id is what is sought */
+	bool found;
+};
+
+static bool seek(void *context, struct slice key, struct slice value)
+{
+	struct sought *sought = context;
+	struct lot lot;
+	if (!lots_read_lot(sought->view, key, value, &lot))
+		return false;
+	sought->found = lot.lot_id == sought->lot.lot_id;
+	if (sought->found)
+		sought->lot = lot;
+	return !sought->found;
+}
+
+enum ll_code account_take_expired(struct account *account, uint64_t lot_id, int64_t amount, struct use_lot *taken,
+				  struct error *error)
+{
+	const struct lot_list *lots = &account->row.lots;
+	for (uint32_t i = 0; i < lots->count; i++)
+		if (lots->at[i].lot_id == lot_id)
+			return take_inline(account, i, amount, taken, error);
+	struct sought sought = {account->view, {.lot_id = lot_id}, false};
+	struct key prefix = {.size = 0};
+	key_add_id(&prefix, account->user_id, false);
+	if (account->row.more_lots > 0)
+		view_scan_prefix(account->view, BALANCES_LOTS, key_slice(&prefix), false, seek, &sought);
+	if (!sought.found)
+		return poison(account, error, lot_id, "it expires, but the account has no such lot");
+	enum ll_code code = take_from(account, &sought.lot, amount, taken, error);
+	if (code != LL_OK)
+		return code;
+	if (sought.lot.remaining > 0) {
+		table_put(account, &sought.lot);
+	} else {
+		lots_remove(account->view, table_key(account, &sought.lot));
+		account->row.more_lots--;
+	}
 	return LL_OK;
 }
 

@@ -51,6 +51,11 @@ static inline int64_t account_available(const struct accounts_row *row)
 LL_CHECKED enum ll_code account_take(struct account *account, uint64_t lot_id, int64_t amount, struct use_lot *taken,
 				     struct error *error);
 
+/* As account_take, from wherever the lot stands: what expires need not be the first (a lot that came back only to expire may
+ * stand behind others whose time has come). */
+LL_CHECKED enum ll_code account_take_expired(struct account *account, uint64_t lot_id, int64_t amount,
+					     struct use_lot *taken, struct error *error);
+
 /* Adds lot->remaining >= 1 to the lot of that id; when it is not there (any more) it is opened as given. LL_POISON: it would
  * have more than it was opened with, or the account would leave int64. */
 LL_CHECKED enum ll_code account_give(struct account *account, const struct lot *lot, struct error *error);

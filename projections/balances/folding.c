@@ -55,12 +55,12 @@ enum ll_code folding_finish(struct folding *folding, struct account *account, co
 }
 
 enum ll_code folding_take(struct folding *folding, struct account *account, const struct taken_list *lots, int64_t amount,
-			  struct use_lot *used)
+			  struct use_lot *used, account_take_fn *take)
 {
 	int64_t left = amount;
 	for (uint32_t i = 0; i < lots->count; i++) {
 		const struct taken *lot = &lots->at[i];
-		enum ll_code code = account_take(account, lot->lot_id, lot->amount, &used[i], folding->error);
+		enum ll_code code = take(account, lot->lot_id, lot->amount, &used[i], folding->error);
 		if (code != LL_OK)
 			return error_prefix(folding->error, "entry %" PRIu64, folding->entry->seq);
 		left -= lot->amount; /* not below int64: each part was in its lot */

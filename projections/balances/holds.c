@@ -24,7 +24,7 @@ enum ll_code apply_held(struct folding *folding, const struct point_held *event)
 		.use_id = NONE_U64,
 		.lots = {arena_alloc(folding->view->arena, event->lots.count * sizeof(struct use_lot)), event->lots.count},
 	};
-	enum ll_code code = folding_take(folding, &account, &event->lots, event->amount, hold.lots.at);
+	enum ll_code code = folding_take(folding, &account, &event->lots, event->amount, hold.lots.at, account_take);
 	if (code != LL_OK)
 		return code;
 	struct view *view = folding->view;

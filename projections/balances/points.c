@@ -58,7 +58,7 @@ enum ll_code apply_used(struct folding *folding, const struct point_used *event)
 	};
 	enum ll_code code;
 	if (event->hold_id == NONE_U64)
-		code = folding_take(folding, &account, &event->lots, event->amount, use.lots.at);
+		code = folding_take(folding, &account, &event->lots, event->amount, use.lots.at, account_take);
 	else
 		code = apply_hold_used(folding, &account, event, &use);
 	if (code != LL_OK)
@@ -102,7 +102,7 @@ enum ll_code apply_expired(struct folding *folding, const struct point_expired *
 	struct accounts_row before;
 	folding_begin(folding, &account, event->user_id, &before);
 	struct use_lot *ended = arena_alloc(folding->view->arena, event->lots.count * sizeof *ended);
-	enum ll_code code = folding_take(folding, &account, &event->lots, event->amount, ended);
+	enum ll_code code = folding_take(folding, &account, &event->lots, event->amount, ended, account_take_expired);
 	for (uint32_t i = 0; code == LL_OK && i < event->lots.count; i++)
 		if (ended[i].expires_at == NONE_TIME || ended[i].expires_at > folding->entry->time)
 			return folding_poison(folding, event->user_id, "a lot expires before its time");
@@ -120,7 +120,7 @@ static enum ll_code adjust_down(struct folding *folding, struct account *account
 	if (__builtin_add_overflow(event->amount, event->indebted, &from_lots) || from_lots > 0 || event->indebted < 0)
 		return folding_poison(folding, event->user_id, "a correction adds more to debt than it takes");
 	struct use_lot *used = arena_alloc(folding->view->arena, event->lots.count * sizeof *used);
-	enum ll_code code = folding_take(folding, account, &event->lots, -from_lots, used);
+	enum ll_code code = folding_take(folding, account, &event->lots, -from_lots, used, account_take);
 	if (code == LL_OK && event->indebted > 0 && account->row.lots_total > 0)
 		return folding_poison(folding, event->user_id, "a correction makes debt while there are lots");
 	if (code == LL_OK)
