@@ -1,6 +1,7 @@
 /* Replies to commands about points, users and policies. */
 #include "engine/reply/reply.h"
 #include "schemas/wire/ensure.h"
+#include "schemas/wire/record_json.h"
 
 /* The event of that type; it is there, or the entry was never decided by these rules. */
 static const struct event *find(const struct entry *entry, enum event_type type)
@@ -34,7 +35,7 @@ static void user_registered(const struct entry *entry, const struct user_registe
 static void policy_changed(const struct policy_changed *event, struct json_writer *writer)
 {
 	json_member_uint64(writer, "version", event->version);
-	json_members(writer, &policy_record, &event->policy);
+	record_json_members(writer, &policy_record, &event->policy);
 }
 
 static void charged(const struct entry *entry, const struct point_charged *event, struct json_writer *writer)

@@ -2,28 +2,18 @@
 #include "engine/reply/reply.h"
 
 #include "schemas/wire/ensure.h"
-#include "schemas/wire/time.h"
+#include "schemas/wire/record_json.h"
 
 void json_member_time(struct json_writer *writer, const char *key, int64_t ms)
 {
-	char text[TIME_TEXT_SIZE + 1];
-	if (ms == NONE_TIME) {
-		json_member_null(writer, key);
-		return;
-	}
-	time_format(ms, text);
-	json_member_text(writer, key, text);
+	json_key(writer, key);
+	json_time(writer, ms);
 }
 
 void json_member_ref(struct json_writer *writer, const char *key, const char *kind, uint64_t id)
 {
-	char text[REFERENCE_TEXT_MAX];
-	if (id == NONE_U64) {
-		json_member_null(writer, key);
-		return;
-	}
-	reference_text(text, kind, id);
-	json_member_text(writer, key, text);
+	json_key(writer, key);
+	json_reference(writer, kind, id);
 }
 
 static const char *reference_kind(uint8_t name)

@@ -28,7 +28,5 @@ void json_member_time(struct json_writer *writer, const char *key, int64_t ms); 
 void json_member_ref(struct json_writer *writer, const char *key, const char *kind, uint64_t id); /* NONE_U64: null */
 /* One fact's value by its kind: a number, a time, an id, text, numbers. */
 void json_member_fact(struct json_writer *writer, const char *key, const struct fact *fact);
-/* Every field of a described record (struct record) that lies at `at`; absent ones as null. */
-void json_members(struct json_writer *writer, const struct record *record, const void *at);
 
 #endif
