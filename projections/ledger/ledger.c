@@ -403,7 +403,13 @@ enum ll_code ledger_overlay_apply(struct ledger *ledger, const struct entry *ent
 	}
 	view->next_seq = entry->seq + 1;
 	view->time = entry->time;
+	arena_reset(&ledger->rows);
 	return LL_OK;
+}
+
+void ledger_overlay_reset(struct ledger *ledger)
+{
+	arena_reset(&ledger->rows);
 }
 
 /* ---- flushing ---- */

@@ -82,6 +82,9 @@ struct view *ledger_overlay_view(struct ledger *ledger);
 void ledger_overlay_open(struct ledger *ledger);
 void ledger_overlay_drop(struct ledger *ledger); /* allowed when none is open */
 
+/* Takes back the memory of rows read through the overlay view; ledger_overlay_apply does so too. */
+void ledger_overlay_reset(struct ledger *ledger);
+
 /* Applies a decided entry to the overlay of the deciding projections. LL_POISON: a decision that contradicts the rules: a bug
  * of this program, caught before it was written. */
 enum ll_code ledger_overlay_apply(struct ledger *ledger, const struct entry *entry, struct error *error) LL_CHECKED;
