@@ -266,7 +266,9 @@ static enum ll_code memory_append(struct journal_appender *base, struct slice va
 	struct effect effect = effect_of(befell, memory_log_high(log));
 	appender->state = effect.report;
 	appender->report_at = log->tick + effect.report_after;
-	log->reports_delayed += effect.report == MEMORY_REPORT_AT_TICK;
+	uint64_t due = log->tick + (effect.lands_after > effect.report_after ? effect.lands_after : effect.report_after);
+	if (log->busy_until < due)
+		log->busy_until = due;
 	appender->report = (struct journal_report){
 		.code = effect.code,
 		.offset = effect.code == LL_OK ? effect.offset : JOURNAL_NO_OFFSET,
@@ -311,7 +313,6 @@ static enum ll_code memory_report(struct journal_appender *base, int timeout_ms,
 		*report = appender->report;
 		appender->dead = report->appender_is_dead;
 		appender->state = MEMORY_REPORT_NONE;
-		log->reports_delayed--;
 	}
 	pthread_mutex_unlock(&log->lock);
 	return code;
@@ -335,7 +336,6 @@ static void memory_appender_close(struct journal_appender *base)
 	for (struct memory_flight *flight = log->flights; flight; flight = flight->next)
 		if (flight->appender == appender)
 			flight->appender = NULL;
-	log->reports_delayed -= appender->state == MEMORY_REPORT_AT_TICK;
 	listen_no_more(log, &appender->listener);
 	pthread_mutex_unlock(&log->lock);
 	free(appender);

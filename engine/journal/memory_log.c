@@ -74,7 +74,6 @@ static void land_flight(struct memory_log *log, struct memory_flight *flight)
 		appender->report.offset = memory_log_high(log);
 		appender->state = MEMORY_REPORT_AT_TICK;
 		appender->report_at = log->tick;
-		log->reports_delayed++;
 	}
 	for (unsigned i = 0; i < flight->copies; i++)
 		memory_log_land(log, &flight->record);
@@ -102,18 +101,16 @@ void memory_log_tick(struct memory_log *log)
 {
 	if (log->away)
 		return;
+	bool was_delayed = memory_log_is_delayed(log);
 	log->tick++;
 	memory_log_settle(log);
-	if (memory_log_is_delayed(log))
+	if (was_delayed)
 		memory_log_ring(log);
 }
 
 bool memory_log_is_delayed(const struct memory_log *log)
 {
-	for (const struct memory_flight *flight = log->flights; flight; flight = flight->next)
-		if (flight->lands_at > log->tick)
-			return true;
-	return log->reports_delayed > 0;
+	return log->tick < log->busy_until;
 }
 
 void memory_log_keep(struct memory_log *log, uint64_t low, uint64_t high)

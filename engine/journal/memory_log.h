@@ -47,7 +47,7 @@ struct memory_log {
 	size_t count, room;
 	struct memory_flight *flights; /* oldest first */
 	struct memory_listener *listeners;
-	unsigned reports_delayed;
+	uint64_t busy_until; /* tick at which the last of what is delayed is due */
 	struct memory_fault *faults;
 	size_t faults_count;
 	uint64_t chaos;          /* state of the generator */

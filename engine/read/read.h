@@ -19,6 +19,8 @@ int read_totals_points(struct view *view, struct json_writer *writer); /* the me
 
 int read_concerts(struct view *view, struct json_writer *writer);
 int read_schedule(struct view *view, struct slice schedule_id, struct json_writer *writer);
+/* {scheduleId,status,remaining}: the answer to cancelling what is being cancelled already (DECIDED_READ). */
+int read_cancellation(struct view *view, struct slice schedule_id, struct json_writer *writer);
 int read_dates(struct view *view, struct slice concert_id, struct json_writer *writer);
 int read_seats(struct view *view, struct slice schedule_id, struct json_writer *writer);
 int read_reservation(struct view *view, uint64_t reservation_id, struct json_writer *writer);

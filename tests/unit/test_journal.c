@@ -421,7 +421,7 @@ static void local_appender_is_alone(void **state)
 	struct journal *journal = contract_fresh(), *second = contract_open(journal_url(journal));
 	struct journal_appender *appender = contract_appender(journal), *refused = NULL;
 	struct error error = {0};
-	char expected[512];
+	char expected[JOURNAL_URL_MAX + 128];
 	snprintf(expected, sizeof expected, "process %d appends to this journal (%s/appender): stop it first", getpid(),
 		 journal_url(journal) + strlen("local:"));
 	assert_int_equal(journal_appender_open(second, &refused, &error), LL_BUSY);
@@ -705,17 +705,21 @@ static void local_reports_disk_errors(void **state)
 	journal_close(journal);
 }
 
+/* As a loop does, without waiting, and then as a thread does. NULL: all was as it should be. */
 static void *read_a_thousand(void *context)
 {
 	struct journal_reader *reader = context;
 	for (unsigned got = 0; got < 1000;) {
 		struct journal_record record;
 		struct error error = {0};
-		enum ll_code code = journal_read(reader, got % 2 ? 0 : 50, &record, &error);
+		enum ll_code code = journal_read(reader, 0, &record, &error);
+		if (code == LL_END)
+			code = journal_read(reader, 50, &record, &error);
 		if (code == LL_END)
 			continue;
-		must(code, &error);
-		assert_int_equal(record.offset, got++);
+		if (code != LL_OK || record.offset != got || !slice_begins(record.value, SLICE("record ")))
+			return context;
+		got++;
 	}
 	return NULL;
 }
@@ -734,7 +738,9 @@ static void readers_on_threads(void **state)
 	}
 	contract_append_some(appender, 0, 1000);
 	for (int i = 0; i < 2; i++) {
-		pthread_join(threads[i], NULL);
+		void *wrong = NULL;
+		pthread_join(threads[i], &wrong);
+		assert_null(wrong);
 		journal_reader_close(readers[i]);
 	}
 	journal_appender_close(appender);
