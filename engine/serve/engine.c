@@ -1,6 +1,5 @@
 #include "engine/serve/engine.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -248,8 +247,8 @@ static void watermarks_done(uv_work_t *work, int status)
 	if (job->code == LL_OK)
 		job->engine->watermarks = job->watermarks;
 	if (job->code == LL_OK && job->watermarks.low != 0)
-		log_warn("the journal's beginning is gone", "low=%" PRIu64 " url=%s", job->watermarks.low,
-			 journal_url(job->engine->journal));
+		log_error("journal.beginningGone", LOG_NUMBER("low", job->watermarks.low),
+			  LOG_TEXT("url", journal_url(job->engine->journal)));
 	job->engine->watermarks_asked = false;
 	job_done(job);
 }
@@ -269,16 +268,17 @@ static void host_tell(struct writer_host *host, enum ll_code code, const char *s
 {
 	(void)host;
 	if (code == LL_OK)
-		log_info("writer", "message=\"%s\"", sentence);
+		log_info("writer.note", LOG_TEXT("message", sentence));
 	else
-		log_warn("writer", "code=%s message=\"%s\"", error_code_text(code), sentence);
+		log_warn("writer.trouble", LOG_TEXT("code", error_code_text(code)), LOG_TEXT("message", sentence));
 }
 
 static void host_state_changed(struct writer_host *host, enum writer_state state)
 {
 	struct engine *engine = engine_of(host);
 	const struct fold *fold = ledger_fold_state(engine->ledger);
-	log_info("state", "state=%s epoch=%" PRIu64 " next_seq=%" PRIu64, writer_state_text(state), fold->epoch, fold->next_seq);
+	log_info("writer.state", LOG_TEXT("state", writer_state_text(state)), LOG_NUMBER("epoch", fold->epoch),
+		 LOG_NUMBER("nextSeq", fold->next_seq));
 	engine->pump_again = true;
 }
 
@@ -430,7 +430,7 @@ static void init_handles(struct engine *engine)
 
 static void tell(const char *sentence)
 {
-	log_warn("projection begun anew", "message=\"%s\"", sentence);
+	log_warn("projection.begunAnew", LOG_TEXT("message", sentence));
 }
 
 struct progress {
