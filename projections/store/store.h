@@ -11,9 +11,10 @@
  * Rows are bytes: the store knows no layouts. A value that is given to it is copied.
  *
  * Threads. Everything here is called by the store's one owner thread, except what the flush thread does by itself and what
- * snapshots (snapshot.h) do in any thread or process. The flush thread writes one frozen layer in key order and the
- * position that it was frozen with, in one LMDB transaction or in several that are split at the boundaries given by
- * store_mark_block (never more dirty pages than LMDB can hold without spilling).
+ * snapshots (snapshot.h) do in any thread or process. The flush thread writes one frozen layer in key order, and the
+ * position that it was frozen with, in one LMDB transaction. A layer holds only the newest version of a row, so it cannot be
+ * split afterwards: store_fill says `full` before it holds more than LMDB can write without spilling (100,000 pages), and
+ * the caller then freezes at the next block's end (or, while a flush is under way, takes no more work).
  *
  * Time. The owner never waits for the disk, except in store_open, store_close, store_wait_flushed, and for a read of a row
  * that is neither in memory nor in the page cache.
@@ -30,7 +31,7 @@
 
 struct store;
 
-enum { STORE_TABLES_MAX = 16, STORE_KEY_BYTES_MAX = 500 };
+enum { STORE_TABLES_MAX = 16, STORE_KEY_BYTES_MAX = 500, STORE_POSITION_BYTES_MAX = 1024 };
 
 enum table_flags {
 	TABLE_POINT = 0,   /* read by whole keys; a scan sorts the rows in memory first: for exports only */
@@ -56,19 +57,22 @@ struct store_options {
 	size_t map_bytes;         /* 0: 64 GiB; grown by itself when full, up to the disk */
 	size_t clean_bytes_max;   /* 0: 256 MiB: bound of the clean rows kept */
 	bool bulk;                /* a rebuild: no checkpoints until store_close or store_checkpoint */
-	void (*flushed)(void *);  /* called by the flush thread when a flush ended (well or not); may be NULL */
+	void (*flushed)(void *);  /* called by the flush thread when a flush ended, well or not, but for that of
+				   * store_close; it must not call the store. May be NULL */
 	void *flushed_context;
 };
 
 /* Opens or creates. *position: the position row as it was last flushed, copied into malloc'ed bytes that the caller frees;
  * empty in a fresh store.
  * LL_UNTRUSTED: was not synced before the machine stopped (the caller throws it away and rebuilds). LL_OLDER, LL_NEWER:
- * of another schema version. LL_BUSY: another process writes it. LL_CORRUPT, LL_FULL, LL_DENIED, LL_IO. */
+ * of another schema version. LL_FOREIGN: of another projection. LL_BUSY: somebody else writes it. LL_NOT_FOUND: not there,
+ * and not `create`. LL_CORRUPT, LL_FULL, LL_DENIED, LL_IO. After an error nothing in an existing directory was changed. */
 enum ll_code store_open(const struct store_spec *spec, const struct store_options *options, struct store **store,
 			struct slice *position, struct error *error) LL_CHECKED;
 
-/* Drops the overlay; flushes what was marked with store_mark_block, syncs, marks the directory clean, closes, frees. Even
- * when an error comes back, all is freed. NULL allowed. */
+/* Drops the overlay; flushes what was marked with store_mark_block, syncs, marks the directory clean, closes, frees. A filling
+ * layer that ends within a block is not flushed: the position then stays that of the last flush. Even when an error comes
+ * back, all is freed. NULL allowed. */
 enum ll_code store_close(struct store *store, struct error *error) LL_CHECKED;
 
 /* Closes without flushing and without the clean mark, as a crash would (tests, poison, a generation to be deleted). */
@@ -77,7 +81,8 @@ void store_abandon(struct store *store);
 /* ---- rows ---- */
 
 /* The newest row with that key: with `overlay` the uncommitted ones first. false: there is none. The value is good until the
- * next call on this store other than store_get, store_prefetch and scans. A corrupt LMDB page aborts with a message. */
+ * next call on this store other than store_get, store_prefetch and scans. A page of LMDB that cannot be read aborts with a
+ * message. */
 bool store_get(struct store *store, unsigned table, struct slice key, bool overlay, struct slice *value);
 
 /* Tells the processor that this key will be asked for soon. Has no other effect. */
@@ -101,7 +106,7 @@ void store_overlay_drop(struct store *store); /* forgets it. Allowed when none i
 
 /* ---- blocks and flushes ---- */
 
-/* A committed block was applied in whole: `position` (<= 512 bytes, copied) is where the filling layer now stands. */
+/* A committed block was applied in whole: `position` (<= STORE_POSITION_BYTES_MAX, copied) is where the filling layer now stands. */
 void store_mark_block(struct store *store, struct slice position);
 
 /* How much the filling layer holds. */
@@ -109,12 +114,13 @@ struct store_fill {
 	uint64_t rows;  /* changed rows, each counted once */
 	size_t bytes;   /* memory of the filling layer */
 	bool flushing;  /* a flush is under way */
+	bool full;      /* freeze now: much more would not fit into one transaction of LMDB */
 };
 struct store_fill store_fill(const struct store *store);
 
 /* Freezes the filling layer as of the last store_mark_block and starts its flush; an empty one whose position moved is
- * flushed too. false: a flush is still under way (nothing happens), or the store failed. It must not be called between the
- * first put of a block and its store_mark_block. */
+ * flushed too. false, and nothing happens: a flush is still under way, or there is nothing to flush, or the store failed. It
+ * must not be called between the first put of a block and its store_mark_block. */
 bool store_freeze(struct store *store);
 
 /* Takes note of a flush that ended, frees what it held. LL_OK: none is under way. LL_BUSY: one is. Else: it failed for

@@ -1,0 +1,256 @@
+#include "projections/store/flush.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "schemas/wire/ensure.h"
+
+enum { AHEAD = 8, LOOK_UP_EVERY = 1024 };
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* ---- one table ---- */
+
+/* Sorts the changed rows of the hash. */
+static struct sorted_row *sort_changed(struct flush *flush, const struct table *table)
+{
+	const struct handles *changed = &table->flushing;
+	if (changed->count > flush->sorted_capacity) {
+		pages_free(flush->sorted, flush->sorted_capacity * sizeof *flush->sorted);
+		pages_free(flush->spare, flush->sorted_capacity * sizeof *flush->spare);
+		flush->sorted_capacity = changed->count + changed->count / 4;
+		flush->sorted = pages_allocate(flush->sorted_capacity * sizeof *flush->sorted);
+		flush->spare = pages_allocate(flush->sorted_capacity * sizeof *flush->spare);
+	}
+	for (size_t i = 0; i < changed->count; i++)
+		flush->sorted[i].row = slab_at(&table->memory->slab, changed->at[i]);
+	return rows_sort(flush->sorted, flush->spare, changed->count);
+}
+
+static enum ll_code write_row(struct environment_cursor *cursor, const struct row *row, bool append, struct error *error)
+{
+	if (!row->deleted)
+		return environment_cursor_put(cursor, row_key(row), row_value(row), append, error);
+	if (append)
+		return LL_OK; /* beyond the last key: it is not there */
+	struct slice key = row_key(row);
+	enum ll_code code = environment_cursor_move(cursor, MOVE_TO, &key, NULL, error);
+	if (code == LL_NOT_FOUND)
+		return LL_OK;
+	return code == LL_OK ? environment_cursor_delete(cursor, error) : code;
+}
+
+static bool given_up(const struct flush *flush, size_t rows, struct error *error, enum ll_code *code)
+{
+	if (rows % LOOK_UP_EVERY != 0 || !__atomic_load_n(&flush->give_up, __ATOMIC_RELAXED))
+		return false;
+	*code = error_set(error, LL_BUSY, "the store was abandoned");
+	return true;
+}
+
+/* The last key of the table as it is now; empty when it has none. */
+static enum ll_code last_key(struct environment_cursor *cursor, struct slice *key, struct error *error)
+{
+	*key = SLICE_EMPTY;
+	enum ll_code code = environment_cursor_move(cursor, MOVE_LAST, key, NULL, error);
+	return code == LL_NOT_FOUND ? LL_OK : code;
+}
+
+/* How many of the sorted rows come before the table's last key, or at it. The others can be appended. */
+static size_t rows_within(const struct sorted_row *rows, size_t count, struct slice last)
+{
+	size_t low = 0, high = last.size ? count : 0;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (slice_compare(row_key(rows[middle].row), last) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static enum ll_code write_changed(struct flush *flush, const struct table *table, struct environment_cursor *cursor,
+				  struct error *error)
+{
+	size_t count = table->flushing.count;
+	struct sorted_row *rows = sort_changed(flush, table);
+	struct slice last;
+	enum ll_code code = last_key(cursor, &last, error);
+	if (code != LL_OK)
+		return code;
+	size_t within = rows_within(rows, count, last);
+	for (size_t i = 0; i < count && code == LL_OK; i++) {
+		if (i + AHEAD < count) {
+			__builtin_prefetch(rows[i + AHEAD].row);
+			__builtin_prefetch((const char *)rows[i + AHEAD].row + 64);
+		}
+		if (!given_up(flush, i, error, &code))
+			code = write_row(cursor, rows[i].row, i >= within, error);
+	}
+	return code;
+}
+
+static enum ll_code write_run(struct flush *flush, const struct table *table, struct environment_cursor *cursor,
+			      struct error *error)
+{
+	const struct run *run = &table->flushing_run;
+	enum ll_code code = LL_OK;
+	for (uint32_t i = 0; i < run->rows.count && code == LL_OK; i++)
+		if (!given_up(flush, i, error, &code))
+			code = write_row(cursor, run_row(run, &table->memory->slab, i), true, error);
+	return code;
+}
+
+/* The run first: what the hash holds is newer. */
+static enum ll_code write_table(struct flush *flush, struct environment_txn *txn, unsigned index, struct error *error)
+{
+	struct table *table = &flush->tables[index];
+	struct environment_cursor *cursor = NULL;
+	struct environment_database_size size;
+	enum ll_code code = LL_OK;
+	if (table->flushing.count + table->flushing_run.rows.count) {
+		code = environment_cursor_open(txn, table->database, &cursor, error);
+		if (code == LL_OK)
+			code = write_run(flush, table, cursor, error);
+		if (code == LL_OK && table->flushing.count)
+			code = write_changed(flush, table, cursor, error);
+		environment_cursor_close(cursor);
+		flush->rows += table->flushing.count + table->flushing_run.rows.count;
+	}
+	if (code == LL_OK)
+		code = environment_database_size(txn, table->database, &size, error);
+	if (code == LL_OK)
+		flush->leaf_pages[index] = size.leaf_pages;
+	return code;
+}
+
+/* ---- one flush ---- */
+
+static enum ll_code write_layer(struct flush *flush, struct error *error)
+{
+	struct environment_txn *txn = NULL;
+	flush->rows = 0;
+	enum ll_code code = environment_txn_begin(flush->environment, true, &txn, error);
+	if (code != LL_OK)
+		return code;
+	for (unsigned i = 0; i < flush->table_count && code == LL_OK; i++)
+		code = write_table(flush, txn, i, error);
+	if (code == LL_OK && flush->position_size)
+		code = environment_put(txn, flush->meta, SLICE("position"), slice_of(flush->position, flush->position_size),
+				       false, error);
+	if (code == LL_OK)
+		return environment_txn_commit(txn, error);
+	environment_txn_abort(txn);
+	return code;
+}
+
+static enum ll_code run(struct flush *flush, struct error *error)
+{
+	uint64_t begin_us = now_us();
+	enum ll_code code = LL_OK;
+	do {
+		code = write_layer(flush, error);
+	} while (code == LL_FULL && environment_grow(flush->environment, error) == LL_OK);
+	if (code == LL_OK && flush->sync)
+		code = environment_sync(flush->environment, error);
+	flush->us = now_us() - begin_us;
+	return code;
+}
+
+static void *thread_main(void *argument)
+{
+	struct flush *flush = argument;
+	pthread_mutex_lock(&flush->lock);
+	for (;;) {
+		while (flush->state != FLUSH_STARTED && flush->state != FLUSH_STOPPED)
+			pthread_cond_wait(&flush->changed, &flush->lock);
+		if (flush->state == FLUSH_STOPPED)
+			break;
+		pthread_mutex_unlock(&flush->lock);
+		flush->result = run(flush, &flush->error);
+		pthread_mutex_lock(&flush->lock);
+		flush->state = FLUSH_DONE;
+		pthread_cond_broadcast(&flush->changed);
+		pthread_mutex_unlock(&flush->lock);
+		if (flush->flushed)
+			flush->flushed(flush->flushed_context);
+		pthread_mutex_lock(&flush->lock);
+	}
+	pthread_mutex_unlock(&flush->lock);
+	return NULL;
+}
+
+/* ---- the owner's side ---- */
+
+enum ll_code flush_open(struct flush *flush, struct error *error)
+{
+	sigset_t all, before;
+	pthread_mutex_init(&flush->lock, NULL);
+	pthread_cond_init(&flush->changed, NULL);
+	sigfillset(&all); /* signals are the other threads' business */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(&flush->thread, NULL, thread_main, flush);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	flush->running = !failed;
+	if (!failed)
+		(void)pthread_setname_np(flush->thread, "flush");
+	return failed ? error_set(error, LL_NO_MEMORY, "cannot start a flush thread: %s", strerror(failed)) : LL_OK;
+}
+
+void flush_close(struct flush *flush)
+{
+	if (flush->running) {
+		flush_wait(flush);
+		pthread_mutex_lock(&flush->lock);
+		flush->state = FLUSH_STOPPED;
+		pthread_cond_broadcast(&flush->changed);
+		pthread_mutex_unlock(&flush->lock);
+		pthread_join(flush->thread, NULL);
+		pthread_cond_destroy(&flush->changed);
+		pthread_mutex_destroy(&flush->lock);
+	}
+	pages_free(flush->sorted, flush->sorted_capacity * sizeof *flush->sorted);
+	pages_free(flush->spare, flush->sorted_capacity * sizeof *flush->spare);
+}
+
+static void set_state(struct flush *flush, enum flush_state from, enum flush_state to)
+{
+	pthread_mutex_lock(&flush->lock);
+	ENSURE(flush->state == from);
+	flush->state = to;
+	pthread_cond_broadcast(&flush->changed);
+	pthread_mutex_unlock(&flush->lock);
+}
+
+void flush_start(struct flush *flush)
+{
+	set_state(flush, FLUSH_IDLE, FLUSH_STARTED);
+}
+
+void flush_take(struct flush *flush)
+{
+	set_state(flush, FLUSH_DONE, FLUSH_IDLE);
+}
+
+bool flush_under_way(struct flush *flush)
+{
+	pthread_mutex_lock(&flush->lock);
+	bool under_way = flush->state == FLUSH_STARTED;
+	pthread_mutex_unlock(&flush->lock);
+	return under_way;
+}
+
+void flush_wait(struct flush *flush)
+{
+	pthread_mutex_lock(&flush->lock);
+	while (flush->state == FLUSH_STARTED)
+		pthread_cond_wait(&flush->changed, &flush->lock);
+	pthread_mutex_unlock(&flush->lock);
+}

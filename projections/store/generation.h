@@ -1,0 +1,43 @@
+/*
+ * Generations: the built versions of one projection.
+ *
+ *	<root>/gen-000001/        a generation: one environment with its guard
+ *	<root>/gen-000002/
+ *	<root>/current            a link to the one in use, swapped by one rename
+ *
+ * A directory of which the maker died before it was adopted is just one that `current` does not name. Numbers are never used
+ * again while a higher one is there. Who reads resolves the link once (generation_current) and then opens the directory that
+ * it got: opening through the link could take data.mdb of one generation and lock.mdb of another.
+ */
+#ifndef LEDGERLINE_STORE_GENERATION_H
+#define LEDGERLINE_STORE_GENERATION_H
+
+#include "schemas/wire/error.h"
+
+#include <stddef.h>
+
+enum { GENERATION_PATH_MAX = 4096, GENERATIONS_MAX = 64 };
+
+/* The directory of the current generation. `number` may be NULL. LL_NOT_FOUND: none was adopted yet. */
+enum ll_code generation_current(const char *root, char path[GENERATION_PATH_MAX], unsigned *number,
+				struct error *error) LL_CHECKED;
+
+/* Makes the next generation's directory, empty, and the root when it is not there. LL_FULL: too many. */
+enum ll_code generation_make(const char *root, char path[GENERATION_PATH_MAX], unsigned *number,
+			     struct error *error) LL_CHECKED;
+
+/* Makes it the current one; on the disk when this returns. LL_NOT_FOUND: there is no such generation. After LL_IO of the last
+ * step it is the current one, but might not be after the machine stops. */
+enum ll_code generation_adopt(const char *root, unsigned number, struct error *error) LL_CHECKED;
+
+/* All that are there, ascending. */
+enum ll_code generation_list(const char *root, unsigned numbers[GENERATIONS_MAX], size_t *count,
+			     struct error *error) LL_CHECKED;
+
+/* Removes one. LL_BUSY: it is the current one, or somebody writes it. Readers that have it open keep what they have. */
+enum ll_code generation_delete(const char *root, unsigned number, struct error *error) LL_CHECKED;
+
+/* The writer's lock of a generation: held until the descriptor is closed, or the process ends. LL_BUSY: somebody has it. */
+enum ll_code generation_lock(const char *directory, int *descriptor, struct error *error) LL_CHECKED;
+
+#endif

@@ -1,0 +1,60 @@
+/* What store.c and scan.c know of a store. Nobody else looks inside. */
+#ifndef LEDGERLINE_STORE_INTERNAL_H
+#define LEDGERLINE_STORE_INTERNAL_H
+
+#include "projections/store/environment.h"
+#include "projections/store/flush.h"
+#include "projections/store/overlay.h"
+#include "projections/store/store.h"
+#include "projections/store/table.h"
+
+enum { PREFETCH_DISTANCE = 8 };
+
+struct store {
+	char *projection;
+	struct environment *environment;
+	int lock; /* the writer's */
+	unsigned meta;
+	unsigned table_count;
+	struct table tables[STORE_TABLES_MAX];
+	struct memory memory;
+	struct overlay overlay;
+	struct flush flush;
+
+	struct environment_txn *reader; /* reset but within a read */
+	unsigned reading;               /* reads within reads: a scan whose visitor gets */
+
+	bool block_open;     /* rows were put since the last mark */
+	bool position_moved; /* since the last freeze */
+	bool checkpoint;     /* sync after the next flush */
+	bool bulk;
+	bool flushing;       /* a flush was started and not yet taken note of */
+	enum ll_code failed; /* for good */
+	struct error failure;
+	size_t position_size;
+	uint8_t position[STORE_POSITION_BYTES_MAX];
+
+	size_t clean_bytes_max;
+	unsigned victim; /* the table whose clean rows are evicted */
+
+	/* Keys that were announced: the slot is on its way, the row is asked for some calls later. */
+	struct {
+		const struct table *table;
+		uint32_t tag;
+	} announced[PREFETCH_DISTANCE];
+	unsigned announced_next;
+
+	struct store_statistics statistics;
+};
+
+static inline struct table *store_table(struct store *store, unsigned table)
+{
+	return &store->tables[table];
+}
+
+/* Around every look into LMDB. Aborts when LMDB cannot be read. */
+void store_read_begin(struct store *store);
+void store_read_end(struct store *store);
+__attribute__((noreturn)) void store_read_failed(struct store *store, const struct error *error);
+
+#endif

@@ -1,0 +1,106 @@
+#include "projections/store/meta.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "schemas/wire/ensure.h"
+
+enum { LAYOUT = 1, NUMBER_BYTES = 24 };
+
+static uint64_t number_of(struct slice text)
+{
+	char copy[NUMBER_BYTES] = "";
+	memcpy(copy, text.at, text.size < sizeof copy ? text.size : sizeof copy - 1);
+	return strtoull(copy, NULL, 10);
+}
+
+static struct slice text_of(char text[NUMBER_BYTES], unsigned number)
+{
+	return slice_of(text, (size_t)snprintf(text, NUMBER_BYTES, "%u", number));
+}
+
+static enum ll_code check_version(const char *directory, const char *what, struct slice found, unsigned wanted,
+				  struct error *error)
+{
+	uint64_t version = number_of(found);
+	if (version == wanted)
+		return LL_OK;
+	if (version > wanted)
+		return error_set(error, LL_NEWER, "%s: is of %s %llu, made by a newer version of this program, which knows %u; "
+						  "use that one, or rebuild",
+				 directory, what, (unsigned long long)version, wanted);
+	return error_set(error, LL_OLDER, "%s: is of %s %llu, this program's is %u; rebuild the projection", directory, what,
+			 (unsigned long long)version, wanted);
+}
+
+static enum ll_code check(struct environment_txn *txn, unsigned database, const char *directory,
+			  const struct store_spec *spec, struct error *error)
+{
+	struct slice value;
+	enum ll_code code = environment_get(txn, database, SLICE("layout"), &value, error);
+	if (code == LL_OK)
+		code = check_version(directory, "store layout", value, LAYOUT, error);
+	if (code == LL_OK)
+		code = environment_get(txn, database, SLICE("projection"), &value, error);
+	if (code == LL_OK && !slice_equal(value, slice_text(spec->projection)))
+		code = error_set(error, LL_FOREIGN, "%s: holds the projection %.*s, not %s; give the right directory", directory,
+				 SLICE_PRINT(value), spec->projection);
+	if (code == LL_OK)
+		code = environment_get(txn, database, SLICE("schema_version"), &value, error);
+	if (code == LL_OK)
+		code = check_version(directory, "schema version", value, spec->schema_version, error);
+	return code;
+}
+
+enum ll_code meta_read(struct environment *environment, const struct store_spec *spec, struct slice *position,
+		       struct error *error)
+{
+	struct environment_txn *txn = NULL;
+	struct slice value;
+	unsigned database;
+	enum ll_code code = environment_database(environment, META_DATABASE, false, &database, error);
+	if (code == LL_NOT_FOUND)
+		return LL_OK;
+	if (code == LL_OK)
+		code = environment_txn_begin(environment, false, &txn, error);
+	if (code == LL_OK)
+		code = check(txn, database, environment_directory(environment), spec, error);
+	if (code == LL_OK && position) {
+		code = environment_get(txn, database, SLICE("position"), &value, error);
+		if (code == LL_OK) {
+			uint8_t *copy = malloc(value.size ? value.size : 1);
+			ENSURE(copy && "memory is used up");
+			memcpy(copy, value.at, value.size);
+			*position = slice_of(copy, value.size);
+		}
+	}
+	environment_txn_abort(txn);
+	return code == LL_NOT_FOUND ? LL_OK : code;
+}
+
+enum ll_code meta_write(struct environment *environment, const struct store_spec *spec, unsigned *database,
+			struct error *error)
+{
+	struct environment_txn *txn = NULL;
+	struct slice value;
+	char number[NUMBER_BYTES];
+	enum ll_code code = environment_database(environment, META_DATABASE, true, database, error);
+	if (code == LL_OK)
+		code = environment_txn_begin(environment, true, &txn, error);
+	if (code != LL_OK)
+		return code;
+	code = environment_get(txn, *database, SLICE("layout"), &value, error);
+	if (code != LL_NOT_FOUND)
+		goto done;
+	code = environment_put(txn, *database, SLICE("layout"), text_of(number, LAYOUT), false, error);
+	if (code == LL_OK)
+		code = environment_put(txn, *database, SLICE("projection"), slice_text(spec->projection), false, error);
+	if (code == LL_OK)
+		code = environment_put(txn, *database, SLICE("schema_version"), text_of(number, spec->schema_version), false,
+				       error);
+	if (code == LL_OK)
+		return environment_txn_commit(txn, error);
+done:
+	environment_txn_abort(txn);
+	return code;
+}

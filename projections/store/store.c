@@ -1,0 +1,459 @@
+#include "projections/store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "projections/store/generation.h"
+#include "projections/store/guard.h"
+#include "projections/store/internal.h"
+#include "projections/store/meta.h"
+#include "schemas/wire/ensure.h"
+
+#define CLEAN_BYTES_DEFAULT ((size_t)256 << 20)
+
+enum {
+	COLLECT_PER_PUT = 2,
+	EVICT_PER_PUT = 16,
+	STEPS_PER_POLL = 1000,
+	PAGE_ROOM = 4000,  /* bytes for rows in a page of LMDB */
+	BRANCH_SHARE = 50, /* leaf pages to one branch page, at least */
+	FLUSH_PAGES_MAX = 80000,
+};
+
+/* ---- opening ---- */
+
+static enum ll_code find_last_key(struct table *table, struct environment_txn *txn, struct error *error)
+{
+	struct environment_cursor *cursor = NULL;
+	struct slice key = SLICE_EMPTY;
+	enum ll_code code = environment_cursor_open(txn, table->database, &cursor, error);
+	if (code == LL_OK)
+		code = environment_cursor_move(cursor, MOVE_LAST, &key, NULL, error);
+	if (code == LL_OK)
+		table_set_last_key(table, key);
+	environment_cursor_close(cursor);
+	return code == LL_NOT_FOUND ? LL_OK : code;
+}
+
+static enum ll_code open_tables(struct store *store, const struct store_spec *spec, struct error *error)
+{
+	struct environment_txn *txn = NULL;
+	enum ll_code code = LL_OK;
+	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++) {
+		struct table *table = &store->tables[i];
+		table->name = spec->tables[i].name;
+		table->ordered = spec->tables[i].flags & TABLE_ORDERED;
+		table->append = spec->tables[i].flags & TABLE_APPEND;
+		table_init(table, &store->memory);
+		store->table_count = i + 1;
+		code = environment_database(store->environment, table->name, true, &table->database, error);
+	}
+	if (code == LL_OK)
+		code = environment_txn_begin(store->environment, false, &txn, error);
+	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++) {
+		struct environment_database_size size;
+		code = environment_database_size(txn, store->tables[i].database, &size, error);
+		if (code != LL_OK)
+			break;
+		store->tables[i].leaf_pages = size.leaf_pages;
+		store->tables[i].complete = size.rows == 0;
+		if (store->tables[i].append)
+			code = find_last_key(&store->tables[i], txn, error);
+	}
+	if (txn)
+		environment_txn_reset(txn);
+	store->reader = txn;
+	return code;
+}
+
+static enum ll_code open_files(struct store *store, const struct store_spec *spec, const struct store_options *options,
+			       struct slice *position, struct error *error)
+{
+	struct environment_options how = {
+		.directory = options->directory, .create = options->create, .map_bytes = options->map_bytes};
+	if (options->create && mkdir(options->directory, 0770) != 0 && errno != EEXIST)
+		return error_set(error, errno == ENOSPC ? LL_FULL : LL_DENIED, "%s: cannot make the directory: %s",
+				 options->directory, strerror(errno));
+	enum ll_code code = generation_lock(options->directory, &store->lock, error);
+	if (code != LL_OK)
+		return code;
+	code = guard_check(options->directory, error);
+	bool fresh = code == LL_NOT_FOUND;
+	if (code != LL_OK && !(fresh && options->create))
+		return code;
+	if (fresh)
+		code = guard_write(options->directory, GUARD_RUNNING, error);
+	else
+		code = LL_OK;
+	if (code == LL_OK)
+		code = environment_open(&how, &store->environment, error);
+	if (code == LL_OK)
+		code = meta_read(store->environment, spec, position, error);
+	if (code == LL_OK && !fresh)
+		code = guard_write(options->directory, GUARD_RUNNING, error);
+	if (code == LL_OK)
+		code = meta_write(store->environment, spec, &store->meta, error);
+	return code;
+}
+
+static void memory_init(struct memory *memory)
+{
+	slab_init(&memory->slab);
+	memory->filling = 1;
+	if (getrandom(&memory->seed, sizeof memory->seed, 0) != sizeof memory->seed)
+		memory->seed = (uintptr_t)memory ^ (uint64_t)getpid() << 32;
+}
+
+static void store_free(struct store *store)
+{
+	flush_close(&store->flush);
+	environment_txn_abort(store->reader);
+	environment_close(store->environment);
+	for (unsigned i = 0; i < store->table_count; i++)
+		table_release(&store->tables[i]);
+	handles_release(&store->memory.replaced);
+	handles_release(&store->memory.garbage);
+	overlay_release(&store->overlay);
+	slab_release(&store->memory.slab);
+	if (store->lock >= 0)
+		close(store->lock);
+	free(store->projection);
+	free(store);
+}
+
+enum ll_code store_open(const struct store_spec *spec, const struct store_options *options, struct store **result,
+			struct slice *position, struct error *error)
+{
+	ENSURE(spec->table_count <= STORE_TABLES_MAX);
+	struct store *store = calloc(1, sizeof *store);
+	ENSURE(store && "memory is used up");
+	*result = NULL;
+	*position = SLICE_EMPTY;
+	store->lock = -1;
+	store->projection = strdup(spec->projection);
+	store->bulk = options->bulk;
+	store->clean_bytes_max = options->clean_bytes_max ? options->clean_bytes_max : CLEAN_BYTES_DEFAULT;
+	memory_init(&store->memory);
+	overlay_init(&store->overlay);
+	enum ll_code code = open_files(store, spec, options, position, error);
+	if (code == LL_OK)
+		code = open_tables(store, spec, error);
+	if (code == LL_OK) {
+		store->flush.environment = store->environment;
+		store->flush.meta = store->meta;
+		store->flush.tables = store->tables;
+		store->flush.table_count = store->table_count;
+		store->flush.flushed = options->flushed;
+		store->flush.flushed_context = options->flushed_context;
+		code = flush_open(&store->flush, error);
+	}
+	if (code != LL_OK) {
+		store_free(store);
+		free((void *)position->at);
+		*position = SLICE_EMPTY;
+		return code == LL_NOT_FOUND || code == LL_OK ? code : error_prefix(error, "projection %s", spec->projection);
+	}
+	memcpy(store->position, position->at ? position->at : store->position, position->size);
+	store->position_size = position->size;
+	*result = store;
+	return LL_OK;
+}
+
+enum ll_code store_close(struct store *store, struct error *error)
+{
+	if (!store)
+		return LL_OK;
+	overlay_drop(&store->overlay);
+	enum ll_code code = store_wait_flushed(store, error);
+	if (code == LL_OK && !store->block_open && store_freeze(store))
+		code = store_wait_flushed(store, error);
+	if (code == LL_OK)
+		code = environment_sync(store->environment, error);
+	if (code == LL_OK)
+		code = guard_write(environment_directory(store->environment), GUARD_CLEAN, error);
+	store_free(store);
+	return code;
+}
+
+void store_abandon(struct store *store)
+{
+	if (!store)
+		return;
+	__atomic_store_n(&store->flush.give_up, true, __ATOMIC_RELAXED);
+	store_free(store);
+}
+
+/* ---- reading ---- */
+
+void store_read_failed(struct store *store, const struct error *error)
+{
+	fprintf(stderr, "ledgerline: projection %s cannot be read, and nothing sound can follow: %s\n", store->projection,
+		error->text);
+	abort();
+}
+
+void store_read_begin(struct store *store)
+{
+	struct error error;
+	if (store->reading++ == 0 && environment_txn_renew(store->reader, &error) != LL_OK)
+		store_read_failed(store, &error);
+}
+
+void store_read_end(struct store *store)
+{
+	if (--store->reading == 0)
+		environment_txn_reset(store->reader);
+}
+
+/* A row that is not in memory. It becomes a clean one, so that its value stays where it is when the transaction ends. */
+static bool read_through(struct store *store, struct table *table, uint32_t tag, struct slice key, struct slice *value)
+{
+	struct error error;
+	store_read_begin(store);
+	enum ll_code code = environment_get(store->reader, table->database, key, value, &error);
+	if (code == LL_OK)
+		*value = row_value(table_add_clean(table, tag, key, *value));
+	else if (code != LL_NOT_FOUND)
+		store_read_failed(store, &error);
+	store_read_end(store);
+	return code == LL_OK;
+}
+
+bool store_get(struct store *store, unsigned index, struct slice key, bool overlay, struct slice *value)
+{
+	struct table *table = store_table(store, index);
+	uint32_t tag = table_tag(table, key);
+	struct row *row = NULL;
+	if (overlay && store->overlay.open)
+		row = overlay_find(&store->overlay, index, tag, key);
+	if (!row) {
+		row = table_find(table, tag, key);
+		if (row && !row->referenced)
+			row->referenced = 1;
+	}
+	if (row) {
+		*value = row_value(row);
+		return !row->deleted;
+	}
+	return table_may_be_in_lmdb(table, key) && read_through(store, table, tag, key, value);
+}
+
+void store_prefetch(struct store *store, unsigned index, struct slice key)
+{
+	const struct table *table = store_table(store, index);
+	uint32_t tag = table_tag(table, key);
+	unsigned next = store->announced_next++ % PREFETCH_DISTANCE;
+	table_prefetch_slot(table, tag);
+	if (store->announced[next].table)
+		table_prefetch_row(store->announced[next].table, store->announced[next].tag);
+	store->announced[next].table = table;
+	store->announced[next].tag = tag;
+}
+
+/* ---- changing ---- */
+
+static size_t clean_bytes(const struct store *store)
+{
+	return store->memory.live_bytes - store->memory.filling_bytes - store->memory.flushing_bytes;
+}
+
+/* The table with the most clean bytes. */
+static unsigned choose_victim(const struct store *store)
+{
+	unsigned victim = 0;
+	size_t most = 0;
+	for (unsigned i = 0; i < store->table_count; i++) {
+		size_t bytes = table_clean_bytes(&store->tables[i]);
+		if (bytes > most) {
+			most = bytes;
+			victim = i;
+		}
+	}
+	return victim;
+}
+
+/* The housekeeping that each change pays for, so that nobody ever has to wait for all of it. */
+static void tidy(struct store *store)
+{
+	struct memory *memory = &store->memory;
+	if (memory->garbage.count)
+		memory_collect_some(memory, COLLECT_PER_PUT);
+	if (__builtin_expect(clean_bytes(store) > store->clean_bytes_max, 0)) {
+		struct table *victim = store_table(store, store->victim);
+		size_t others = clean_bytes(store) - table_clean_bytes(victim);
+		size_t share = others < store->clean_bytes_max ? store->clean_bytes_max - others : 0;
+		table_evict_some(victim, EVICT_PER_PUT, share);
+		if (victim->hand % 64 < EVICT_PER_PUT)
+			store->victim = choose_victim(store);
+	}
+}
+
+static void change(struct store *store, unsigned index, struct slice key, struct slice value, bool deleted)
+{
+	struct table *table = store_table(store, index);
+	ENSURE(key.size >= 1 && key.size <= STORE_KEY_BYTES_MAX);
+	if (store->overlay.open) {
+		overlay_put(&store->overlay, index, table->ordered, table_tag(table, key), key, value, deleted);
+		return;
+	}
+	store->block_open = true;
+	table_put(table, key, value, deleted);
+	tidy(store);
+}
+
+void store_put(struct store *store, unsigned table, struct slice key, struct slice value)
+{
+	change(store, table, key, value, false);
+}
+
+void store_delete(struct store *store, unsigned table, struct slice key)
+{
+	change(store, table, key, SLICE_EMPTY, true);
+}
+
+void store_overlay_open(struct store *store)
+{
+	ENSURE(!store->overlay.open);
+	store->overlay.open = true;
+}
+
+void store_overlay_drop(struct store *store)
+{
+	if (store->overlay.open)
+		overlay_drop(&store->overlay);
+}
+
+/* ---- blocks and flushes ---- */
+
+void store_mark_block(struct store *store, struct slice position)
+{
+	ENSURE(position.size <= STORE_POSITION_BYTES_MAX);
+	memcpy(store->position, position.at, position.size);
+	store->position_size = position.size;
+	store->position_moved = true;
+	store->block_open = false;
+}
+
+/* How many pages of LMDB the filling layer will write, about: an upper bound but for many half-filled pages. */
+static uint64_t flush_pages(const struct table *table)
+{
+	uint64_t changed = table->filling.count; /* those of a run touch no page that is there */
+	uint64_t touched = changed < table->leaf_pages ? changed : table->leaf_pages;
+	uint64_t grown = table->grown_bytes / PAGE_ROOM + 1;
+	if (table->leaf_pages && !table->append)
+		grown += grown / 2;
+	uint64_t leaves = touched + grown;
+	return leaves + leaves / BRANCH_SHARE + table->large_pages;
+}
+
+struct store_fill store_fill(const struct store *store)
+{
+	struct store_fill fill = {.bytes = store->memory.filling_bytes, .flushing = store->flushing};
+	uint64_t pages = 0;
+	for (unsigned i = 0; i < store->table_count; i++) {
+		fill.rows += table_changed_rows(&store->tables[i]);
+		pages += store->tables[i].filling.count ? flush_pages(&store->tables[i]) : 0;
+	}
+	fill.bytes += fill.rows * sizeof(uint32_t);
+	fill.full = pages > FLUSH_PAGES_MAX;
+	return fill;
+}
+
+bool store_freeze(struct store *store)
+{
+	ENSURE(!store->block_open);
+	uint64_t rows = 0;
+	if (store->flushing || store->failed != LL_OK)
+		return false;
+	for (unsigned i = 0; i < store->table_count; i++)
+		rows += table_changed_rows(&store->tables[i]);
+	if (rows == 0 && !store->position_moved && !store->checkpoint)
+		return false;
+	for (unsigned i = 0; i < store->table_count; i++)
+		table_freeze(&store->tables[i]);
+	store->memory.filling++;
+	memcpy(store->flush.position, store->position, store->position_size);
+	store->flush.position_size = store->position_size;
+	store->flush.sync = store->checkpoint;
+	store->checkpoint = store->position_moved = false;
+	store->flushing = true;
+	flush_start(&store->flush);
+	return true;
+}
+
+/* The rows of the flush that ended are clean now; the versions that it kept alive can go. */
+static void take_note(struct store *store)
+{
+	struct memory *memory = &store->memory;
+	struct store_statistics *statistics = &store->statistics;
+	memory->flushed = memory->filling - 1;
+	for (unsigned i = 0; i < store->table_count; i++) {
+		store->tables[i].leaf_pages = store->flush.leaf_pages[i];
+		table_flushed(&store->tables[i]);
+	}
+	if (memory->garbage.count == 0) {
+		struct handles empty = memory->garbage;
+		memory->garbage = memory->replaced;
+		memory->replaced = empty;
+	}
+	while (memory->replaced.count)
+		handles_add(&memory->garbage, memory->replaced.at[--memory->replaced.count]);
+	statistics->flushes++;
+	statistics->rows_flushed += store->flush.rows;
+	statistics->flush_us_last = store->flush.us;
+	if (store->flush.us > statistics->flush_us_max)
+		statistics->flush_us_max = store->flush.us;
+}
+
+enum ll_code store_poll(struct store *store, struct error *error)
+{
+	if (store->flushing && flush_under_way(&store->flush))
+		return LL_BUSY;
+	if (store->flushing) {
+		store->flushing = false;
+		flush_take(&store->flush);
+		if (store->flush.result == LL_OK) {
+			take_note(store);
+		} else {
+			store->failed = store->flush.result;
+			store->failure = store->flush.error;
+			error_prefix(&store->failure, "projection %s stops being flushed", store->projection);
+		}
+	}
+	memory_collect_some(&store->memory, STEPS_PER_POLL);
+	if (store->failed != LL_OK && error)
+		*error = store->failure;
+	return store->failed;
+}
+
+enum ll_code store_wait_flushed(struct store *store, struct error *error)
+{
+	if (store->flushing)
+		flush_wait(&store->flush);
+	return store_poll(store, error);
+}
+
+void store_checkpoint(struct store *store)
+{
+	store->checkpoint = true;
+}
+
+void store_statistics(struct store *store, struct store_statistics *statistics)
+{
+	struct environment_usage usage;
+	environment_usage(store->environment, &usage);
+	*statistics = store->statistics;
+	statistics->map_bytes = usage.map_bytes;
+	statistics->map_used_bytes = usage.used_bytes;
+	statistics->readers = usage.readers;
+	statistics->readers_max = usage.readers_max;
+	statistics->clean_bytes = clean_bytes(store);
+	statistics->dirty_bytes = store->memory.filling_bytes + store->memory.flushing_bytes;
+	statistics->clean_rows = 0;
+	for (unsigned i = 0; i < store->table_count; i++)
+		statistics->clean_rows += store->tables[i].count - store->tables[i].filling.count;
+}
