@@ -10,6 +10,7 @@
 #include "projections/views/layer.h"
 #include "projections/views/rows.h"
 #include "schemas/wire/buffer.h"
+#include "schemas/wire/time.h"
 
 /* What world_run returns beside codes. */
 enum { WORLD_ACCEPTED = 0, WORLD_READ = -1 };
