@@ -15,10 +15,13 @@
 int read_balance(struct view *view, struct slice user_id, struct json_writer *writer);
 /* The policy that holds in the view. What it points to is good until the view's arena is reset. */
 bool read_policy(struct view *view, struct policy *policy, uint32_t *version);
-int read_totals_points(struct view *view, struct json_writer *writer); /* the members of "points" and the entries' counts */
+/* Into an open object: "points" with its members, and the counts of entries: "entries", "accepted", "refused". */
+int read_totals_points(struct view *view, struct json_writer *writer);
 
 int read_concerts(struct view *view, struct json_writer *writer);
 int read_schedule(struct view *view, struct slice schedule_id, struct json_writer *writer);
+/* {scheduleId,status,remaining}: the answer to cancelling what is being cancelled already (DECIDED_READ). */
+int read_cancellation(struct view *view, struct slice schedule_id, struct json_writer *writer);
 int read_dates(struct view *view, struct slice concert_id, struct json_writer *writer);
 int read_seats(struct view *view, struct slice schedule_id, struct json_writer *writer);
 int read_reservation(struct view *view, uint64_t reservation_id, struct json_writer *writer);
@@ -40,5 +43,10 @@ int read_points_history(struct view *view, struct slice user_id, unsigned limit,
 int read_account_story(struct view *view, struct slice user_id, struct json_writer *writer);
 int read_reservation_story(struct view *view, uint64_t reservation_id, struct json_writer *writer);
 int read_seat_story(struct view *view, struct slice schedule_id, uint32_t seat_no, struct json_writer *writer);
+
+/* Waiting rooms. A token that nobody was given: CODE_TOKEN_INVALID. */
+int read_queue_status(struct view *view, uint64_t token_id, struct json_writer *writer);
+/* What entering again answers: the user's live token, as its bare id (engine/decide/token.h signs it). */
+int read_queue_enter(struct view *view, struct slice queue_id, struct slice user_id, struct json_writer *writer);
 
 #endif
