@@ -39,8 +39,8 @@ bool help_print_group(const struct program *program, const char *word, FILE *out
 
 void help_print_program(const struct program *program, FILE *out)
 {
-	fprintf(out, "%s: %s\n\nUsage: %s COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n", program->name, program->summary,
-		program->name);
+	fprintf(out, "%s: %s\n\nUsage: %s COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n", program->name,
+		program->summary, program->name);
 	print_commands(program, NULL, out);
 	fprintf(out, "\n%s COMMAND --help explains a command; %s --version prints the version.\n", program->name,
 		program->name);
@@ -98,7 +98,7 @@ void help_print_command(const struct program *program, const struct command *com
 	for (const struct option *option = command->options; option && option->name; option++)
 		print_option(option, out);
 	fprintf(out, "  %-*s this text\n", LEFT_MAX, "--help");
-	fputs("\nExit status: 0 done; 1 the answer is no; 2 usage; 3 the world failed (disk, network, other programs).\n", out);
+	fputs("\nExit status: 0 done; 1 the answer is no; 2 usage; 3 the world failed (disk, network, ...).\n", out);
 	if (command->exits)
 		fprintf(out, "%s\n", command->exits);
 }
