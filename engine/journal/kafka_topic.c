@@ -20,8 +20,8 @@ enum rule { EQUALS, AT_LEAST, AT_MOST, ONE_OF };
 struct wanted {
 	const char *name;
 	enum rule rule;
-	const char *value;    /* what it is made with; the one, or the limit */
-	const char *limit;    /* for AT_LEAST and AT_MOST; for ONE_OF: the other one */
+	const char *value; /* what it is made with; the one, or the limit */
+	const char *limit; /* for AT_LEAST and AT_MOST; for ONE_OF: the other one */
 	const char *should_be;
 	bool newer_brokers_only;
 	bool replicated_only; /* from three replicas on */
@@ -138,14 +138,15 @@ static enum ll_code count_brokers(struct kafka_client *client, int *count, struc
 /* ---- making ---- */
 
 /* Asks once to make it. `newer`: with settings that only newer brokers know. */
-static rd_kafka_resp_err_t make_topic(struct kafka_client *client, int replicas, bool newer, char reason[KAFKA_TEXT_MAX])
+static rd_kafka_resp_err_t make_topic(struct kafka_client *client, int replicas, bool newer,
+				      char reason[KAFKA_TEXT_MAX])
 {
-	rd_kafka_NewTopic_t *topic =
-		rd_kafka_NewTopic_new(client->address->topic, 1, replicas, reason, KAFKA_TEXT_MAX);
+	rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(client->address->topic, 1, replicas, reason, KAFKA_TEXT_MAX);
 	if (!topic)
 		return RD_KAFKA_RESP_ERR__INVALID_ARG;
 	for (int i = 0; i < WANTS_COUNT; i++)
-		if ((newer || !wants[i].newer_brokers_only) && (replicas >= REPLICAS_WANTED || !wants[i].replicated_only))
+		if ((newer || !wants[i].newer_brokers_only) &&
+		    (replicas >= REPLICAS_WANTED || !wants[i].replicated_only))
 			rd_kafka_NewTopic_set_config(topic, wants[i].name, wants[i].value);
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
 	rd_kafka_AdminOptions_set_request_timeout(options, ADMIN_MS, NULL, 0);
@@ -215,10 +216,11 @@ enum ll_code kafka_topic_create(const char *rest, const struct journal_options *
 	if (err == RD_KAFKA_RESP_ERR_INVALID_CONFIG)
 		err = make_topic(&client, replication, false, reason);
 	if (err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-		code = error_set(error, LL_EXISTS, "the topic %s is there already on %s", address.topic, address.brokers);
+		code = error_set(error, LL_EXISTS, "the topic %s is there already on %s", address.topic,
+				 address.brokers);
 	else if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-		code = error_set(error, kafka_code(err), "%s with %d replicas could not be made on %s: %s", address.topic,
-				 replication, address.brokers, reason);
+		code = error_set(error, kafka_code(err), "%s with %d replicas could not be made on %s: %s",
+				 address.topic, replication, address.brokers, reason);
 	if (code == LL_OK)
 		code = wait_until_usable(&address, error);
 done:
@@ -246,14 +248,10 @@ static void tell(struct check *check, bool wrong, const char *sentence)
 static bool is_right(const struct wanted *wanted, const char *value)
 {
 	switch (wanted->rule) {
-	case EQUALS:
-		return strcmp(value, wanted->value) == 0;
-	case AT_LEAST:
-		return strtoll(value, NULL, 10) >= strtoll(wanted->limit, NULL, 10);
-	case AT_MOST:
-		return strtoll(value, NULL, 10) <= strtoll(wanted->limit, NULL, 10);
-	case ONE_OF:
-		return strcmp(value, wanted->value) == 0 || strcmp(value, wanted->limit) == 0;
+	case EQUALS: return strcmp(value, wanted->value) == 0;
+	case AT_LEAST: return strtoll(value, NULL, 10) >= strtoll(wanted->limit, NULL, 10);
+	case AT_MOST: return strtoll(value, NULL, 10) <= strtoll(wanted->limit, NULL, 10);
+	case ONE_OF: return strcmp(value, wanted->value) == 0 || strcmp(value, wanted->limit) == 0;
 	}
 	UNREACHABLE();
 }
@@ -285,8 +283,8 @@ static void check_settings(struct check *check, const rd_kafka_ConfigEntry_t **e
 			snprintf(sentence, sizeof sentence,
 				 "%s: %s=%s, should be %s; mend it with kafka-configs.sh --bootstrap-server %s --alter "
 				 "--entity-type topics --entity-name %s --add-config %s=%s",
-				 address->topic, wanted->name, value, wanted->should_be, address->brokers, address->topic,
-				 wanted->name, wanted->value);
+				 address->topic, wanted->name, value, wanted->should_be, address->brokers,
+				 address->topic, wanted->name, wanted->value);
 			tell(check, true, sentence);
 		}
 	}
@@ -297,15 +295,18 @@ static void check_shape(struct check *check, int partitions, int replicas)
 	const char *topic = check->client->address->topic;
 	char sentence[JOURNAL_URL_MAX + 512];
 	if (partitions != 1) {
-		snprintf(sentence, sizeof sentence,
-			 "%s: partitions=%d, should be 1; partitions cannot be taken away: make a journal of another name and "
-			 "copy this one with `ledgerline journal copy`", topic, partitions);
+		snprintf(
+			sentence, sizeof sentence,
+			"%s: partitions=%d, should be 1; partitions cannot be taken away: make a journal of another name and "
+			"copy this one with `ledgerline journal copy`",
+			topic, partitions);
 		tell(check, true, sentence);
 	}
 	if (replicas < REPLICAS_WANTED) {
-		snprintf(sentence, sizeof sentence,
-			 "%s: replicas=%d, should be %d: with fewer a broker's disk that is lost can take the journal with it",
-			 topic, replicas, REPLICAS_WANTED);
+		snprintf(
+			sentence, sizeof sentence,
+			"%s: replicas=%d, should be %d: with fewer a broker's disk that is lost can take the journal with it",
+			topic, replicas, REPLICAS_WANTED);
 		tell(check, false, sentence);
 	}
 }
@@ -315,6 +316,7 @@ enum ll_code kafka_topic_check(struct kafka_client *client, journal_finding_fn *
 {
 	struct check check = {.client = client, .found = found, .context = context, .wrong = wrong};
 	int partitions = 0, replicas = 0;
+	*wrong = 0;
 	enum ll_code code = kafka_topic_look(client, KAFKA_PATIENCE_MS, &partitions, &replicas, error);
 	if (code != LL_OK)
 		return code;
@@ -328,7 +330,8 @@ enum ll_code kafka_topic_check(struct kafka_client *client, journal_finding_fn *
 	size_t answers = 0, count = 0;
 	const rd_kafka_ConfigResource_t **told = NULL;
 	if (!err)
-		told = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &answers);
+		told = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event),
+								 &answers);
 	if (!err)
 		err = answers ? rd_kafka_ConfigResource_error(told[0]) : RD_KAFKA_RESP_ERR_UNKNOWN;
 	if (err) {

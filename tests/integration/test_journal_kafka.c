@@ -111,9 +111,22 @@ static void bad_urls_are_refused(void **state)
 {
 	(void)state;
 	static const char *const urls[] = {
-		"kafka:", "kafka:/x", "kafka://", "kafka:///x", "kafka://host/x", "kafka://host:0/x", "kafka://host:99999/x",
-		"kafka://host:1", "kafka://host:1/", "kafka://host:1,/x", "kafka://,host:1/x", "kafka://host:1/x/y",
-		"kafka://user@host:1/x", "kafka://host:1/x y", "kafka://host:port/x", "kafka://a:1,b/x",
+		"kafka:",
+		"kafka:/x",
+		"kafka://",
+		"kafka:///x",
+		"kafka://host/x",
+		"kafka://host:0/x",
+		"kafka://host:99999/x",
+		"kafka://host:1",
+		"kafka://host:1/",
+		"kafka://host:1,/x",
+		"kafka://,host:1/x",
+		"kafka://host:1/x/y",
+		"kafka://user@host:1/x",
+		"kafka://host:1/x y",
+		"kafka://host:port/x",
+		"kafka://a:1,b/x",
 	};
 	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
 		struct journal *journal = NULL;
@@ -138,11 +151,18 @@ static void expect_refused(const char *name, const char *value, const char *sent
 static void settings_are_judged(void **state)
 {
 	(void)state;
-	static const char *const owned[] = {"acks", "enable.idempotence", "max.in.flight", "auto.offset.reset",
-					    "bootstrap.servers", "transactional.id", "message.timeout.ms", "group.id"};
+	static const char *const owned[] = {"acks",
+					    "enable.idempotence",
+					    "max.in.flight",
+					    "auto.offset.reset",
+					    "bootstrap.servers",
+					    "transactional.id",
+					    "message.timeout.ms",
+					    "group.id"};
 	for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
 		char sentence[128];
-		snprintf(sentence, sizeof sentence, "the Kafka setting \"%s\" belongs to the journal's protocol", owned[i]);
+		snprintf(sentence, sizeof sentence, "the Kafka setting \"%s\" belongs to the journal's protocol",
+			 owned[i]);
 		expect_refused(owned[i], "1", sentence);
 	}
 	expect_refused("no.such.setting", "1", "the Kafka client has no setting \"no.such.setting\"");
@@ -192,8 +212,9 @@ static void made_topics_are_right(void **state)
 	struct error error = {0};
 	unsigned wrong = 9;
 	must(journal_check(journal, collect, &findings, &wrong, &error), &error);
-	assert_string_equal(strstr(findings.text, "replicas=1, should be 3"),
-			    "replicas=1, should be 3: with fewer a broker's disk that is lost can take the journal with it\n");
+	assert_string_equal(
+		strstr(findings.text, "replicas=1, should be 3"),
+		"replicas=1, should be 3: with fewer a broker's disk that is lost can take the journal with it\n");
 	assert_int_equal(wrong, 0);
 	assert_int_equal(findings.wrong, 0);
 	assert_int_equal(findings.warnings, 1);
@@ -205,9 +226,13 @@ static void wrong_topics_are_found(void **state)
 {
 	(void)state;
 	static const char *const settings[][2] = {
-		{"retention.ms", "1000"}, {"retention.bytes", "5"}, {"cleanup.policy", "compact"},
-		{"max.message.bytes", "1000"}, {"message.timestamp.type", "LogAppendTime"},
-		{"message.timestamp.after.max.ms", "60001"}, {"unclean.leader.election.enable", "true"},
+		{"retention.ms", "1000"},
+		{"retention.bytes", "5"},
+		{"cleanup.policy", "compact"},
+		{"max.message.bytes", "1000"},
+		{"message.timestamp.type", "LogAppendTime"},
+		{"message.timestamp.after.max.ms", "60001"},
+		{"unclean.leader.election.enable", "true"},
 		{"compression.type", "gzip"},
 	};
 	const char *url = contract_url();
