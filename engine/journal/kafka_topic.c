@@ -13,7 +13,14 @@
 #include "engine/journal/kafka_client.h"
 #include "schemas/wire/ensure.h"
 
-enum { REPLICAS_WANTED = 3, ADMIN_MS = 15000, POLL_MS = 20 };
+enum {
+	REPLICAS_WANTED = 3,
+	ADMIN_MS = 15000,
+	POLL_MS = 20,
+	/* A topic that was just made is not known to every broker at once: among several it is missing only when it is not found
+	 * for so long. */
+	ABSENT_MS = 1000,
+};
 
 enum rule { EQUALS, AT_LEAST, AT_MOST, ONE_OF };
 
@@ -77,22 +84,34 @@ static rd_kafka_resp_err_t read_metadata(const struct rd_kafka_metadata *metadat
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* Asks once. *brokers: how many there are, as far as the answer told. */
+static rd_kafka_resp_err_t look_once(struct kafka_client *client, int timeout_ms, int *brokers, int *partitions,
+				     int *replicas)
+{
+	const struct rd_kafka_metadata *metadata = NULL;
+	rd_kafka_resp_err_t err = rd_kafka_metadata(client->rk, 0, client->topic, &metadata, timeout_ms);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		*brokers = metadata->broker_cnt;
+		err = read_metadata(metadata, partitions, replicas);
+		rd_kafka_metadata_destroy(metadata);
+	}
+	if (!client->on_error)
+		rd_kafka_poll(client->rk, 0); /* no keeper does it */
+	return err;
+}
+
 enum ll_code kafka_topic_look(struct kafka_client *client, int patience_ms, int *partitions, int *replicas,
 			      struct error *error)
 {
-	int64_t deadline = kafka_now_ms() + patience_ms;
+	int64_t start = kafka_now_ms(), left = patience_ms;
 	rd_kafka_resp_err_t err;
+	int brokers = 0;
 	for (;;) {
-		const struct rd_kafka_metadata *metadata = NULL;
-		int64_t left = deadline - kafka_now_ms();
-		err = rd_kafka_metadata(client->rk, 0, client->topic, &metadata, left > POLL_MS ? (int)left : POLL_MS);
-		if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-			err = read_metadata(metadata, partitions, replicas);
-			rd_kafka_metadata_destroy(metadata);
-		}
-		if (client->on_error == NULL)
-			rd_kafka_poll(client->rk, 0);
-		if (!passes(err) || client->not_authenticated || left <= POLL_MS)
+		err = look_once(client, left > POLL_MS ? (int)left : POLL_MS, &brokers, partitions, replicas);
+		int64_t passed = kafka_now_ms() - start;
+		left = patience_ms - passed;
+		bool may_come = kafka_code(err) == LL_NOT_FOUND && brokers > 1 && passed < ABSENT_MS;
+		if (!may_come && (!passes(err) || client->not_authenticated || left <= POLL_MS))
 			break;
 		nap();
 	}
@@ -102,7 +121,7 @@ enum ll_code kafka_topic_look(struct kafka_client *client, int patience_ms, int 
 enum ll_code kafka_topic_watermarks(struct kafka_client *client, int patience_ms, struct journal_watermarks *watermarks,
 				    struct error *error)
 {
-	int64_t deadline = kafka_now_ms() + patience_ms;
+	int64_t start = kafka_now_ms(), left = patience_ms;
 	rd_kafka_resp_err_t err;
 	int64_t low = 0, high = 0;
 	/* Asked for watermarks, the client would wait for a dead broker longer than it may; this question keeps its time. */
@@ -110,10 +129,12 @@ enum ll_code kafka_topic_watermarks(struct kafka_client *client, int patience_ms
 	if (code != LL_OK)
 		return code;
 	for (;;) {
-		int64_t left = deadline - kafka_now_ms();
 		err = rd_kafka_query_watermark_offsets(client->rk, client->address->topic, 0, &low, &high,
 						       left > POLL_MS ? (int)left : POLL_MS);
-		if (!passes(err) || left <= POLL_MS)
+		int64_t passed = kafka_now_ms() - start;
+		left = patience_ms - passed;
+		bool may_come = kafka_code(err) == LL_NOT_FOUND && passed < ABSENT_MS;
+		if (!may_come && (!passes(err) || left <= POLL_MS))
 			break;
 		nap();
 	}

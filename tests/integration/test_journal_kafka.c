@@ -203,21 +203,38 @@ static void collect(void *context, bool wrong, const char *sentence)
 	snprintf(findings->text + used, sizeof findings->text - used, "%s\n", sentence);
 }
 
-/* A topic that was made here has nothing wrong, but a warning for its single replica. */
+static int count_brokers(void)
+{
+	rd_kafka_t *rk = admin_open();
+	const struct rd_kafka_metadata *metadata = NULL;
+	assert_int_equal(rd_kafka_metadata(rk, 0, NULL, &metadata, PATIENCE_MS), 0);
+	int count = metadata->broker_cnt;
+	rd_kafka_metadata_destroy(metadata);
+	rd_kafka_destroy(rk);
+	return count;
+}
+
+/* A topic that was made here has nothing wrong, but a warning where it has fewer than three replicas. */
 static void made_topics_are_right(void **state)
 {
 	(void)state;
 	struct journal *journal = contract_fresh();
 	struct findings findings = {0};
 	struct error error = {0};
+	char expected[256] = "";
 	unsigned wrong = 9;
+	char topic[JOURNAL_IDENTITY_MAX];
+	int brokers = count_brokers();
+	topic_of(journal, topic);
+	if (brokers < 3)
+		snprintf(
+			expected, sizeof expected,
+			"%.100s: replicas=%d, should be 3: with fewer a broker's disk that is lost can take the journal "
+			"with it\n",
+			topic, brokers);
 	must(journal_check(journal, collect, &findings, &wrong, &error), &error);
-	assert_string_equal(
-		strstr(findings.text, "replicas=1, should be 3"),
-		"replicas=1, should be 3: with fewer a broker's disk that is lost can take the journal with it\n");
+	assert_string_equal(findings.text, expected);
 	assert_int_equal(wrong, 0);
-	assert_int_equal(findings.wrong, 0);
-	assert_int_equal(findings.warnings, 1);
 	journal_close(journal);
 }
 
