@@ -90,7 +90,7 @@ static enum ll_code read_back(const char *directory, unsigned mask, struct bench
 		result->balances = totals.balances;
 		if (totals.charged - totals.used + totals.refunded - totals.expired + totals.adjusted != totals.balances ||
 		    totals.accounts != accounts || totals.accepted + totals.refused + totals.system != result->entries)
-			code = error_set(error, LL_CORRUPT, "the totals do not agree with each other: the time does not count");
+			code = error_set(error, LL_CORRUPT, "the totals do not agree with each other: the time does not count (accounts %lu %lu, entries %lu %lu)", (unsigned long)totals.accounts, (unsigned long)accounts, (unsigned long)(totals.accepted + totals.refused + totals.system), (unsigned long)result->entries);
 	}
 	struct error ignored;
 	if (ledger_close(ledger, &ignored) != LL_OK && code == LL_OK)
