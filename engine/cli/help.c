@@ -22,7 +22,7 @@ bool help_is_group(const struct program *program, const char *word)
 static void print_commands(const struct program *program, const char *word, FILE *out)
 {
 	for (size_t i = 0; i < program->command_count; i++) {
-		const struct command *command = &program->commands[i];
+		const struct cli_command *command = &program->commands[i];
 		if (!word || begins_with_word(command->name, word))
 			fprintf(out, "  %-18s %s\n", command->name, command->summary);
 	}
@@ -78,7 +78,7 @@ static void print_option(const struct option *option, FILE *out)
 	fputc('\n', out);
 }
 
-static void print_usage(const struct program *program, const struct command *command, FILE *out)
+static void print_usage(const struct program *program, const struct cli_command *command, FILE *out)
 {
 	fprintf(out, "Usage: %s %s", program->name, command->name);
 	bool more = false;
@@ -91,7 +91,7 @@ static void print_usage(const struct program *program, const struct command *com
 		command->arguments ? command->arguments : "");
 }
 
-void help_print_command(const struct program *program, const struct command *command, FILE *out)
+void help_print_command(const struct program *program, const struct cli_command *command, FILE *out)
 {
 	print_usage(program, command, out);
 	fprintf(out, "\n%s\n\nOptions:\n", command->description ? command->description : command->summary);

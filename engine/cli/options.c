@@ -22,7 +22,7 @@ struct value {
 
 struct options {
 	const struct program *program;
-	const struct command *command;
+	const struct cli_command *command;
 	struct value *values; /* as many as the table has options */
 	size_t value_count;
 	const char **arguments;
@@ -248,7 +248,7 @@ static enum ll_code read_words(struct options *options, char **argv, int argc, i
 
 static enum ll_code check(struct options *options, struct error *error)
 {
-	const struct command *command = options->command;
+	const struct cli_command *command = options->command;
 	for (size_t i = 0; i < options->value_count; i++) {
 		const struct option *option = &command->options[i];
 		struct value *value = &options->values[i];
@@ -290,7 +290,7 @@ static enum ll_code read_line(struct options *options, char **argv, int argc, in
 /* ---- the program ---- */
 
 /* How many words at argv[at] name the command; 0: they do not. */
-static int matches(const struct command *command, char **argv, int argc, int at)
+static int matches(const struct cli_command *command, char **argv, int argc, int at)
 {
 	const char *rest = command->name;
 	int words = 0;
@@ -304,9 +304,9 @@ static int matches(const struct command *command, char **argv, int argc, int at)
 	return words;
 }
 
-static const struct command *find_command(const struct program *program, char **argv, int argc, int at, int *words)
+static const struct cli_command *find_command(const struct program *program, char **argv, int argc, int at, int *words)
 {
-	const struct command *best = NULL;
+	const struct cli_command *best = NULL;
 	*words = 0;
 	for (size_t i = 0; i < program->command_count; i++) {
 		int matched = matches(&program->commands[i], argv, argc, at);

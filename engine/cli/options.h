@@ -40,7 +40,7 @@ struct option {
 
 struct options;
 
-struct command {
+struct cli_command {
 	const char *name;        /* "serve", or two words: "journal create" */
 	const char *arguments;   /* for the usage line: "[FILE|-]"; NULL: none */
 	const char *summary;     /* one line, for the list of commands */
@@ -53,7 +53,7 @@ struct command {
 
 struct program {
 	const char *name, *version, *summary;
-	const struct command *commands;
+	const struct cli_command *commands;
 	size_t command_count;
 };
 

@@ -107,7 +107,8 @@ static struct progress *folding;
 
 static void on_folding(uint64_t offset, uint64_t end)
 {
-	progress_update(folding, offset, end);
+	folding->total = end;
+	progress_update(folding, offset);
 }
 
 static enum ll_code open_engine(struct serving *serving, const struct options *options, const struct journal_option *settings,
@@ -121,7 +122,7 @@ static enum ll_code open_engine(struct serving *serving, const struct options *o
 		.follow = option_flag(options, "follow"),
 	};
 	struct progress progress;
-	progress_begin(&progress, "folding", "blocks");
+	progress_begin(&progress, stderr, "folding", "blocks", 0);
 	folding = &progress;
 	enum ll_code code = engine_open(&serving->loop, &engine_options, on_folding, &serving->engine, error);
 	progress_end(&progress);

@@ -51,7 +51,7 @@ static int refuse(const struct options *options, void *context)
 	return option_complain(options, EXIT_FAILED, "no disk at %s", "/x");
 }
 
-static const struct command commands[] = {
+static const struct cli_command commands[] = {
 	{"serve", "[FILE|-]", "the engine", "Takes commands.", table, 0, 1, "More about 1.", run},
 	{"journal create", NULL, "makes one", "Makes one.", NULL, 0, 0, NULL, refuse},
 	{"journal info", "URL", "shows one", "Shows one.", NULL, 1, 1, NULL, refuse},
