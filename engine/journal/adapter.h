@@ -1,10 +1,14 @@
 /*
  * What an implementation of the journal port provides. Seen by the adapters and journal.c only.
  *
- * Each adapter embeds the structs below as its first members and fills `ops`. Contracts are those of journal.h.
+ * Each adapter embeds the structs below as its first members and fills `ops` (and the journal's `url`). Contracts are
+ * those of journal.h. journal.c keeps what is the same for all: sizes are checked, one appender a handle, one append
+ * under way, nothing closed while it is in use. The fields below the line are its own: adapters leave them zero.
  */
 #ifndef LEDGERLINE_JOURNAL_ADAPTER_H
 #define LEDGERLINE_JOURNAL_ADAPTER_H
+
+#include <stdatomic.h>
 
 #include "engine/journal/journal.h"
 
@@ -21,6 +25,10 @@ struct journal_ops {
 struct journal {
 	const struct journal_ops *ops;
 	char url[JOURNAL_URL_MAX];
+	/* ---- journal.c's own ---- */
+	bool read_only;
+	atomic_bool has_appender;
+	atomic_uint readers_count;
 };
 
 struct journal_reader_ops {
@@ -32,6 +40,8 @@ struct journal_reader_ops {
 
 struct journal_reader {
 	const struct journal_reader_ops *ops;
+	/* ---- journal.c's own ---- */
+	struct journal *journal;
 };
 
 struct journal_appender_ops {
@@ -45,6 +55,9 @@ struct journal_appender_ops {
 
 struct journal_appender {
 	const struct journal_appender_ops *ops;
+	/* ---- journal.c's own ---- */
+	struct journal *journal;
+	bool under_way;
 };
 
 /* One scheme of URLs. `rest` is what follows "scheme:". */

@@ -45,9 +45,9 @@ struct journal_header {
 
 /* Which log this is. Two journals with other text here are other logs. Kafka: cluster id; local: a uuid in the file. */
 struct journal_identity {
-	char kind[16];                     /* "kafka", "local", "memory" */
+	char kind[16];                      /* "kafka", "local", "memory" */
 	char cluster[JOURNAL_IDENTITY_MAX]; /* Kafka's cluster id; of `local` the store's own id */
-	char topic[JOURNAL_IDENTITY_MAX];  /* topic name; of `local` empty, so that a directory may be moved */
+	char topic[JOURNAL_IDENTITY_MAX];   /* topic name; of `local` empty, so that a directory may be moved */
 };
 
 struct journal_watermarks {
@@ -62,10 +62,11 @@ struct journal_option {
 };
 
 struct journal_options {
-	const struct journal_option *settings; /* librdkafka's, from --kafka and the configuration; borrowed for the call */
+	const struct journal_option
+		*settings; /* librdkafka's, from --kafka and the configuration; borrowed for the call */
 	size_t settings_count;
-	bool create;      /* local: make the directory and an empty log when there is none. kafka: never creates here */
-	bool read_only;   /* no appender will be opened; local: the directory need not be writable */
+	bool create;    /* local: make the directory and an empty log when there is none. kafka: never creates here */
+	bool read_only; /* no appender will be opened; local: the log's file need not be writable, its lock file must be */
 };
 
 /* One finding of `journal check`. Strings are good during the call. */
@@ -73,11 +74,11 @@ typedef void journal_finding_fn(void *context, bool wrong, const char *sentence)
 
 /* How an append ended, as far as the implementation was told. */
 struct journal_report {
-	enum ll_code code;       /* LL_OK: reported as written. LL_UNAVAILABLE, LL_TIMEOUT, LL_IO: may pass, may have landed.
-	                          * LL_TOO_LARGE, LL_DENIED, LL_FULL, LL_SETTINGS: permanent, did not land */
-	uint64_t offset;         /* where it is said to be, or JOURNAL_NO_OFFSET */
-	bool appender_is_dead;   /* this appender takes nothing more: close it and open another */
-	struct error error;      /* filled when code is not LL_OK */
+	enum ll_code code; /* LL_OK: reported as written. LL_UNAVAILABLE, LL_TIMEOUT, LL_IO: may pass, may have landed.
+	                          * LL_TOO_LARGE, LL_DENIED, LL_FULL, LL_SETTINGS, LL_NOT_FOUND: permanent, did not land */
+	uint64_t offset;   /* where it is said to be, or JOURNAL_NO_OFFSET */
+	bool appender_is_dead; /* this appender takes nothing more: close it and open another */
+	struct error error;    /* filled when code is not LL_OK */
 };
 
 /*
@@ -86,28 +87,29 @@ struct journal_report {
  *	kafka://HOST:PORT[,HOST:PORT]/NAME  topic NAME.journal, partition 0
  *	memory:NAME                        a log of this process, shared by all who open NAME (tests)
  * BLOCKING. LL_USAGE: not such a URL, or a setting that the protocol owns, named. LL_NOT_FOUND: no such log.
- * LL_UNAVAILABLE: no broker answers. LL_DENIED, LL_IO, LL_CORRUPT, LL_NEWER as they say. LL_BUSY: a local log that another
- * process has open for appending (only when not read_only; found at appender_open).
+ * LL_UNAVAILABLE: no broker answers. LL_DENIED, LL_IO, LL_CORRUPT, LL_NEWER as they say.
  */
 enum ll_code journal_open(const char *url, const struct journal_options *options, struct journal **journal,
 			  struct error *error) LL_CHECKED;
 
 /*
  * Makes the log (an empty one; the genesis is appended by the caller). kafka: the topic with the right settings and
- * `replication` replicas (0: three, or as many as there are brokers). BLOCKING. LL_EXISTS: it is there already, with
- * records or without.
+ * `replication` replicas (0: three, or as many as there are brokers; journal_check warns when they are fewer than three),
+ * usable when this returns. BLOCKING. LL_EXISTS: it is there already, with records or without. LL_USAGE as of
+ * journal_open; LL_UNAVAILABLE, LL_DENIED, LL_SETTINGS (the brokers refuse it), LL_IO, LL_FULL.
  */
 enum ll_code journal_create(const char *url, const struct journal_options *options, int replication,
 			    struct error *error) LL_CHECKED;
 
-/* Closes it. All its readers and appenders must be closed before. NULL is allowed. BLOCKING. */
+/* Closes it. All its readers and appenders must be closed before (an open one is a bug). NULL is allowed. BLOCKING. */
 void journal_close(struct journal *journal);
 
 /* The URL it was opened with, made absolute. Good until journal_close. */
 const char *journal_url(const struct journal *journal);
 
 /* BLOCKING. */
-enum ll_code journal_identity(struct journal *journal, struct journal_identity *identity, struct error *error) LL_CHECKED;
+enum ll_code journal_identity(struct journal *journal, struct journal_identity *identity,
+			      struct error *error) LL_CHECKED;
 enum ll_code journal_watermarks(struct journal *journal, struct journal_watermarks *watermarks,
 				struct error *error) LL_CHECKED;
 
@@ -127,7 +129,8 @@ enum ll_code journal_reader_open(struct journal *journal, uint64_t offset, struc
 /*
  * The next record. Waits up to timeout_ms (0: not at all, then it never blocks and is for the loop).
  *	LL_OK           *record is it
- *	LL_END          nothing more: the reader has given everything up to the high watermark
+ *	LL_END          nothing more: the reader has given everything up to the high watermark. Told at once when the end
+ *	                is reached; from then on, until a record comes, only after timeout_ms
  *	LL_TIMEOUT      nothing has come yet, and the end was not reached either
  *	LL_UNAVAILABLE  no connection for now; go on calling, it mends itself
  *	LL_DIVERGED     the position is outside the log (cut short, its beginning deleted, another log)
@@ -136,8 +139,12 @@ enum ll_code journal_reader_open(struct journal *journal, uint64_t offset, struc
 enum ll_code journal_read(struct journal_reader *reader, int timeout_ms, struct journal_record *record,
 			  struct error *error) LL_CHECKED;
 
-/* A descriptor that becomes readable (poll's POLLIN) when journal_read with timeout 0 may have something new. Drain with
- * journal_reader_acknowledge first, then read until LL_END or LL_TIMEOUT. -1 if the implementation has none. */
+/*
+ * A descriptor that becomes readable (poll's POLLIN) when journal_read with timeout 0 may have something new. Drain with
+ * journal_reader_acknowledge first, then read until LL_END or LL_TIMEOUT: who stops before that must come back by himself,
+ * the descriptor only tells of what comes later. local: only appends of this process are told; those of another process
+ * are found by reads that wait (within 5 ms), or by reading again.
+ */
 int journal_reader_descriptor(struct journal_reader *reader);
 void journal_reader_acknowledge(struct journal_reader *reader);
 
@@ -145,23 +152,26 @@ void journal_reader_close(struct journal_reader *reader); /* NULL allowed. May b
 
 /* Copies record `offset` into *bytes (malloc'ed here, freed by the caller with free). BLOCKING.
  * LL_NOT_FOUND: beyond the end. LL_DIVERGED: below the low watermark. */
-enum ll_code journal_read_at(struct journal *journal, uint64_t offset, uint8_t **bytes, size_t *size,
-			     int64_t *time_ms, struct error *error) LL_CHECKED;
+enum ll_code journal_read_at(struct journal *journal, uint64_t offset, uint8_t **bytes, size_t *size, int64_t *time_ms,
+			     struct error *error) LL_CHECKED;
 
 /* ---- appending ---- */
 
-/* One at a time in a process. kafka: a fresh idempotent producer. BLOCKING. local: LL_BUSY if another process has one;
- * LL_DENIED, LL_FULL, LL_IO. */
+/* LL_BUSY: this handle has one already; local: anybody has one, in this process or another (the sentence names its
+ * process). kafka: a fresh idempotent producer each time. LL_DENIED, LL_FULL, LL_IO; LL_USAGE: opened read_only. BLOCKING. */
 enum ll_code journal_appender_open(struct journal *journal, struct journal_appender **appender,
 				   struct error *error) LL_CHECKED;
 
 /* Hands a record over and returns at once. `value` and headers are borrowed until its report came or the appender was
- * closed. One may be under way at a time: LL_BUSY otherwise. An LL_OK promises a report, some time. */
+ * closed. One may be under way at a time: LL_BUSY otherwise. LL_TOO_LARGE: over JOURNAL_VALUE_BYTES_MAX. LL_OK promises
+ * a report, some time (of a Kafka that does not answer: never; the deadline is the caller's). Anything else: it will not
+ * land, there is no report. */
 enum ll_code journal_append(struct journal_appender *appender, struct slice value, int64_t time_ms,
 			    const struct journal_header *headers, size_t headers_count, struct error *error) LL_CHECKED;
 
 /* The report of the append under way: LL_OK and *report; LL_TIMEOUT: not yet (waits up to timeout_ms; 0 never blocks). */
-enum ll_code journal_report(struct journal_appender *appender, int timeout_ms, struct journal_report *report) LL_CHECKED;
+enum ll_code journal_report(struct journal_appender *appender, int timeout_ms,
+			    struct journal_report *report) LL_CHECKED;
 
 /* As of a reader: readable when journal_report with timeout 0 may have something. */
 int journal_appender_descriptor(struct journal_appender *appender);

@@ -31,7 +31,7 @@
 
 struct store;
 
-enum { STORE_TABLES_MAX = 16, STORE_KEY_BYTES_MAX = 500, STORE_POSITION_BYTES_MAX = 512 };
+enum { STORE_TABLES_MAX = 16, STORE_KEY_BYTES_MAX = 500, STORE_POSITION_BYTES_MAX = 1024 };
 
 enum table_flags {
 	TABLE_POINT = 0,   /* read by whole keys; a scan sorts the rows in memory first: for exports only */

@@ -1,0 +1,26 @@
+/*
+ * What has come to its time: system entries that expire rows.
+ *
+ * Before a command is decided, what it touches is brought up to date: rows of it that are due by now (its seats' hold, its
+ * account's lots and point holds, its reservation, its token) are expired by entries before it, in the same block. A sweeper does the same
+ * for the rest. So there is no race between paying and expiring: the log's order says who was first. Due means
+ * expires_at <= now.
+ *
+ * Both deliver the events of one system entry at a time; the caller makes the entry, applies it, and calls again until
+ * nothing is due.
+ */
+#ifndef LEDGERLINE_DUE_H
+#define LEDGERLINE_DUE_H
+
+#include "engine/decide/decide.h"
+
+/* The next expiry that the command has to wait for. false: nothing that it touches is due. */
+bool due_for_command(struct decide_context *context, const struct command *command, struct decision *decision);
+
+/* The next expiry at all (the earliest first), or the next bounded step of a schedule's cancellation. false: nothing. */
+bool due_next(struct decide_context *context, struct decision *decision);
+
+/* When the next thing will be due: a time in ms, 0 when there is nothing, now or earlier when something is. */
+int64_t due_when(struct view *view, int64_t now);
+
+#endif

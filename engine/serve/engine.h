@@ -1,0 +1,87 @@
+/*
+ * The engine: one process that leads or follows a journal and answers from its projections.
+ *
+ * Everything here belongs to the loop's thread.
+ */
+#ifndef LEDGERLINE_ENGINE_H
+#define LEDGERLINE_ENGINE_H
+
+#include <uv.h>
+
+#include "engine/journal/journal.h"
+#include "engine/writer/writer.h"
+#include "projections/ledger/ledger.h"
+#include "schemas/wire/zone.h"
+
+struct engine;
+
+struct engine_options {
+	const char *data;    /* directory */
+	const char *journal; /* URL; NULL: what the directory remembers, or local: in it */
+	const struct journal_option *settings; /* for the journal, borrowed for the engine's life */
+	size_t settings_count;
+	const char *address; /* http://HOST:PORT for claims, or NULL. May be set later by engine_set_address */
+	bool follow;         /* do not claim the journal by itself */
+};
+
+/* Opens everything and folds to the journal's end. BLOCKING: before the loop runs. `progress` (may be NULL) is called now and
+ * then with the offset that was folded and the end. */
+enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
+			 void (*progress)(uint64_t offset, uint64_t end), struct engine **engine,
+			 struct error *error) LL_CHECKED;
+void engine_set_address(struct engine *engine, const char *address);
+
+/* Begins to lead (unless follow) and to work; `ready` is called once: when it leads, or follows a living leader. `failed` when
+ * it can go on no more: the process should end with exit status 3. */
+void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(void *, const struct error *), void *context);
+
+/* Finishes what was taken, flushes, marks clean, then calls `stopped`. */
+void engine_stop(struct engine *engine, void (*stopped)(void *), void *context);
+/* After stopped, or when engine_start was never called. Syncs. BLOCKING. */
+enum ll_code engine_close(struct engine *engine, struct error *error) LL_CHECKED;
+
+/* ---- commands ---- */
+
+/* writer_submit, with the loop woken. */
+enum ll_code engine_submit(struct engine *engine, struct pending *pending, enum code *code) LL_CHECKED;
+struct writer *engine_writer(struct engine *engine);
+
+/* ---- reads ---- */
+
+struct ledger *engine_ledger(struct engine *engine);
+
+/* The policy in force and its zone; good until the next turn of the loop. NULL: the state cannot be read. */
+const struct policy *engine_policy(struct engine *engine, const struct zone **zone);
+
+/* One who waits for a position. Owned by the caller until `reached` was called. */
+struct engine_wait {
+	struct engine_wait *next;
+	uint64_t seq;            /* the entry that must be folded */
+	int64_t deadline_ms;     /* the engine's own */
+	void (*reached)(struct engine_wait *, bool in_time);
+	void *context;
+};
+/* Calls `reached` at once if entry `seq` is folded, else when it is, or after `timeout_ms`. */
+void engine_wait_for(struct engine *engine, struct engine_wait *wait, uint64_t seq, int64_t timeout_ms);
+
+/* ---- status ---- */
+
+struct engine_status {
+	const char *journal_url;
+	struct journal_identity identity;
+	struct journal_watermarks watermarks; /* as of the last look, every few seconds */
+	const char *data;
+	int64_t started_ms;
+	bool is_ready;
+	uint64_t loop_late_us_max; /* the longest that one turn of the loop took */
+};
+void engine_status(struct engine *engine, struct engine_status *status);
+
+/* Wall clock in ms. */
+int64_t engine_now(struct engine *engine);
+void engine_random(struct engine *engine, uint8_t *bytes, size_t size);
+
+/* The engines' secret for queue credentials: 32 bytes. */
+const uint8_t *engine_secret(struct engine *engine);
+
+#endif

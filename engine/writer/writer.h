@@ -1,0 +1,117 @@
+/*
+ * The writer: leads or follows one journal.
+ *
+ *	                  +------------------------------- back-off over -------------+
+ *	                  v                                                           |
+ *	FOLLOWING --> OPENING --appender--> CLAIMING --own claim read back--> LEADING  |
+ *	    ^            |                     |   ^                             |     |
+ *	    |            +--- failed --------->|---+--- failed, or late ---------+--> WAITING
+ *	    |                                  |                                 |
+ *	    +------ somebody else's claim -----+---------------------------------+
+ *	                                                   HALTED: only a person can help
+ *
+ * It believes only what it has read from the log: a block is committed when the writer's own fold has read it back as valid; the
+ * appender's reports only tell of errors. One block is in flight at a time; commands that arrive meanwhile form the
+ * next one. After an error that may have let the block land, the next claim is the barrier: either the block was folded
+ * before it, or it never counts.
+ *
+ * No clock, no thread, no descriptor here: the host gives the time and does what blocks. So the same code runs under the
+ * event loop and, on one thread, under the simulator.
+ */
+#ifndef LEDGERLINE_WRITER_H
+#define LEDGERLINE_WRITER_H
+
+#include "engine/journal/journal.h"
+#include "engine/writer/pending.h"
+#include "projections/ledger/ledger.h"
+
+struct writer;
+
+enum writer_state {
+	WRITER_FOLLOWING,
+	WRITER_OPENING,
+	WRITER_CLAIMING,
+	WRITER_LEADING,
+	WRITER_WAITING,
+	WRITER_HALTED,
+};
+
+/* What the writer needs done for it. Every function is called on the writer's thread. */
+struct writer_host {
+	int64_t (*now_ms)(struct writer_host *);       /* wall clock, ms since 1970 */
+	int64_t (*monotonic_us)(struct writer_host *);
+	void (*random)(struct writer_host *, uint8_t *bytes, size_t size);
+	/* Open an appender somewhere else, then call writer_appender_opened. */
+	void (*open_appender)(struct writer_host *);
+	/* Close one somewhere else; it may take its time. */
+	void (*close_appender)(struct writer_host *, struct journal_appender *);
+	/* Read record `pending->hit_offset` somewhere else, then call writer_answer_hit. */
+	void (*read_hit)(struct writer_host *, struct pending *);
+	/* Something worth telling a person. `code` LL_OK: for information. */
+	void (*tell)(struct writer_host *, enum ll_code code, const char *sentence);
+	void (*state_changed)(struct writer_host *, enum writer_state state);
+};
+
+struct writer_options {
+	const char *address;       /* put into claims: http://HOST:PORT; may be NULL */
+	size_t queue_max;          /* commands waiting; more are refused with LL_BUSY. 0: 200,000 */
+	int64_t append_timeout_ms; /* a block not read back by then is in doubt. 0: 10,000 */
+	int64_t answer_timeout_ms; /* a command neither taken nor answered by then gets a 503. 0: 15,000 */
+	uint32_t block_entries_max; /* 0: 8,192 */
+};
+
+struct writer_statistics {
+	uint64_t blocks, entries, accepted, refused, system; /* read back as valid since the start, whoever wrote them */
+	uint64_t own_blocks;                                 /* of them written here */
+	uint64_t bytes;
+	uint64_t repeated, rejected, overloaded;
+	uint64_t append_failures, claims;
+	uint64_t append_us_last; /* from append to read back, of the last own block */
+	uint64_t append_us_sum;
+	uint32_t block_entries_last;
+};
+
+/* The reader stands at the ledger's next offset, where the caller has folded to the end once. The ledger, the reader and the
+ * host live longer than the writer. */
+struct writer *writer_new(struct ledger *ledger, struct journal_reader *reader, struct writer_host *host,
+			  const struct writer_options *options);
+
+/* Answers everything that waits with JOURNAL_UNAVAILABLE or OUTCOME_UNKNOWN and frees. The appender must be closed by then
+ * (writer_stop). */
+void writer_free(struct writer *writer);
+
+/* Asks to lead: FOLLOWING -> OPENING. In other states nothing happens. */
+void writer_lead(struct writer *writer);
+
+/* Takes no more commands, finishes what was taken. writer_is_idle tells when. */
+void writer_stop(struct writer *writer);
+bool writer_is_idle(const struct writer *writer);
+
+/* Hands a command over. Its id, actor and command must be set. LL_OK: `answer` will be called, once, later.
+ * LL_BUSY: too much is waiting (OVERLOADED). LL_UNAVAILABLE: not leading, and not about to (NOT_LEADER), halted or
+ * stopping (JOURNAL_UNAVAILABLE): *code says which. */
+enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum code *code) LL_CHECKED;
+
+/* Works off what has come: records, reports, commands, what is due. Call it after every event, and at the time that it
+ * returns (monotonic ms; INT64_MAX: only after an event). */
+int64_t writer_pump(struct writer *writer);
+
+/* Results of what the host was asked for. appender NULL: it failed, with *error. */
+void writer_appender_opened(struct writer *writer, struct journal_appender *appender, const struct error *error);
+/* `bytes` is the record at pending->hit_offset; empty: it could not be read. */
+void writer_answer_hit(struct writer *writer, struct pending *pending, struct slice bytes);
+
+/* Starts a flush as soon as one can be: for reads that want the stores as fresh as the memory. */
+void writer_flush_soon(struct writer *writer);
+
+/* Called for every record that was folded, after its entries were answered. */
+void writer_on_folded(struct writer *writer, void (*folded)(void *context), void *context);
+
+enum writer_state writer_state(const struct writer *writer);
+const char *writer_state_text(enum writer_state state);
+const struct error *writer_failure(const struct writer *writer); /* why it is HALTED; NULL: it is not */
+const struct writer_statistics *writer_statistics(const struct writer *writer);
+size_t writer_waiting(const struct writer *writer); /* commands that wait or are in flight */
+struct journal_appender *writer_appender(struct writer *writer); /* NULL: none */
+
+#endif

@@ -1,0 +1,511 @@
+#include "projections/ledger/ledger.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "projections/ledger/specs.h"
+#include "schemas/wire/ensure.h"
+
+/* Sizes of the filling layer, over all projections: at which a bulk fold freezes, and at which nothing more is taken in. */
+enum { FREEZE_ROWS = 1200 * 1000 };
+#define FREEZE_BYTES ((size_t)160 << 20)
+#define BEHIND_BYTES ((size_t)320 << 20)
+
+struct member {
+	struct store *store;
+	uint64_t next_offset; /* of the first record that it has not folded */
+	uint64_t next_seq;
+	struct hash chain;    /* at next_offset, until it was reached */
+	bool reached;         /* the ledger's fold has come to its position */
+	bool dirty;           /* folded since the last freeze */
+	struct error failure;
+};
+
+struct ledger {
+	struct fold fold;
+	struct member members[PROJECTIONS_COUNT];
+	struct store *stores[PROJECTIONS_COUNT]; /* as views want them */
+	struct view committed, overlay;
+	struct arena decoded;  /* entries of a window */
+	struct arena rows;     /* rows read while an entry is applied */
+	struct arena answers;  /* rows read through ledger_view */
+	bool overlay_is_open;
+	bool bulk;
+};
+
+/* ---- opening and closing ---- */
+
+static enum ll_code read_position(struct member *member, struct slice position, struct fold *fold, struct error *error)
+{
+	if (position.size == 0) {
+		*fold = (struct fold){0};
+		return LL_OK;
+	}
+	enum ll_code code = fold_from_position(fold, position, error);
+	member->next_offset = fold->next_offset;
+	member->next_seq = fold->next_seq;
+	member->chain = fold->chain;
+	return code;
+}
+
+static enum ll_code open_member(struct ledger *ledger, const struct ledger_options *options, enum projection_id id,
+				struct fold *fold, struct error *error)
+{
+	struct member *member = &ledger->members[id];
+	struct store_options store_options = {
+		.directory = options->directories[id],
+		.create = options->create,
+		.bulk = options->bulk,
+		.clean_bytes_max = options->clean_bytes_max,
+		.flushed = options->flushed,
+		.flushed_context = options->flushed_context,
+	};
+	struct slice position = SLICE_EMPTY;
+	enum ll_code code = store_open(projection_spec(id), &store_options, &member->store, &position, error);
+	if (code == LL_OK) {
+		ledger->stores[id] = member->store;
+		code = read_position(member, position, fold, error);
+	}
+	free((void *)(uintptr_t)position.at);
+	return code == LL_OK ? LL_OK : error_prefix(error, "projection %s (%s)", projection_layouts[id].name, options->directories[id]);
+}
+
+/* The ledger starts where the rearmost projection stands. */
+static void start_at_lowest(struct ledger *ledger, const struct fold folds[PROJECTIONS_COUNT])
+{
+	bool found = false;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->stores[id] && (!found || folds[id].next_offset < ledger->fold.next_offset)) {
+			ledger->fold = folds[id];
+			found = true;
+		}
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		ledger->members[id].reached = ledger->members[id].next_offset == ledger->fold.next_offset;
+}
+
+static void init_views(struct ledger *ledger)
+{
+	ledger->committed = (struct view){.stores = ledger->stores, .arena = &ledger->answers};
+	ledger->overlay = (struct view){.stores = ledger->stores, .arena = &ledger->rows, .overlay = true};
+}
+
+static void move_views(struct ledger *ledger)
+{
+	ledger->committed.next_seq = ledger->fold.next_seq;
+	ledger->committed.time = ledger->fold.time;
+}
+
+enum ll_code ledger_open(const struct ledger_options *options, struct ledger **opened, enum projection_id *which,
+			 struct error *error)
+{
+	struct fold folds[PROJECTIONS_COUNT];
+	struct ledger *ledger = calloc(1, sizeof *ledger);
+	ENSURE(ledger);
+	ledger->bulk = options->bulk;
+	init_views(ledger);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!options->directories[id])
+			continue;
+		enum ll_code code = open_member(ledger, options, id, &folds[id], error);
+		if (code != LL_OK) {
+			if (which)
+				*which = id;
+			ledger_abandon(ledger);
+			return code;
+		}
+	}
+	start_at_lowest(ledger, folds);
+	move_views(ledger);
+	*opened = ledger;
+	return LL_OK;
+}
+
+static void release(struct ledger *ledger)
+{
+	arena_release(&ledger->decoded);
+	arena_release(&ledger->rows);
+	arena_release(&ledger->answers);
+	free(ledger);
+}
+
+enum ll_code ledger_close(struct ledger *ledger, struct error *error)
+{
+	enum ll_code code = LL_OK;
+	if (!ledger)
+		return LL_OK;
+	ledger_overlay_drop(ledger);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct member *member = &ledger->members[id];
+		if (member->failure.code != LL_OK) {
+			store_abandon(member->store);
+			continue;
+		}
+		struct error one;
+		if (member->store && store_close(member->store, &one) != LL_OK && code == LL_OK)
+			code = error_set(error, one.code, "projection %s: %s", projection_layouts[id].name, one.text);
+	}
+	release(ledger);
+	return code;
+}
+
+void ledger_abandon(struct ledger *ledger)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->members[id].store)
+			store_abandon(ledger->members[id].store);
+	release(ledger);
+}
+
+static enum ll_code bind_text(char *kept, size_t size, const char *what, const char *text, struct error *error)
+{
+	if (kept[0] && strcmp(kept, text) != 0)
+		return error_set(error, LL_DIVERGED,
+				 "the projections were built from another journal (its %s is %s, this one's is %s): use that journal, or delete the projections to have them rebuilt",
+				 what, kept, text);
+	size_t length = strlen(text);
+	if (length >= size)
+		return error_set(error, LL_TOO_LARGE, "the journal's %s is longer than %zu characters: %s", what, size - 1, text);
+	memcpy(kept, text, length + 1);
+	return LL_OK;
+}
+
+enum ll_code ledger_bind(struct ledger *ledger, const char *kind, const char *cluster, const char *topic,
+			 struct error *error)
+{
+	struct fold *fold = &ledger->fold;
+	enum ll_code code = bind_text(fold->journal_kind, sizeof fold->journal_kind, "kind", kind, error);
+	if (code == LL_OK)
+		code = bind_text(fold->journal_cluster, sizeof fold->journal_cluster, "cluster", cluster, error);
+	return code == LL_OK ? bind_text(fold->journal_topic, sizeof fold->journal_topic, "topic", topic, error) : code;
+}
+
+/* ---- folding ---- */
+
+static void stop_member(struct ledger *ledger, enum projection_id id, enum ll_code code, const char *text, uint64_t offset)
+{
+	struct member *member = &ledger->members[id];
+	if (member->failure.code == LL_OK)
+		error_set(&member->failure, code, "projection %s stopped at journal offset %" PRIu64 ": %s",
+			  projection_layouts[id].name, offset, text);
+}
+
+/* Which projections take the record at `offset`: those that stand there and are well. */
+static unsigned takers(struct ledger *ledger, uint64_t offset)
+{
+	unsigned mask = 0;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct member *member = &ledger->members[id];
+		if (!member->store || member->failure.code != LL_OK || member->next_offset != offset)
+			continue;
+		if (!member->reached && !slice_equal(hash_slice(&member->chain), hash_slice(&ledger->fold.chain)))
+			stop_member(ledger, id, LL_DIVERGED,
+				    "its chain hash is not the journal's: it was built from another past; rebuild it", offset);
+		else
+			mask |= 1u << id;
+		member->reached = true;
+	}
+	return mask;
+}
+
+static void apply_entry(struct ledger *ledger, unsigned mask, const struct entry *entry)
+{
+	struct error error;
+	struct view *view = &ledger->committed;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!(mask & 1u << id) || ledger->members[id].failure.code != LL_OK)
+			continue;
+		enum ll_code code = projections[id]->apply(view, entry, &error);
+		if (code == LL_OK && view->failure.code != LL_OK) {
+			error = view->failure;
+			code = error.code;
+		}
+		view->failure.code = LL_OK;
+		if (code != LL_OK)
+			stop_member(ledger, id, code, error.text, entry->offset);
+	}
+	arena_reset(&ledger->rows);
+}
+
+static void prefetch_entry(struct ledger *ledger, unsigned mask, const struct entry *entry)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (mask & 1u << id && projections[id]->prefetch)
+			projections[id]->prefetch(&ledger->committed, entry);
+}
+
+/* A block's entries, a window at a time: decoded, announced to the cache, then applied. */
+static bool apply_block(struct ledger *ledger, const struct block *block, uint64_t offset, unsigned mask,
+			ledger_visit_fn *visit, void *context, const char **failed)
+{
+	struct cursor cursor = cursor_over(block->body, &ledger->decoded);
+	struct entry window[ENTRIES_AHEAD];
+	for (uint32_t done = 0; done < block->count;) {
+		uint32_t count = block->count - done < ENTRIES_AHEAD ? block->count - done : ENTRIES_AHEAD;
+		arena_reset(&ledger->decoded);
+		for (uint32_t i = 0; i < count; i++) {
+			cursor.seq = block->first_seq + done + i;
+			window[i] = (struct entry){.seq = cursor.seq, .offset = offset, .index = done + i, .time = ledger->fold.time};
+			if (!entry_decode(&cursor, &window[i])) {
+				*failed = cursor.failed;
+				return false;
+			}
+			prefetch_entry(ledger, mask, &window[i]);
+		}
+		for (uint32_t i = 0; i < count; i++) {
+			apply_entry(ledger, mask, &window[i]);
+			if (visit)
+				visit(context, &window[i]);
+		}
+		done += count;
+	}
+	*failed = "bytes left over after the last entry";
+	return cursor.at == cursor.end;
+}
+
+static void apply_genesis(struct ledger *ledger, const struct block *block, unsigned mask)
+{
+	struct genesis_body genesis;
+	struct error error;
+	struct cursor cursor = cursor_over(block->body, &ledger->decoded);
+	arena_reset(&ledger->decoded);
+	ENSURE(genesis_body_decode(&cursor, &genesis)); /* fold_record has decoded it before */
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (mask & 1u << id && projections[id]->begin &&
+		    projections[id]->begin(&ledger->committed, block->time, &genesis, &error) != LL_OK)
+			stop_member(ledger, id, error.code, error.text, 0);
+}
+
+/* The record is folded: every projection that took it stands behind it now. */
+static void mark(struct ledger *ledger, unsigned mask)
+{
+	uint8_t room[POSITION_BYTES_MAX];
+	struct slice position = fold_to_position(&ledger->fold, room);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct member *member = &ledger->members[id];
+		if (!(mask & 1u << id) || member->failure.code != LL_OK)
+			continue;
+		member->next_offset = ledger->fold.next_offset;
+		member->next_seq = ledger->fold.next_seq;
+		member->dirty = true;
+		store_mark_block(member->store, position);
+	}
+}
+
+static enum ll_code health(struct ledger *ledger, struct error *error)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->members[id].failure.code != LL_OK && projections[id]->decides)
+			return error_set(error, LL_POISON, "%s", ledger->members[id].failure.text);
+	return LL_OK;
+}
+
+enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice value, enum fold_verdict *verdict,
+			 ledger_visit_fn *visit, void *context, struct error *error)
+{
+	struct block block;
+	const char *failed = NULL;
+	ENSURE(!ledger->overlay_is_open);
+	unsigned mask = takers(ledger, offset);
+	enum ll_code code = fold_record(&ledger->fold, offset, value, verdict, &block, error);
+	if (code != LL_OK)
+		return code;
+	ledger->committed.arena = &ledger->rows;
+	if (*verdict == FOLD_GENESIS)
+		apply_genesis(ledger, &block, mask);
+	else if (*verdict == FOLD_ENTRIES && !apply_block(ledger, &block, offset, mask, visit, context, &failed))
+		for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+			if (mask & 1u << id)
+				stop_member(ledger, id, LL_POISON, failed, offset);
+	ledger->committed.arena = &ledger->answers;
+	mark(ledger, mask);
+	move_views(ledger);
+	return health(ledger, error);
+}
+
+const struct fold *ledger_fold_state(const struct ledger *ledger)
+{
+	return &ledger->fold;
+}
+
+const struct error *ledger_failure(const struct ledger *ledger, enum projection_id id)
+{
+	return ledger->members[id].failure.code != LL_OK ? &ledger->members[id].failure : NULL;
+}
+
+uint64_t ledger_position(const struct ledger *ledger, enum projection_id id)
+{
+	return ledger->members[id].next_seq;
+}
+
+bool ledger_holds(const struct ledger *ledger, enum projection_id id)
+{
+	return ledger->stores[id] != NULL;
+}
+
+struct store *ledger_store(struct ledger *ledger, enum projection_id id)
+{
+	return ledger->stores[id];
+}
+
+/* ---- views ---- */
+
+struct view *ledger_view(struct ledger *ledger)
+{
+	ledger->committed.failure.code = LL_OK;
+	return &ledger->committed;
+}
+
+void ledger_view_reset(struct ledger *ledger)
+{
+	arena_reset(&ledger->answers);
+}
+
+struct view *ledger_overlay_view(struct ledger *ledger)
+{
+	ENSURE(ledger->overlay_is_open);
+	return &ledger->overlay;
+}
+
+void ledger_overlay_open(struct ledger *ledger)
+{
+	ENSURE(!ledger->overlay_is_open);
+	ledger->overlay_is_open = true;
+	ledger->overlay.failure.code = LL_OK;
+	ledger->overlay.next_seq = ledger->fold.next_seq;
+	ledger->overlay.time = ledger->fold.time;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->stores[id] && projections[id]->decides)
+			store_overlay_open(ledger->stores[id]);
+}
+
+void ledger_overlay_drop(struct ledger *ledger)
+{
+	if (!ledger->overlay_is_open)
+		return;
+	ledger->overlay_is_open = false;
+	arena_reset(&ledger->rows);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->stores[id] && projections[id]->decides)
+			store_overlay_drop(ledger->stores[id]);
+}
+
+enum ll_code ledger_overlay_apply(struct ledger *ledger, const struct entry *entry, struct error *error)
+{
+	struct view *view = &ledger->overlay;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!ledger->stores[id] || !projections[id]->decides)
+			continue;
+		enum ll_code code = projections[id]->apply(view, entry, error);
+		if (code != LL_OK)
+			return code;
+		if (view->failure.code != LL_OK)
+			return error_set(error, view->failure.code, "%s", view->failure.text);
+	}
+	view->next_seq = entry->seq + 1;
+	view->time = entry->time;
+	arena_reset(&ledger->rows);
+	return LL_OK;
+}
+
+void ledger_overlay_reset(struct ledger *ledger)
+{
+	arena_reset(&ledger->rows);
+}
+
+/* ---- flushing ---- */
+
+static bool is_well(const struct member *member)
+{
+	return member->store && member->failure.code == LL_OK;
+}
+
+void ledger_poll(struct ledger *ledger)
+{
+	struct error error;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct member *member = &ledger->members[id];
+		if (!is_well(member))
+			continue;
+		enum ll_code code = store_poll(member->store, &error);
+		if (code != LL_OK && code != LL_BUSY)
+			error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
+				  error.text);
+	}
+}
+
+bool ledger_is_flushing(const struct ledger *ledger)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (is_well(&ledger->members[id]) && store_fill(ledger->members[id].store).flushing)
+			return true;
+	return false;
+}
+
+bool ledger_is_dirty(const struct ledger *ledger)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (is_well(&ledger->members[id]) && ledger->members[id].dirty)
+			return true;
+	return false;
+}
+
+bool ledger_freeze(struct ledger *ledger)
+{
+	if (ledger_is_flushing(ledger) || !ledger_is_dirty(ledger))
+		return false;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct member *member = &ledger->members[id];
+		if (is_well(member) && member->dirty && store_freeze(member->store))
+			member->dirty = false;
+	}
+	return true;
+}
+
+static struct store_fill fill_of_all(const struct ledger *ledger)
+{
+	struct store_fill all = {0};
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (is_well(&ledger->members[id])) {
+			struct store_fill one = store_fill(ledger->members[id].store);
+			all.rows += one.rows;
+			all.bytes += one.bytes;
+		}
+	return all;
+}
+
+bool ledger_wants_freeze(const struct ledger *ledger)
+{
+	struct store_fill fill = fill_of_all(ledger);
+	return fill.rows >= FREEZE_ROWS || fill.bytes >= FREEZE_BYTES;
+}
+
+bool ledger_is_behind(const struct ledger *ledger)
+{
+	struct store_fill fill = fill_of_all(ledger);
+	return ledger_is_flushing(ledger) && (fill.rows >= 2 * FREEZE_ROWS || fill.bytes >= BEHIND_BYTES);
+}
+
+void ledger_wait(struct ledger *ledger)
+{
+	struct error error;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct member *member = &ledger->members[id];
+		if (!is_well(member))
+			continue;
+		enum ll_code code = store_wait_flushed(member->store, &error);
+		if (code != LL_OK)
+			error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
+				  error.text);
+	}
+}
+
+enum ll_code ledger_flush(struct ledger *ledger, struct error *error)
+{
+	ledger_wait(ledger);
+	ledger_freeze(ledger);
+	ledger_wait(ledger);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->members[id].failure.code != LL_OK)
+			return error_set(error, ledger->members[id].failure.code, "%s", ledger->members[id].failure.text);
+	return LL_OK;
+}

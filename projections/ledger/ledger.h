@@ -1,0 +1,113 @@
+/*
+ * A ledger: projections that are folded together from one journal.
+ *
+ * It is given records, in order, from wherever they come; it decides by the fold rule which are history, and applies their
+ * entries to every projection that it holds. It knows no journal, no loop, no clock.
+ *
+ *	record -> fold_record -> entries, decoded a few at a time -> each projection's apply -> visit
+ *
+ * Positions. Projections may stand at different places when they are opened (one was deleted or crashed). The ledger starts
+ * at the lowest; a projection that is ahead skips blocks until its own position, where its chain hash must equal the
+ * ledger's: if it does not, that projection is of another past (LL_DIVERGED).
+ *
+ * Poison. A valid block that cannot be decoded, or an entry that contradicts a projection's state, stops that projection:
+ * its failure is kept, its store is not flushed beyond the block before, the others go on.
+ *
+ * Memory. Everything given to a visitor lies in the ledger's arena and is good during the visit.
+ */
+#ifndef LEDGERLINE_LEDGER_H
+#define LEDGERLINE_LEDGER_H
+
+#include "projections/fold/fold.h"
+#include "projections/projection.h"
+
+struct ledger;
+
+enum { PROJECTIONS_ALL = (1 << PROJECTIONS_COUNT) - 1, ENTRIES_AHEAD = 16 };
+
+/* Projections that decisions read. */
+#define PROJECTIONS_DECIDING                                                                                            \
+	(1u << PROJECTION_BALANCES | 1u << PROJECTION_SEATS | 1u << PROJECTION_QUEUE | 1u << PROJECTION_RECEIPTS)
+
+struct ledger_options {
+	const char *directories[PROJECTIONS_COUNT]; /* a generation's directory each; NULL: not held */
+	bool create;                                /* directories that are not there are made */
+	bool bulk;                                  /* a rebuild: large layers, no checkpoints */
+	size_t clean_bytes_max;                     /* of all stores together; 0: their defaults */
+	void (*flushed)(void *);                    /* called by flush threads when a flush ended; may be NULL */
+	void *flushed_context;
+};
+
+/* Opens the stores. A store that must be thrown away (LL_UNTRUSTED, LL_OLDER) is an error that names it: the caller deletes or
+ * replaces the directory and opens again; *which (may be NULL) says which projection it was. */
+enum ll_code ledger_open(const struct ledger_options *options, struct ledger **ledger, enum projection_id *which,
+			 struct error *error) LL_CHECKED;
+
+/* Flushes everything, marks it clean, closes. Even when it fails, all is freed. NULL allowed. */
+enum ll_code ledger_close(struct ledger *ledger, struct error *error) LL_CHECKED;
+void ledger_abandon(struct ledger *ledger); /* closes as a crash would */
+
+/* Which log it is: remembered in positions. Returns LL_DIVERGED when a position is of another log, with both named. */
+enum ll_code ledger_bind(struct ledger *ledger, const char *kind, const char *cluster, const char *topic,
+			 struct error *error) LL_CHECKED;
+
+/* Where the fold stands. begun is false before the genesis. */
+const struct fold *ledger_fold_state(const struct ledger *ledger);
+
+/* What became of a record, while entries are visited. */
+typedef void ledger_visit_fn(void *context, const struct entry *entry);
+
+/* Folds the record at ledger_fold_state()->next_offset. `visit` (may be NULL) sees every entry after it was applied.
+ * Errors are fold_record's: final, nothing was applied. LL_POISON: a projection that decisions read has stopped (at this record
+ * or before): reading on is allowed, deciding is not. */
+enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice value, enum fold_verdict *verdict,
+			 ledger_visit_fn *visit, void *context, struct error *error) LL_CHECKED;
+
+/* The failure of a projection; NULL while it is well (or not held). */
+const struct error *ledger_failure(const struct ledger *ledger, enum projection_id id);
+
+/* The first entry that a projection has not folded. */
+uint64_t ledger_position(const struct ledger *ledger, enum projection_id id);
+bool ledger_holds(const struct ledger *ledger, enum projection_id id);
+struct store *ledger_store(struct ledger *ledger, enum projection_id id); /* NULL: not held */
+
+/* ---- views ---- */
+
+/* Committed state. Rows decoded through it go to an arena that the caller resets with ledger_view_reset. */
+struct view *ledger_view(struct ledger *ledger);
+void ledger_view_reset(struct ledger *ledger);
+
+/* The state with the block being decided on top. Between ledger_overlay_open and ledger_overlay_drop only. */
+struct view *ledger_overlay_view(struct ledger *ledger);
+void ledger_overlay_open(struct ledger *ledger);
+void ledger_overlay_drop(struct ledger *ledger); /* allowed when none is open */
+
+/* Takes back the memory of rows read through the overlay view; ledger_overlay_apply does so too. */
+void ledger_overlay_reset(struct ledger *ledger);
+
+/* Applies a decided entry to the overlay of the deciding projections. LL_POISON: a decision that contradicts the rules: a bug
+ * of this program, caught before it was written. */
+enum ll_code ledger_overlay_apply(struct ledger *ledger, const struct entry *entry, struct error *error) LL_CHECKED;
+
+/* ---- flushing ---- */
+
+/* Takes note of flushes that ended. A failed flush stops its projection (ledger_failure). */
+void ledger_poll(struct ledger *ledger);
+
+/* Freezes all projections at the last folded block and starts their flushes, if none is under way and anything is to be
+ * written. true: flushes were started. */
+bool ledger_freeze(struct ledger *ledger);
+
+/* Is the filling layer so large that a flush should start now (bulk), or that nothing more should be taken in (behind)? */
+bool ledger_wants_freeze(const struct ledger *ledger);
+bool ledger_is_behind(const struct ledger *ledger);
+bool ledger_is_flushing(const struct ledger *ledger);
+bool ledger_is_dirty(const struct ledger *ledger); /* folded further than flushed or being flushed */
+
+/* Waits until nothing is being flushed. BLOCKING. */
+void ledger_wait(struct ledger *ledger);
+
+/* Flushes all, waits, so that readers in other processes see the last folded block. BLOCKING. */
+enum ll_code ledger_flush(struct ledger *ledger, struct error *error) LL_CHECKED;
+
+#endif
