@@ -55,7 +55,8 @@ static bool step_to(struct environment_cursor *cursor, struct slice wanted)
 }
 
 /* Writes a row into a table that may have it. `stepping`: the cursor stands on an earlier row, not far away. */
-static enum ll_code write_row(struct environment_cursor *cursor, const struct row *row, bool *stepping, struct error *error)
+static enum ll_code write_row(struct environment_cursor *cursor, const struct row *row, bool *stepping,
+			      struct error *error)
 {
 	struct slice key = row_key(row);
 	bool there = *stepping && step_to(cursor, key);
@@ -178,8 +179,8 @@ static enum ll_code write_layer(struct flush *flush, struct error *error)
 	for (unsigned i = 0; i < flush->table_count && code == LL_OK; i++)
 		code = write_table(flush, txn, i, error);
 	if (code == LL_OK && flush->position_size)
-		code = environment_put(txn, flush->meta, SLICE("position"), slice_of(flush->position, flush->position_size),
-				       false, error);
+		code = environment_put(txn, flush->meta, SLICE("position"),
+				       slice_of(flush->position, flush->position_size), false, error);
 	if (code == LL_OK && flush->retire)
 		code = environment_put(txn, flush->meta, SLICE("retired"), SLICE("yes"), false, error);
 	if (code == LL_OK)

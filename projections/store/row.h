@@ -17,8 +17,8 @@
 enum row_node_state { NODE_NONE, NODE_OUTSIDE, NODE_IN_TREE };
 
 struct row {
-	uint32_t tag;         /* of the key's hash: where it stands in the table, and a first comparison */
-	uint32_t epoch;       /* number of the layer in which it was last changed; 0: as read from LMDB */
+	uint32_t tag;   /* of the key's hash: where it stands in the table, and a first comparison */
+	uint32_t epoch; /* number of the layer in which it was last changed; 0: as read from LMDB */
 	union {
 		uint32_t dirty_index; /* its place in that layer's list */
 		uint32_t table;       /* in the overlay, which is one for all tables */

@@ -68,7 +68,8 @@ static bool take_prefixes(struct sorted_row *rows, size_t count, size_t *shared,
 	return true;
 }
 
-static void radix_pass(const struct sorted_row *from, struct sorted_row *to, size_t count, unsigned digit, size_t *counts)
+static void radix_pass(const struct sorted_row *from, struct sorted_row *to, size_t count, unsigned digit,
+		       size_t *counts)
 {
 	size_t at = 0;
 	for (unsigned i = 0; i < BUCKETS; i++) {
