@@ -348,6 +348,29 @@ static void test_positions(void **state)
 	assert_ok(store_close(store, &problem));
 }
 
+/* Rows that had to leave memory are found in LMDB, also in a store that began empty and knew all of its rows. */
+static void test_eviction(void **state)
+{
+	(void)state;
+	static struct model model;
+	uint64_t position;
+	struct store_statistics statistics;
+	memset(&model, 0, sizeof model);
+	random_state = first_seed();
+	struct store *store = open_store(&position, 4096, 0);
+	for (int block = 0; block < 12; block++) {
+		for (int i = 0; i < 400; i++)
+			change(&model, store, random_below(TABLES));
+		mark(&model, store);
+		flush(store);
+		if (block % 4 == 3)
+			check_all(&model, store, false);
+	}
+	store_statistics(store, &statistics);
+	assert_true(statistics.clean_rows > 0);
+	store_abandon(store);
+}
+
 /* A layer tells what it holds, each row once, and is full before LMDB could not write it in one transaction. */
 static void test_fill(void **state)
 {
@@ -633,6 +656,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_layers, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_overlay_is_never_written, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_value_may_overlap, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_eviction, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_fill, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_positions, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_random_operations, scratch_make, scratch_remove),
