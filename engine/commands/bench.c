@@ -7,6 +7,7 @@
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
 #include "engine/log/log.h"
+#include "projections/ledger/ledger.h"
 #include "projections/ledger/specs.h"
 #include "schemas/wire/json.h"
 
