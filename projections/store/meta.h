@@ -5,6 +5,7 @@
  *	projection      balances
  *	schema_version  1
  *	position        (bytes)         as the fold gave them; missing: nothing was folded yet
+ *	retired         yes             another generation took its place; else missing
  */
 #ifndef LEDGERLINE_STORE_META_H
 #define LEDGERLINE_STORE_META_H
@@ -19,7 +20,7 @@
 enum ll_code meta_read(struct environment *environment, const struct store_spec *spec, struct slice *position,
 		       struct error *error) LL_CHECKED;
 
-/* Writes the rows that are missing. */
+/* Writes the rows that are missing, and takes the mark `retired` away: what is written again is in use again. */
 enum ll_code meta_write(struct environment *environment, const struct store_spec *spec, unsigned *database,
 			struct error *error) LL_CHECKED;
 
