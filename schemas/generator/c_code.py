@@ -153,6 +153,8 @@ def descriptor(record, enums):
         for bound in ("min", "max"):
             if bound in f.options:
                 parts.append(f".{bound} = {f.options[bound]}")
+        if f.family.startswith("bytes"):
+            parts.append(f".min = {f.family[5:]}, .max = {f.family[5:]}")
         if "default" in f.options:
             value = f.options["default"]
             if f.family == "enum":
