@@ -56,7 +56,7 @@ endif
 CPPFLAGS_ALL := -D_GNU_SOURCE -DLEDGERLINE_VERSION='"$(VERSION)"' -I. -Ibuild/generated $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fPIC -fvisibility=hidden $(WARNINGS) $(HARDENING) $(SANITIZERS) $(CFLAGS)
 LDFLAGS_ALL := $(SANITIZERS) -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
-LIBS_READER := -llmdb -lcrypto -lxxhash -lmsgpackc -lpthread -lm
+LIBS_READER := -llmdb -lcrypto -lsodium -lxxhash -lmsgpackc -lpthread -lm
 LIBS := -lrdkafka -luv -lhttp_parser -lyajl -linih -lsodium -lbsd $(LIBS_READER)
 
 # ---- sources ----
