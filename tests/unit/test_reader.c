@@ -244,15 +244,15 @@ static void seats_and_reservations(void **state)
 	struct ll_reader *reader = open_reader(&data);
 	assert_int_equal(ll_pin(reader), LL_DONE);
 	assert_int_equal(ll_read_seats(reader, "s1", note_seat, seats), LL_DONE);
-	assert_string_equal(seats, "10 / 0 AVAILABLE ; 300 A/VIP 9 HELD res-5; ");
+	assert_string_equal(seats, "10 / 0 AVAILABLE ; 300 A/VIP 9 HELD reservation-5; ");
 	assert_int_equal(ll_read_seats(reader, "s2", note_seat, seats), LL_ABSENT);
-	assert_int_equal(ll_read_reservation(reader, "res-5", &reservation), LL_DONE);
+	assert_int_equal(ll_read_reservation(reader, "reservation-5", &reservation), LL_DONE);
 	assert_string_equal(reservation.user_id, "ann");
 	assert_int_equal(reservation.seat_count, 2);
 	assert_int_equal(reservation.seat_nos[1], 300);
 	assert_string_equal(reservation.status, "HELD");
 	assert_string_equal(reservation.payment_id, "");
-	assert_int_equal(ll_read_reservation(reader, "res-6", &reservation), LL_ABSENT);
+	assert_int_equal(ll_read_reservation(reader, "reservation-6", &reservation), LL_ABSENT);
 	assert_int_equal(ll_read_reservation(reader, "nonsense", &reservation), LL_ABSENT);
 	ll_close(reader);
 	data_release(&data);
