@@ -44,7 +44,7 @@ say = @printf '  %-9s %s\n' '$(1)' '$(2)'
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla \
 	-Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Wnested-externs -Wredundant-decls -Wdate-time -Walloca
 ifeq ($(findstring clang,$(CC)),)
-WARNINGS += -Wduplicated-cond -Wlogical-op
+WARNINGS += -Wduplicated-cond -Wlogical-op -Wno-format-truncation # texts for people are cut off at their limit, on purpose
 endif
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection
 ifeq ($(SANITIZE),)

@@ -15,10 +15,13 @@
 int read_balance(struct view *view, struct slice user_id, struct json_writer *writer);
 /* The policy that holds in the view. What it points to is good until the view's arena is reset. */
 bool read_policy(struct view *view, struct policy *policy, uint32_t *version);
-int read_totals_points(struct view *view, struct json_writer *writer); /* the members of "points" and the entries' counts */
+/* Into an open object: "points" with its members, and the counts of entries: "entries", "accepted", "refused". */
+int read_totals_points(struct view *view, struct json_writer *writer);
 
 int read_concerts(struct view *view, struct json_writer *writer);
 int read_schedule(struct view *view, struct slice schedule_id, struct json_writer *writer);
+/* {scheduleId,status,remaining}: the answer to cancelling what is being cancelled already (DECIDED_READ). */
+int read_cancellation(struct view *view, struct slice schedule_id, struct json_writer *writer);
 int read_dates(struct view *view, struct slice concert_id, struct json_writer *writer);
 int read_seats(struct view *view, struct slice schedule_id, struct json_writer *writer);
 int read_reservation(struct view *view, uint64_t reservation_id, struct json_writer *writer);

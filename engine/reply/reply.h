@@ -26,5 +26,7 @@ bool reply_queue(const struct entry *entry, struct json_writer *writer, int *sta
 /* Pieces that all of them use. */
 void json_member_time(struct json_writer *writer, const char *key, int64_t ms); /* NONE_TIME writes null */
 void json_member_ref(struct json_writer *writer, const char *key, const char *kind, uint64_t id); /* NONE_U64: null */
+/* One fact's value by its kind: a number, a time, an id, text, numbers. */
+void json_member_fact(struct json_writer *writer, const char *key, const struct fact *fact);
 
 #endif

@@ -17,15 +17,20 @@ static uint64_t now_us(void)
 
 /* ---- one table ---- */
 
-static void sort_room(struct flush *flush, size_t count)
+/* Sorts the changed rows of the hash. */
+static struct sorted_row *sort_changed(struct flush *flush, const struct table *table)
 {
-	if (count <= flush->sorted_capacity)
-		return;
-	pages_free(flush->sorted, flush->sorted_capacity * sizeof *flush->sorted);
-	pages_free(flush->spare, flush->sorted_capacity * sizeof *flush->spare);
-	flush->sorted_capacity = count + count / 4;
-	flush->sorted = pages_allocate(flush->sorted_capacity * sizeof *flush->sorted);
-	flush->spare = pages_allocate(flush->sorted_capacity * sizeof *flush->spare);
+	const struct handles *changed = &table->flushing;
+	if (changed->count > flush->sorted_capacity) {
+		pages_free(flush->sorted, flush->sorted_capacity * sizeof *flush->sorted);
+		pages_free(flush->spare, flush->sorted_capacity * sizeof *flush->spare);
+		flush->sorted_capacity = changed->count + changed->count / 4;
+		flush->sorted = pages_allocate(flush->sorted_capacity * sizeof *flush->sorted);
+		flush->spare = pages_allocate(flush->sorted_capacity * sizeof *flush->spare);
+	}
+	for (size_t i = 0; i < changed->count; i++)
+		flush->sorted[i].row = slab_at(&table->memory->slab, changed->at[i]);
+	return rows_sort(flush->sorted, flush->spare, changed->count);
 }
 
 static enum ll_code write_row(struct environment_cursor *cursor, const struct row *row, bool append, struct error *error)
@@ -41,10 +46,26 @@ static enum ll_code write_row(struct environment_cursor *cursor, const struct ro
 	return code == LL_OK ? environment_cursor_delete(cursor, error) : code;
 }
 
-/* How many of the sorted rows come before or at the last key that is there. */
+static bool given_up(const struct flush *flush, size_t rows, struct error *error, enum ll_code *code)
+{
+	if (rows % LOOK_UP_EVERY != 0 || !__atomic_load_n(&flush->give_up, __ATOMIC_RELAXED))
+		return false;
+	*code = error_set(error, LL_BUSY, "the store was abandoned");
+	return true;
+}
+
+/* The last key of the table as it is now; empty when it has none. */
+static enum ll_code last_key(struct environment_cursor *cursor, struct slice *key, struct error *error)
+{
+	*key = SLICE_EMPTY;
+	enum ll_code code = environment_cursor_move(cursor, MOVE_LAST, key, NULL, error);
+	return code == LL_NOT_FOUND ? LL_OK : code;
+}
+
+/* How many of the sorted rows come before the table's last key, or at it. The others can be appended. */
 static size_t rows_within(const struct sorted_row *rows, size_t count, struct slice last)
 {
-	size_t low = 0, high = count;
+	size_t low = 0, high = last.size ? count : 0;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		if (slice_compare(row_key(rows[middle].row), last) <= 0)
@@ -55,47 +76,53 @@ static size_t rows_within(const struct sorted_row *rows, size_t count, struct sl
 	return low;
 }
 
-static enum ll_code write_rows(struct flush *flush, struct environment_cursor *cursor, const struct sorted_row *rows,
-			       size_t count, struct error *error)
+static enum ll_code write_changed(struct flush *flush, const struct table *table, struct environment_cursor *cursor,
+				  struct error *error)
 {
-	struct slice last = SLICE_EMPTY;
-	size_t within = 0;
-	enum ll_code code = environment_cursor_move(cursor, MOVE_LAST, &last, NULL, error);
-	if (code == LL_OK)
-		within = rows_within(rows, count, last);
-	else if (code != LL_NOT_FOUND)
+	size_t count = table->flushing.count;
+	struct sorted_row *rows = sort_changed(flush, table);
+	struct slice last;
+	enum ll_code code = last_key(cursor, &last, error);
+	if (code != LL_OK)
 		return code;
-	for (size_t i = 0; i < count; i++) {
+	size_t within = rows_within(rows, count, last);
+	for (size_t i = 0; i < count && code == LL_OK; i++) {
 		if (i + AHEAD < count) {
 			__builtin_prefetch(rows[i + AHEAD].row);
 			__builtin_prefetch((const char *)rows[i + AHEAD].row + 64);
 		}
-		code = write_row(cursor, rows[i].row, i >= within, error);
-		if (code != LL_OK)
-			return code;
-		if (i % LOOK_UP_EVERY == 0 && __atomic_load_n(&flush->give_up, __ATOMIC_RELAXED))
-			return error_set(error, LL_BUSY, "the store was abandoned");
+		if (!given_up(flush, i, error, &code))
+			code = write_row(cursor, rows[i].row, i >= within, error);
 	}
-	return LL_OK;
+	return code;
 }
 
+static enum ll_code write_run(struct flush *flush, const struct table *table, struct environment_cursor *cursor,
+			      struct error *error)
+{
+	const struct run *run = &table->flushing_run;
+	enum ll_code code = LL_OK;
+	for (uint32_t i = 0; i < run->rows.count && code == LL_OK; i++)
+		if (!given_up(flush, i, error, &code))
+			code = write_row(cursor, run_row(run, &table->memory->slab, i), true, error);
+	return code;
+}
+
+/* The run first: what the hash holds is newer. */
 static enum ll_code write_table(struct flush *flush, struct environment_txn *txn, unsigned index, struct error *error)
 {
 	struct table *table = &flush->tables[index];
-	const struct handles *frozen = &table->flushing;
 	struct environment_cursor *cursor = NULL;
 	struct environment_database_size size;
 	enum ll_code code = LL_OK;
-	if (frozen->count) {
-		sort_room(flush, frozen->count);
-		for (size_t i = 0; i < frozen->count; i++)
-			flush->sorted[i].row = slab_at(&table->memory->slab, frozen->at[i]);
-		struct sorted_row *rows = rows_sort(flush->sorted, flush->spare, frozen->count);
+	if (table->flushing.count + table->flushing_run.rows.count) {
 		code = environment_cursor_open(txn, table->database, &cursor, error);
 		if (code == LL_OK)
-			code = write_rows(flush, cursor, rows, frozen->count, error);
+			code = write_run(flush, table, cursor, error);
+		if (code == LL_OK && table->flushing.count)
+			code = write_changed(flush, table, cursor, error);
 		environment_cursor_close(cursor);
-		flush->rows += frozen->count;
+		flush->rows += table->flushing.count + table->flushing_run.rows.count;
 	}
 	if (code == LL_OK)
 		code = environment_database_size(txn, table->database, &size, error);
@@ -172,6 +199,8 @@ enum ll_code flush_open(struct flush *flush, struct error *error)
 	int failed = pthread_create(&flush->thread, NULL, thread_main, flush);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	flush->running = !failed;
+	if (!failed)
+		(void)pthread_setname_np(flush->thread, "flush");
 	return failed ? error_set(error, LL_NO_MEMORY, "cannot start a flush thread: %s", strerror(failed)) : LL_OK;
 }
 

@@ -3,8 +3,8 @@
  *
  *	[tree node, only in ordered tables] header | key | value
  *
- * Who may write what: the owner thread everything, but of a row that is frozen (being flushed) only `referenced`,
- * `replaced` and the tree node; the flush thread reads the other fields of frozen rows, and nothing else.
+ * Who may write what: the owner thread everything, but of a row that is frozen (being flushed) only `referenced`, `node`
+ * and the tree node; the flush thread reads the other fields of frozen rows, and nothing else.
  */
 #ifndef LEDGERLINE_STORE_ROW_H
 #define LEDGERLINE_STORE_ROW_H
@@ -27,7 +27,6 @@ struct row {
 	uint16_t key_size;
 	uint8_t deleted;    /* a tombstone: there is no such row */
 	uint8_t referenced; /* was read since the clock's hand passed */
-	uint8_t replaced;   /* a newer version stands in the table */
 	uint8_t node;       /* enum row_node_state */
 	uint8_t bytes[];
 };

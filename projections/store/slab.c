@@ -128,9 +128,9 @@ static uint32_t cut(struct slab *slab, uint32_t count)
 static uint32_t allocate_run(struct slab *slab, size_t size)
 {
 	unsigned run = run_of(size);
-	uint32_t chunk = slab->runs[run];
+	uint32_t *list = run ? &slab->runs[run] : &slab->pool, chunk = *list;
 	if (chunk)
-		slab->runs[run] = slab->chunks[chunk].next;
+		*list = slab->chunks[chunk].next;
 	else
 		chunk = cut(slab, 1u << run);
 	UNPOISON(slab->base + (size_t)chunk * SLAB_CHUNK_BYTES, (size_t)SLAB_CHUNK_BYTES << run);
@@ -198,9 +198,10 @@ void slab_free(struct slab *slab, uint32_t handle, size_t size)
 	struct slab_chunk *chunk = &slab->chunks[index];
 	if (size > SLAB_PIECE_MAX) {
 		unsigned run = run_of(size);
+		uint32_t *list = run ? &slab->runs[run] : &slab->pool;
 		POISON(slab_at(slab, handle), (size_t)SLAB_CHUNK_BYTES << run);
-		chunk->next = slab->runs[run];
-		slab->runs[run] = index;
+		chunk->next = *list;
+		*list = index;
 		return;
 	}
 	unsigned class = class_of(size);
@@ -213,7 +214,7 @@ void slab_free(struct slab *slab, uint32_t handle, size_t size)
 		link_partial(slab, class, index);
 	if (--chunk->live == 0) {
 		unlink_partial(slab, class, index);
-		UNPOISON(slab->base + (size_t)index * SLAB_CHUNK_BYTES, SLAB_CHUNK_BYTES);
+		POISON(slab->base + (size_t)index * SLAB_CHUNK_BYTES, SLAB_CHUNK_BYTES);
 		chunk->next = slab->pool;
 		slab->pool = index;
 	}

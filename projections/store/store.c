@@ -17,16 +17,27 @@
 
 enum {
 	COLLECT_PER_PUT = 2,
-	DROP_PER_PUT = 3,
 	EVICT_PER_PUT = 16,
 	STEPS_PER_POLL = 1000,
-	APPEND_SHARE = 16, /* a TABLE_APPEND keeps no more than this part of the clean rows' bytes */
 	PAGE_ROOM = 4000,  /* bytes for rows in a page of LMDB */
 	BRANCH_SHARE = 50, /* leaf pages to one branch page, at least */
 	FLUSH_PAGES_MAX = 80000,
 };
 
 /* ---- opening ---- */
+
+static enum ll_code find_last_key(struct table *table, struct environment_txn *txn, struct error *error)
+{
+	struct environment_cursor *cursor = NULL;
+	struct slice key = SLICE_EMPTY;
+	enum ll_code code = environment_cursor_open(txn, table->database, &cursor, error);
+	if (code == LL_OK)
+		code = environment_cursor_move(cursor, MOVE_LAST, &key, NULL, error);
+	if (code == LL_OK)
+		table_set_last_key(table, key);
+	environment_cursor_close(cursor);
+	return code == LL_NOT_FOUND ? LL_OK : code;
+}
 
 static enum ll_code open_tables(struct store *store, const struct store_spec *spec, struct error *error)
 {
@@ -50,6 +61,8 @@ static enum ll_code open_tables(struct store *store, const struct store_spec *sp
 			break;
 		store->tables[i].leaf_pages = size.leaf_pages;
 		store->tables[i].complete = size.rows == 0;
+		if (store->tables[i].append)
+			code = find_last_key(&store->tables[i], txn, error);
 	}
 	if (txn)
 		environment_txn_reset(txn);
@@ -226,7 +239,7 @@ bool store_get(struct store *store, unsigned index, struct slice key, bool overl
 		*value = row_value(row);
 		return !row->deleted;
 	}
-	return !table->complete && read_through(store, table, tag, key, value);
+	return table_may_be_in_lmdb(table, key) && read_through(store, table, tag, key, value);
 }
 
 void store_prefetch(struct store *store, unsigned index, struct slice key)
@@ -248,13 +261,13 @@ static size_t clean_bytes(const struct store *store)
 	return store->memory.live_bytes - store->memory.filling_bytes - store->memory.flushing_bytes;
 }
 
-/* The table with the most clean bytes; rows of TABLE_APPEND tables are worth less. */
+/* The table with the most clean bytes. */
 static unsigned choose_victim(const struct store *store)
 {
 	unsigned victim = 0;
 	size_t most = 0;
 	for (unsigned i = 0; i < store->table_count; i++) {
-		size_t bytes = table_clean_bytes(&store->tables[i]) * (store->tables[i].append ? APPEND_SHARE : 1);
+		size_t bytes = table_clean_bytes(&store->tables[i]);
 		if (bytes > most) {
 			most = bytes;
 			victim = i;
@@ -264,13 +277,11 @@ static unsigned choose_victim(const struct store *store)
 }
 
 /* The housekeeping that each change pays for, so that nobody ever has to wait for all of it. */
-static void tidy(struct store *store, struct table *table)
+static void tidy(struct store *store)
 {
 	struct memory *memory = &store->memory;
 	if (memory->garbage.count)
 		memory_collect_some(memory, COLLECT_PER_PUT);
-	if (table->drop.count)
-		table_drop_some(table, DROP_PER_PUT);
 	if (__builtin_expect(clean_bytes(store) > store->clean_bytes_max, 0)) {
 		struct table *victim = store_table(store, store->victim);
 		size_t others = clean_bytes(store) - table_clean_bytes(victim);
@@ -284,15 +295,14 @@ static void tidy(struct store *store, struct table *table)
 static void change(struct store *store, unsigned index, struct slice key, struct slice value, bool deleted)
 {
 	struct table *table = store_table(store, index);
-	uint32_t tag = table_tag(table, key);
 	ENSURE(key.size >= 1 && key.size <= STORE_KEY_BYTES_MAX);
 	if (store->overlay.open) {
-		overlay_put(&store->overlay, index, table->ordered, tag, key, value, deleted);
+		overlay_put(&store->overlay, index, table->ordered, table_tag(table, key), key, value, deleted);
 		return;
 	}
 	store->block_open = true;
-	table_put(table, tag, key, value, deleted);
-	tidy(store, table);
+	table_put(table, key, value, deleted);
+	tidy(store);
 }
 
 void store_put(struct store *store, unsigned table, struct slice key, struct slice value)
@@ -328,15 +338,13 @@ void store_mark_block(struct store *store, struct slice position)
 	store->block_open = false;
 }
 
-/* An upper bound, but for TABLE_APPEND tables that get many keys out of order, and for luck with half-filled pages. */
+/* How many pages of LMDB the filling layer will write, about: an upper bound but for many half-filled pages. */
 static uint64_t flush_pages(const struct table *table)
 {
-	uint64_t changed = table->filling.count;
+	uint64_t changed = table->filling.count; /* those of a run touch no page that is there */
 	uint64_t touched = changed < table->leaf_pages ? changed : table->leaf_pages;
 	uint64_t grown = table->grown_bytes / PAGE_ROOM + 1;
-	if (table->append)
-		touched = touched < grown ? touched : grown;
-	else if (table->leaf_pages)
+	if (table->leaf_pages && !table->append)
 		grown += grown / 2;
 	uint64_t leaves = touched + grown;
 	return leaves + leaves / BRANCH_SHARE + table->large_pages;
@@ -347,7 +355,7 @@ struct store_fill store_fill(const struct store *store)
 	struct store_fill fill = {.bytes = store->memory.filling_bytes, .flushing = store->flushing};
 	uint64_t pages = 0;
 	for (unsigned i = 0; i < store->table_count; i++) {
-		fill.rows += store->tables[i].filling.count;
+		fill.rows += table_changed_rows(&store->tables[i]);
 		pages += store->tables[i].filling.count ? flush_pages(&store->tables[i]) : 0;
 	}
 	fill.bytes += fill.rows * sizeof(uint32_t);
@@ -362,7 +370,7 @@ bool store_freeze(struct store *store)
 	if (store->flushing || store->failed != LL_OK)
 		return false;
 	for (unsigned i = 0; i < store->table_count; i++)
-		rows += store->tables[i].filling.count;
+		rows += table_changed_rows(&store->tables[i]);
 	if (rows == 0 && !store->position_moved && !store->checkpoint)
 		return false;
 	for (unsigned i = 0; i < store->table_count; i++)

@@ -5,7 +5,8 @@
 
 #include "schemas/wire/ensure.h"
 
-enum { SLOTS_MIN = 256, AHEAD = 12, LARGE_VALUE_BYTES = 2000, PAGE_BYTES = 4096 };
+enum { SLOTS_MIN = 256, AHEAD = 12, LARGE_VALUE_BYTES = 2000, PAGE_BYTES = 4096,
+       ROW_COST = 10 /* LMDB: a header of 8 and a pointer of 2 */ };
 
 /* ---- rows ---- */
 
@@ -163,7 +164,6 @@ static inline uint64_t *slot_find(struct table *table, uint32_t tag, struct slic
 void table_init(struct table *table, struct memory *memory)
 {
 	table->memory = memory;
-	table->frozen_from = memory->flushed + 1;
 	slots_make(table, (unsigned)__builtin_ctz(SLOTS_MIN));
 }
 
@@ -172,13 +172,36 @@ void table_release(struct table *table)
 	pages_free(table->slots, slots_bytes(table));
 	handles_release(&table->filling);
 	handles_release(&table->flushing);
-	handles_release(&table->drop);
+	run_release(&table->filling_run);
+	run_release(&table->flushing_run);
 }
 
 struct row *table_find(struct table *table, uint32_t tag, struct slice key)
 {
 	uint64_t *slot = slot_find(table, tag, key);
-	return slot ? row_at(table, (uint32_t)*slot) : NULL;
+	if (slot)
+		return row_at(table, (uint32_t)*slot);
+	if (!table->append)
+		return NULL;
+	struct row *row = run_find(&table->filling_run, &table->memory->slab, key);
+	return row ? row : run_find(&table->flushing_run, &table->memory->slab, key);
+}
+
+static inline struct slice last_key(const struct table *table)
+{
+	return slice_of(table->last_key, table->last_key_size);
+}
+
+void table_set_last_key(struct table *table, struct slice key)
+{
+	ENSURE(key.size <= sizeof table->last_key);
+	memcpy(table->last_key, key.at, key.size);
+	table->last_key_size = (uint16_t)key.size;
+}
+
+bool table_may_be_in_lmdb(const struct table *table, struct slice key)
+{
+	return !table->complete && !(table->append && slice_compare(key, last_key(table)) > 0);
 }
 
 void table_prefetch_slot(const struct table *table, uint32_t tag)
@@ -215,7 +238,7 @@ static inline void make_dirty(struct table *table, struct row *row, uint32_t han
 
 static inline void estimate(struct table *table, size_t key_size, size_t value_size, size_t old_size)
 {
-	size_t size = key_size + value_size + 10; /* LMDB: a header of 8 and a pointer of 2 */
+	size_t size = key_size + value_size + ROW_COST;
 	if (value_size > LARGE_VALUE_BYTES)
 		table->large_pages += value_size / PAGE_BYTES + 2;
 	else
@@ -266,29 +289,20 @@ static void put_version(struct table *table, uint64_t *slot, struct slice value,
 		row_free(table, old_handle);
 		return;
 	}
-	if (old->epoch > table->memory->flushed)
-		count_flushing(table, -old_bytes);
-	old->replaced = 1;
-	if (!table->append) /* there the drop frees it */
-		handles_add(&table->memory->replaced, old_handle);
+	count_flushing(table, -old_bytes);
+	handles_add(&table->memory->replaced, old_handle);
 }
 
-void table_put(struct table *table, uint32_t tag, struct slice key, struct slice value, bool deleted)
+static void put_in_hash(struct table *table, uint64_t *slot, struct slice value, bool deleted)
 {
-	uint64_t *slot = slot_find(table, tag, key);
-	if (!slot) {
-		put_new(table, tag, key, value, deleted);
-		return;
-	}
 	uint32_t handle = (uint32_t)*slot;
 	struct row *row = row_at(table, handle);
 	bool filling = row->epoch == table->memory->filling;
-	bool frozen = !filling && row->epoch >= table->frozen_from;
-	size_t old_bytes = row_bytes(table, row->key_size, row->value_size);
-	size_t bytes = slab_footprint(old_bytes);
+	bool frozen = !filling && row->epoch > table->memory->flushed;
+	size_t bytes = footprint(table, row);
 	if (!deleted)
-		estimate(table, key.size, value.size, row->deleted ? 0 : key.size + row->value_size + 10);
-	if (frozen || slab_footprint(row_bytes(table, key.size, value.size)) != bytes) {
+		estimate(table, row->key_size, value.size, row->deleted ? 0 : row->key_size + row->value_size + ROW_COST);
+	if (frozen || slab_footprint(row_bytes(table, row->key_size, value.size)) != bytes) {
 		put_version(table, slot, value, deleted, frozen);
 		return;
 	}
@@ -297,6 +311,42 @@ void table_put(struct table *table, uint32_t tag, struct slice key, struct slice
 		count_filling(table, bytes);
 	}
 	row_set_value(row, value, deleted);
+}
+
+/* A key beyond all others. */
+static void put_in_run(struct table *table, struct slice key, struct slice value)
+{
+	size_t before = table->filling_run.bytes;
+	run_append(&table->filling_run, &table->memory->slab, key, value);
+	table_set_last_key(table, key);
+	if (table->filling_run.bytes != before) {
+		count_live(table, table->filling_run.bytes - before);
+		count_filling(table, table->filling_run.bytes - before);
+	}
+	estimate(table, key.size, value.size, 0);
+}
+
+void table_put(struct table *table, struct slice key, struct slice value, bool deleted)
+{
+	if (table->append && slice_compare(key, last_key(table)) > 0) {
+		if (!deleted)
+			put_in_run(table, key, value);
+		return;
+	}
+	uint32_t tag = table_tag(table, key);
+	uint64_t *slot = slot_find(table, tag, key);
+	if (slot) {
+		put_in_hash(table, slot, value, deleted);
+		return;
+	}
+	struct row *row = table->append ? run_find(&table->filling_run, &table->memory->slab, key) : NULL;
+	if (!row || deleted || !run_overwrite(row, value))
+		put_new(table, tag, key, value, deleted);
+}
+
+uint64_t table_changed_rows(const struct table *table)
+{
+	return (uint64_t)table->filling.count + table->filling_run.rows.count;
 }
 
 struct row *table_add_clean(struct table *table, uint32_t tag, struct slice key, struct slice value)
@@ -313,9 +363,12 @@ struct row *table_add_clean(struct table *table, uint32_t tag, struct slice key,
 void table_freeze(struct table *table)
 {
 	struct handles empty = table->flushing;
-	ENSURE(empty.count == 0);
+	struct run empty_run = table->flushing_run;
+	ENSURE(empty.count == 0 && empty_run.rows.count == 0);
 	table->flushing = table->filling;
 	table->filling = empty;
+	table->flushing_run = table->filling_run;
+	table->filling_run = empty_run;
 	count_flushing(table, table->filling_bytes);
 	count_filling(table, -table->filling_bytes);
 	table->grown_bytes = 0;
@@ -324,19 +377,13 @@ void table_freeze(struct table *table)
 
 void table_flushed(struct table *table)
 {
-	if (table->append) {
-		table_drop_some(table, UINT32_MAX);
-		struct handles empty = table->drop;
-		table->drop = table->flushing;
-		table->flushing = empty;
-		table->dropped = 0;
-		if (table->drop.count == 0)
-			table->frozen_from = table->memory->flushed + 1;
-	} else {
-		table->flushing.count = 0;
-		table->frozen_from = table->memory->flushed + 1;
-	}
+	table->flushing.count = 0;
 	count_flushing(table, -table->flushing_bytes);
+	if (table->flushing_run.rows.count) {
+		count_live(table, -table->flushing_run.bytes);
+		run_clear(&table->flushing_run, &table->memory->slab);
+		table->complete = false;
+	}
 }
 
 /* Forgets the row in slot i. It is clean. */
@@ -353,31 +400,6 @@ static void forget(struct table *table, uint32_t i)
 	row_free(table, handle);
 }
 
-void table_drop_some(struct table *table, uint32_t rows)
-{
-	const struct handles *drop = &table->drop;
-	while (rows && table->dropped < drop->count) {
-		uint32_t handle = drop->at[table->dropped++];
-		if (table->dropped + AHEAD < drop->count)
-			table_prefetch_slot(table, row_at(table, drop->at[table->dropped + AHEAD])->tag);
-		struct row *row = row_at(table, handle);
-		rows--;
-		if (row->replaced) {
-			row_free(table, handle);
-			continue;
-		}
-		uint64_t slot = slot_of(row->tag, handle);
-		uint32_t i = home(table, row->tag);
-		while (table->slots[i] != slot)
-			i = (i + 1) & table->mask;
-		forget(table, i);
-	}
-	if (drop->count && table->dropped == drop->count) {
-		table->drop.count = table->dropped = 0;
-		table->frozen_from = table->memory->flushed + 1;
-	}
-}
-
 void table_evict_some(struct table *table, uint32_t slots, size_t clean_bytes_max)
 {
 	while (slots-- && table_clean_bytes(table) > clean_bytes_max) {
@@ -386,7 +408,7 @@ void table_evict_some(struct table *table, uint32_t slots, size_t clean_bytes_ma
 			__builtin_prefetch(row_at(table, ahead));
 		uint64_t slot = table->slots[table->hand];
 		struct row *row = row_at(table, (uint32_t)slot);
-		if (slot && row->epoch < table->frozen_from) {
+		if (slot && row->epoch <= table->memory->flushed) {
 			if (!row->referenced) {
 				forget(table, table->hand); /* what was shifted back into this slot is next */
 				continue;

@@ -4,12 +4,13 @@
  * Filling, flushing and clean rows stand in one structure; a row's `epoch` (the number of the layer in which it was last
  * changed) tells which it is:
  *
- *	epoch == memory.filling                 filling: changed in place
- *	frozen_from <= epoch < memory.filling   frozen: a change makes a new version and marks the old one `replaced`
- *	epoch < frozen_from                     clean: equals what LMDB has; changed in place, evicted when there are too many
+ *	epoch == memory.filling                    filling: changed in place
+ *	memory.flushed < epoch < memory.filling    being flushed: a change makes a new version
+ *	epoch <= memory.flushed                    clean: equals what LMDB has; changed in place, evicted when there are many
  *
- * frozen_from is memory.flushed + 1, but for tables of new ascending keys (TABLE_APPEND): their rows are of no more use once
- * they are flushed, and the whole frozen list is dropped, in steps; until that is done its rows count as frozen.
+ * A TABLE_APPEND has two runs (run.h) besides, one filling and one flushing, for rows whose keys are beyond every key that
+ * the table ever had. What the hash holds is newer than what the runs hold. Once flushed a run is forgotten: rows of such
+ * tables are seldom read again.
  *
  * A tombstone is a row like others; a clean one says that LMDB has no such row. A table is `complete` while every row that
  * LMDB has is in memory too: then a miss needs no look into LMDB.
@@ -24,6 +25,8 @@
 #include <stdbool.h>
 
 #include "projections/store/row.h"
+#include "projections/store/run.h"
+#include "projections/store/store.h"
 
 /* What the tables of one store share. */
 struct memory {
@@ -46,11 +49,11 @@ struct table {
 	uint64_t *slots;
 	uint32_t count, mask, hand;
 	unsigned shift; /* 32 - log2(slots) */
-	uint32_t frozen_from;
 	struct row_tree tree; /* if ordered: of the rows that were ever changed since they came to memory */
 	struct handles filling, flushing; /* changed rows */
-	struct handles drop;              /* if append: flushed rows still to be forgotten */
-	uint32_t dropped;
+	struct run filling_run, flushing_run; /* if append */
+	uint16_t last_key_size;               /* if append: no key beyond this one was ever there */
+	uint8_t last_key[STORE_KEY_BYTES_MAX];
 	size_t live_bytes, filling_bytes, flushing_bytes;
 	/* For the estimate of what a flush will write. */
 	size_t grown_bytes;   /* what the filling layer adds to the table at most */
@@ -66,8 +69,15 @@ void table_release(struct table *table);
 /* The newest version, a tombstone too; NULL: not in memory. */
 struct row *table_find(struct table *table, uint32_t tag, struct slice key);
 
+/* Whether LMDB may have a row that is not in memory. */
+bool table_may_be_in_lmdb(const struct table *table, struct slice key);
+
 /* Changes a row or adds it, in the filling layer. */
-void table_put(struct table *table, uint32_t tag, struct slice key, struct slice value, bool deleted);
+void table_put(struct table *table, struct slice key, struct slice value, bool deleted);
+uint64_t table_changed_rows(const struct table *table); /* in the filling layer */
+
+/* For a TABLE_APPEND when it is opened: the last key in LMDB. */
+void table_set_last_key(struct table *table, struct slice key);
 
 /* Adds a clean row that was read from LMDB and is not in memory. Moves and frees no other row. */
 struct row *table_add_clean(struct table *table, uint32_t tag, struct slice key, struct slice value);
@@ -82,8 +92,6 @@ void table_freeze(struct table *table);
 /* The flush ended well (memory.flushed is raised by the caller before). */
 void table_flushed(struct table *table);
 
-/* Work in steps: forgets up to `rows` flushed rows of a TABLE_APPEND. */
-void table_drop_some(struct table *table, uint32_t rows);
 /* Moves the hand over up to `slots` slots, and evicts while more than `clean_bytes_max` are clean. */
 void table_evict_some(struct table *table, uint32_t slots, size_t clean_bytes_max);
 /* Frees up to `rows` old versions. */

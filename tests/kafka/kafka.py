@@ -207,11 +207,11 @@ class Cluster:
         log = f"-Dlog4j.configuration=file:{HERE / 'log4j.properties'}"
         return ["java", *self.java_options, log, "-cp", f"{self.libs}/*", main, *map(str, arguments)]
 
-    def wait_ready(self):
+    def wait_ready(self, topics=lambda names: True):
         """Waits until every broker that runs (and is not paused) knows all those, and every partition with a replica
-        on one of them has a leader."""
+        on one of them has a leader. `topics` may ask for more: it is given the names that a broker knows."""
         deadline = time.monotonic() + READY_SECONDS
-        while not self.is_ready():
+        while not self.is_ready(topics):
             for node in self.nodes:
                 if node.process and node.process.poll() not in (None, -signal.SIGKILL):
                     if "Address already in use" in node.last_words():
@@ -221,7 +221,7 @@ class Cluster:
                 raise RuntimeError(f"Kafka was not ready within {READY_SECONDS} s:\n{self.nodes[0].last_words()}")
             time.sleep(0.1)
 
-    def is_ready(self):
+    def is_ready(self, topics):
         expected = {node.number for node in self.nodes if node.running and not node.paused}
         for node in self.nodes:
             if node.number not in expected:
@@ -232,7 +232,7 @@ class Cluster:
                 return False
             partitions = [p for topic in known["topics"].values() for p in topic.values()]
             led = all(p["leader"] in expected for p in partitions if expected.intersection(p["replicas"]))
-            if set(known["brokers"]) != expected or not led:
+            if set(known["brokers"]) != expected or not led or not topics(known["topics"]):
                 return False
         return bool(expected)
 
@@ -255,10 +255,11 @@ class Cluster:
 
     def create_topic(self, name, partitions=1, replication=None, settings=None):
         wire.create_topic(self.any(), name, partitions, replication or min(self.count, 3), settings)
-        self.wait_ready()
+        self.wait_ready(lambda names: name in names)
 
     def delete_topic(self, name):
         wire.delete_topic(self.any(), name)
+        self.wait_ready(lambda names: name not in names)
 
     def alter_topic(self, name, settings):
         wire.alter_topic(self.any(), name, settings)

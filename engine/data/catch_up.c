@@ -1,0 +1,176 @@
+#include "engine/data/catch_up.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "schemas/wire/ensure.h"
+
+enum { READ_WAIT_MS = 100, PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000 };
+
+#define REBUILD_HINT "if the journal was replaced on purpose, delete the projections to have them rebuilt"
+
+static enum ll_code check_genesis(struct journal *journal, const struct fold *fold, struct error *error)
+{
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+	int64_t time_ms;
+	struct block block;
+	enum ll_code code = journal_read_at(journal, 0, &bytes, &size, &time_ms, error);
+	if (code != LL_OK)
+		return code;
+	code = block_read(slice_of(bytes, size), &block, error);
+	if (code == LL_FOREIGN || (code == LL_OK && block.kind != BLOCK_GENESIS))
+		code = error_set(error, LL_FOREIGN,
+				 "offset 0 of %s is not the beginning of a ledger: this is not a journal; make one with `ledgerline journal create`",
+				 journal_url(journal));
+	else if (code == LL_OK && fold->begun && memcmp(block.ledger.at, fold->ledger, sizeof fold->ledger) != 0)
+		code = error_set(error, LL_DIVERGED, "%s holds another ledger than the projections were built from; " REBUILD_HINT,
+				 journal_url(journal));
+	free(bytes);
+	return code;
+}
+
+static enum ll_code check_own_block(struct journal *journal, const struct fold *fold, struct error *error)
+{
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+	int64_t time_ms;
+	enum ll_code code = journal_read_at(journal, fold->block_offset, &bytes, &size, &time_ms, error);
+	if (code == LL_OK && !fold_knows(fold, slice_of(bytes, size)))
+		code = error_set(error, LL_DIVERGED,
+				 "the block at offset %" PRIu64 " of %s is not the one that the projections folded there: it is another log, or damaged; " REBUILD_HINT,
+				 fold->block_offset, journal_url(journal));
+	free(bytes);
+	return code;
+}
+
+enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, struct error *error)
+{
+	struct journal_identity identity;
+	struct journal_watermarks marks;
+	const struct fold *fold = ledger_fold_state(ledger);
+	enum ll_code code = journal_identity(journal, &identity, error);
+	if (code == LL_OK)
+		code = ledger_bind(ledger, identity.kind, identity.cluster, identity.topic, error);
+	if (code == LL_OK)
+		code = journal_watermarks(journal, &marks, error);
+	if (code != LL_OK)
+		return code;
+	if (marks.low != 0)
+		return error_set(error, LL_DIVERGED,
+				 "%s begins at offset %" PRIu64 ": its beginning was deleted; a journal must keep everything (retention.ms=-1, retention.bytes=-1)",
+				 journal_url(journal), marks.low);
+	if (marks.high < fold->next_offset)
+		return error_set(error, LL_DIVERGED,
+				 "%s ends before offset %" PRIu64 ", the projections have folded up to %" PRIu64 ": the log was cut short; " REBUILD_HINT,
+				 journal_url(journal), marks.high, fold->next_offset);
+	if (marks.high == 0)
+		return error_set(error, LL_NOT_FOUND, "%s is empty: it has no genesis; make it with `ledgerline journal create`",
+				 journal_url(journal));
+	code = check_genesis(journal, fold, error);
+	if (code == LL_OK && fold->begun)
+		code = check_own_block(journal, fold, error);
+	return code;
+}
+
+/* Flushes as often as memory asks for; never lets the layers grow without end. */
+static void make_room(struct ledger *ledger)
+{
+	if (!ledger_wants_freeze(ledger))
+		return;
+	ledger_poll(ledger);
+	if (ledger_is_behind(ledger))
+		ledger_wait(ledger);
+	ledger_freeze(ledger);
+}
+
+static enum ll_code fold_to_end(struct journal_reader *reader, struct ledger *ledger, const struct catch_up *how,
+				uint64_t end, struct error *error)
+{
+	struct journal_record record;
+	enum fold_verdict verdict;
+	for (uint64_t count = 0;; count++) {
+		const struct fold *fold = ledger_fold_state(ledger);
+		if (fold->next_offset >= how->end || (how->interrupted && *how->interrupted))
+			return LL_OK;
+		enum ll_code code = journal_read(reader, READ_WAIT_MS, &record, error);
+		if (code == LL_END)
+			return LL_OK;
+		if (code == LL_TIMEOUT || code == LL_UNAVAILABLE)
+			continue;
+		if (code != LL_OK)
+			return code;
+		code = ledger_fold(ledger, record.offset, record.value, &verdict, how->visit, how->context, error);
+		if (code != LL_OK)
+			return code;
+		make_room(ledger);
+		if (how->progress && count % PROGRESS_RECORDS == 0)
+			how->progress(how->context, fold, end);
+	}
+}
+
+enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const struct catch_up *how,
+		      struct journal_reader **handed_over, struct error *error)
+{
+	struct journal_reader *reader = NULL;
+	struct journal_watermarks marks;
+	enum ll_code code = check_same_log(journal, ledger, error);
+	if (code == LL_OK)
+		code = journal_watermarks(journal, &marks, error);
+	if (code == LL_OK)
+		code = journal_reader_open(journal, ledger_fold_state(ledger)->next_offset, &reader, error);
+	if (code == LL_OK)
+		code = fold_to_end(reader, ledger, how, marks.high, error);
+	if (code == LL_OK && how->progress)
+		how->progress(how->context, ledger_fold_state(ledger), marks.high);
+	if (code == LL_OK && handed_over)
+		*handed_over = reader;
+	else
+		journal_reader_close(reader);
+	return code;
+}
+
+static enum ll_code append_genesis(struct journal_appender *appender, struct slice value, int64_t now_ms, struct error *error)
+{
+	static const struct journal_header headers[] = {{"ledgerline-kind", "genesis"},
+							{"ledgerline-epoch", "0"},
+							{"ledgerline-sequence", "0"},
+							{"ledgerline-count", "0"}};
+	struct journal_report report;
+	enum ll_code code = journal_append(appender, value, now_ms, headers, 4, error);
+	if (code == LL_OK)
+		code = journal_report(appender, GENESIS_WAIT_MS, &report);
+	if (code == LL_TIMEOUT)
+		return error_set(error, code, "the journal has not taken the genesis within %d s", GENESIS_WAIT_MS / 1000);
+	if (code == LL_OK && report.code != LL_OK)
+		return error_set(error, report.code, "%s", report.error.text);
+	return code;
+}
+
+enum ll_code write_genesis(struct journal *journal, const char *name, int64_t now_ms, struct error *error)
+{
+	uint8_t uuid[LEDGER_UUID_BYTES], room[4096];
+	struct journal_watermarks marks;
+	struct journal_appender *appender = NULL;
+	enum ll_code code = journal_watermarks(journal, &marks, error);
+	if (code != LL_OK)
+		return code;
+	if (marks.high != 0)
+		return error_set(error, LL_EXISTS, "%s is not empty: it has its genesis already", journal_url(journal));
+	ENSURE(getrandom(uuid, sizeof uuid, 0) == sizeof uuid);
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40); /* a version 4 UUID */
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+	struct genesis_body body = {
+		.name = slice_text(name),
+		.format = BLOCK_FORMAT,
+		.software = slice_text(LEDGERLINE_VERSION),
+		.policy = policy_first,
+	};
+	struct slice value = block_write_genesis(room, slice_of(uuid, sizeof uuid), now_ms, &body);
+	code = journal_appender_open(journal, &appender, error);
+	if (code == LL_OK)
+		code = append_genesis(appender, value, now_ms, error);
+	journal_appender_close(appender);
+	return code;
+}

@@ -1,0 +1,35 @@
+/*
+ * From a ledger that stands somewhere to one that stands at the journal's end: who opens a data directory does this first,
+ * whatever for.
+ */
+#ifndef LEDGERLINE_CATCH_UP_H
+#define LEDGERLINE_CATCH_UP_H
+
+#include "engine/journal/journal.h"
+#include "projections/ledger/ledger.h"
+
+/* Called now and then, for a person. */
+typedef void catch_up_progress_fn(void *context, const struct fold *fold, uint64_t end);
+
+/* Is this the log that the ledger was folded from? Compares identity, genesis, and the block at the ledger's own position;
+ * the low watermark must be 0. LL_DIVERGED, LL_FOREIGN: it is not, with what differs and what to do. LL_NOT_FOUND: the journal
+ * is empty: no genesis. BLOCKING. */
+enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, struct error *error) LL_CHECKED;
+
+struct catch_up {
+	catch_up_progress_fn *progress; /* may be NULL */
+	ledger_visit_fn *visit;         /* sees every entry; may be NULL */
+	void *context;
+	uint64_t end;                   /* stop before this offset; UINT64_MAX: at the journal's end */
+	bool *interrupted;              /* set by somebody to stop early; may be NULL */
+};
+
+/* check_same_log, then folds up to the end. *reader (may be NULL) is handed over, standing at the next record. A poisoned
+ * projection is an error when decisions read it, after everything was folded. BLOCKING. */
+enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const struct catch_up *how,
+		      struct journal_reader **reader, struct error *error) LL_CHECKED;
+
+/* Appends the genesis to an empty journal. LL_EXISTS: it is not empty. BLOCKING. */
+enum ll_code write_genesis(struct journal *journal, const char *name, int64_t now_ms, struct error *error) LL_CHECKED;
+
+#endif
