@@ -156,7 +156,7 @@ int main(int count, char **arguments)
 		struct store_fill fill = store_fill(store);
 		enum ll_code code = store_poll(store, &error);
 		check(code, &error);
-		if (code == LL_BUSY && (fill.full || in_layer >= 2 * layer)) {
+		if (code == LL_BUSY && (fill.full || in_layer >= layer + layer / 4)) {
 			double wait_s = now_s();
 			check(store_wait_flushed(store, &error), &error);
 			waited_s += now_s() - wait_s;

@@ -44,4 +44,9 @@ int read_account_story(struct view *view, struct slice user_id, struct json_writ
 int read_reservation_story(struct view *view, uint64_t reservation_id, struct json_writer *writer);
 int read_seat_story(struct view *view, struct slice schedule_id, uint32_t seat_no, struct json_writer *writer);
 
+/* Waiting rooms. A token that nobody was given: CODE_TOKEN_INVALID. */
+int read_queue_status(struct view *view, uint64_t token_id, struct json_writer *writer);
+/* What entering again answers: the user's live token, as its bare id (engine/decide/token.h signs it). */
+int read_queue_enter(struct view *view, struct slice queue_id, struct slice user_id, struct json_writer *writer);
+
 #endif

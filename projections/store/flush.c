@@ -145,6 +145,8 @@ static enum ll_code write_layer(struct flush *flush, struct error *error)
 	if (code == LL_OK && flush->position_size)
 		code = environment_put(txn, flush->meta, SLICE("position"), slice_of(flush->position, flush->position_size),
 				       false, error);
+	if (code == LL_OK && flush->retire)
+		code = environment_put(txn, flush->meta, SLICE("retired"), SLICE("yes"), false, error);
 	if (code == LL_OK)
 		return environment_txn_commit(txn, error);
 	environment_txn_abort(txn);
@@ -160,6 +162,8 @@ static enum ll_code run(struct flush *flush, struct error *error)
 	} while (code == LL_FULL && environment_grow(flush->environment, error) == LL_OK);
 	if (code == LL_OK && flush->sync)
 		code = environment_sync(flush->environment, error);
+	else if (code == LL_OK && getenv("WB"))
+		environment_writeback(flush->environment);
 	flush->us = now_us() - begin_us;
 	return code;
 }

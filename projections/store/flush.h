@@ -31,7 +31,7 @@ struct flush {
 	/* The owner's between flushes, the thread's while one is under way. */
 	struct table *tables;
 	unsigned table_count;
-	bool sync;
+	bool sync, retire;
 	size_t position_size;
 	uint8_t position[STORE_POSITION_BYTES_MAX];
 	struct error error;

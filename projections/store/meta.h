@@ -5,6 +5,7 @@
  *	projection      balances
  *	schema_version  1
  *	position        (bytes)         as the fold gave them; missing: nothing was folded yet
+ *	retired         yes             another generation took its place; else missing
  */
 #ifndef LEDGERLINE_STORE_META_H
 #define LEDGERLINE_STORE_META_H

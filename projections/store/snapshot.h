@@ -12,7 +12,7 @@
 struct snapshot;
 
 /* Opens read-only. The guard is asked first (guard.h): LL_UNTRUSTED. LL_DENIED when the lock file cannot be written: LMDB
- * would read without a reader's slot and hand out garbage. LL_NOT_FOUND, LL_OLDER, LL_NEWER, LL_CORRUPT, LL_IO.
+ * would read without a reader's slot and hand out garbage. LL_NOT_FOUND, LL_OLDER, LL_NEWER, LL_FOREIGN, LL_CORRUPT, LL_IO.
  * The environment of a directory is opened once per process and shared (LMDB forbids more): opens count references. */
 enum ll_code snapshot_open(const struct store_spec *spec, const char *directory, struct snapshot **snapshot,
 			   struct error *error) LL_CHECKED;
@@ -22,8 +22,10 @@ void snapshot_close(struct snapshot *snapshot); /* NULL allowed; unpins */
 enum ll_code snapshot_pin(struct snapshot *snapshot, struct error *error) LL_CHECKED;
 void snapshot_unpin(struct snapshot *snapshot);
 
-/* All of these need a pinned snapshot; slices are good until it is unpinned or pinned anew. */
+/* All of these need a pinned snapshot; slices are good until it is unpinned or pinned anew. A page that cannot be read aborts
+ * with a message, as in a store. */
 struct slice snapshot_position(struct snapshot *snapshot); /* empty: nothing was ever flushed */
+bool snapshot_retired(struct snapshot *snapshot);          /* another generation took its place: open that one */
 bool snapshot_get(struct snapshot *snapshot, unsigned table, struct slice key, struct slice *value);
 void snapshot_scan(struct snapshot *snapshot, unsigned table, struct slice from, struct slice to, bool backwards,
 		   store_visit_fn *visit, void *context);

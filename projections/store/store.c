@@ -21,7 +21,7 @@ enum {
 	STEPS_PER_POLL = 1000,
 	PAGE_ROOM = 4000,  /* bytes for rows in a page of LMDB */
 	BRANCH_SHARE = 50, /* leaf pages to one branch page, at least */
-	FLUSH_PAGES_MAX = 80000,
+	FLUSH_PAGES_MAX = 64000,
 };
 
 /* ---- opening ---- */
@@ -371,7 +371,7 @@ bool store_freeze(struct store *store)
 		return false;
 	for (unsigned i = 0; i < store->table_count; i++)
 		rows += table_changed_rows(&store->tables[i]);
-	if (rows == 0 && !store->position_moved && !store->checkpoint)
+	if (rows == 0 && !store->position_moved && !store->checkpoint && !store->retire)
 		return false;
 	for (unsigned i = 0; i < store->table_count; i++)
 		table_freeze(&store->tables[i]);
@@ -379,7 +379,8 @@ bool store_freeze(struct store *store)
 	memcpy(store->flush.position, store->position, store->position_size);
 	store->flush.position_size = store->position_size;
 	store->flush.sync = store->checkpoint;
-	store->checkpoint = store->position_moved = false;
+	store->flush.retire = store->retire;
+	store->checkpoint = store->retire = store->position_moved = false;
 	store->flushing = true;
 	flush_start(&store->flush);
 	return true;
@@ -440,6 +441,11 @@ enum ll_code store_wait_flushed(struct store *store, struct error *error)
 void store_checkpoint(struct store *store)
 {
 	store->checkpoint = true;
+}
+
+void store_retire(struct store *store)
+{
+	store->retire = true;
 }
 
 void store_statistics(struct store *store, struct store_statistics *statistics)

@@ -134,6 +134,9 @@ enum ll_code store_wait_flushed(struct store *store, struct error *error) LL_CHE
  * a clean close; it bounds what a later sync has to write, and finds failing disks early. */
 void store_checkpoint(struct store *store);
 
+/* The next flush leaves the mark `retired`, which snapshots see: another generation has taken its place. */
+void store_retire(struct store *store);
+
 struct store_statistics {
 	uint64_t flushes;
 	uint64_t rows_flushed;
