@@ -1,6 +1,6 @@
 /*
- * libinih takes the lines apart. It tells a handler no line number and passes over long lines in silence, so it is given its
- * lines by a reader of our own, which counts them and looks at their length.
+ * libinih takes the lines apart. It tells a handler no line number and passes over long lines in silence, so it is
+ * given its lines by a reader of our own, which counts them and looks at their length.
  */
 #include "engine/cli/config.h"
 
@@ -60,7 +60,8 @@ enum ll_code config_read(const char *path, config_visit_fn *visit, void *context
 	}
 	int wrong = ini_parse_stream(next_line, &reading, on_setting, &reading);
 	if (reading.code == LL_OK && ferror(reading.file)) {
-		reading.code = error_set(error, LL_IO, "cannot read the configuration file %s: %s", path, strerror(errno));
+		reading.code =
+			error_set(error, LL_IO, "cannot read the configuration file %s: %s", path, strerror(errno));
 	} else if (reading.code == LL_OK && wrong) {
 		reading.line = (unsigned)wrong;
 		stop(&reading, error_set(error, LL_USAGE, "this is neither `name = value` nor a [section]"));

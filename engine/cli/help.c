@@ -22,7 +22,7 @@ bool help_is_group(const struct program *program, const char *word)
 static void print_commands(const struct program *program, const char *word, FILE *out)
 {
 	for (size_t i = 0; i < program->command_count; i++) {
-		const struct command *command = &program->commands[i];
+		const struct cli_command *command = &program->commands[i];
 		if (!word || begins_with_word(command->name, word))
 			fprintf(out, "  %-18s %s\n", command->name, command->summary);
 	}
@@ -39,8 +39,8 @@ bool help_print_group(const struct program *program, const char *word, FILE *out
 
 void help_print_program(const struct program *program, FILE *out)
 {
-	fprintf(out, "%s: %s\n\nUsage: %s COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n", program->name, program->summary,
-		program->name);
+	fprintf(out, "%s: %s\n\nUsage: %s COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n", program->name,
+		program->summary, program->name);
 	print_commands(program, NULL, out);
 	fprintf(out, "\n%s COMMAND --help explains a command; %s --version prints the version.\n", program->name,
 		program->name);
@@ -78,7 +78,7 @@ static void print_option(const struct option *option, FILE *out)
 	fputc('\n', out);
 }
 
-static void print_usage(const struct program *program, const struct command *command, FILE *out)
+static void print_usage(const struct program *program, const struct cli_command *command, FILE *out)
 {
 	fprintf(out, "Usage: %s %s", program->name, command->name);
 	bool more = false;
@@ -91,14 +91,14 @@ static void print_usage(const struct program *program, const struct command *com
 		command->arguments ? command->arguments : "");
 }
 
-void help_print_command(const struct program *program, const struct command *command, FILE *out)
+void help_print_command(const struct program *program, const struct cli_command *command, FILE *out)
 {
 	print_usage(program, command, out);
 	fprintf(out, "\n%s\n\nOptions:\n", command->description ? command->description : command->summary);
 	for (const struct option *option = command->options; option && option->name; option++)
 		print_option(option, out);
 	fprintf(out, "  %-*s this text\n", LEFT_MAX, "--help");
-	fputs("\nExit status: 0 done; 1 the answer is no; 2 usage; 3 the world failed (disk, network, other programs).\n", out);
+	fputs("\nExit status: 0 done; 1 the answer is no; 2 usage; 3 the world failed (disk, network, ...).\n", out);
 	if (command->exits)
 		fprintf(out, "%s\n", command->exits);
 }

@@ -7,7 +7,7 @@
 #include "engine/cli/options.h"
 
 void help_print_program(const struct program *program, FILE *out);
-void help_print_command(const struct program *program, const struct command *command, FILE *out);
+void help_print_command(const struct program *program, const struct cli_command *command, FILE *out);
 
 /* Whether `word` is the first of two in the name of some commands ("journal"). */
 bool help_is_group(const struct program *program, const char *word);

@@ -22,7 +22,7 @@ struct value {
 
 struct options {
 	const struct program *program;
-	const struct command *command;
+	const struct cli_command *command;
 	struct value *values; /* as many as the table has options */
 	size_t value_count;
 	const char **arguments;
@@ -72,15 +72,16 @@ static enum ll_code read_integer(const struct option *option, const char *text, 
 	char *end;
 	errno = 0;
 	long long number = strtoll(text, &end, 10);
-	bool is_number = *text && !*end && ((*text >= '0' && *text <= '9') || *text == '-') && text[strcspn(text, " \t")] == 0;
+	bool is_number =
+		*text && !*end && ((*text >= '0' && *text <= '9') || *text == '-') && text[strcspn(text, " \t")] == 0;
 	if (is_number && !errno && number >= min && number <= max) {
 		*integer = number;
 		return LL_OK;
 	}
 	if (!bounded)
 		return error_set(error, LL_USAGE, "%s%s takes a whole number, not \"%s\"", dashes, option->name, text);
-	return error_set(error, LL_USAGE, "%s%s takes a whole number from %" PRId64 " to %" PRId64 ", not \"%s\"", dashes,
-			 option->name, min, max, text);
+	return error_set(error, LL_USAGE, "%s%s takes a whole number from %" PRId64 " to %" PRId64 ", not \"%s\"",
+			 dashes, option->name, min, max, text);
 }
 
 static void add_item(struct options *options, struct value *value, const char *text)
@@ -93,8 +94,8 @@ static void add_item(struct options *options, struct value *value, const char *t
 }
 
 /* `text` must live as long as the options. `dashes`: how the name is shown in messages. */
-static enum ll_code set_value(struct options *options, const struct option *option, struct value *value, const char *text,
-			      const char *dashes, struct error *error)
+static enum ll_code set_value(struct options *options, const struct option *option, struct value *value,
+			      const char *text, const char *dashes, struct error *error)
 {
 	if (option->kind == OPTION_LIST) {
 		add_item(options, value, text);
@@ -125,7 +126,8 @@ static const char *keep(struct options *options, const char *text)
 	return (const char *)arena_copy(&options->arena, slice_of(text, strlen(text) + 1)).at;
 }
 
-static enum ll_code flag_of_file(const struct option *option, struct value *value, const char *text, struct error *error)
+static enum ll_code flag_of_file(const struct option *option, struct value *value, const char *text,
+				 struct error *error)
 {
 	bool yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;
 	if (!yes && strcmp(text, "no") != 0 && strcmp(text, "false") != 0)
@@ -147,7 +149,8 @@ static enum ll_code item_of_file(struct options *options, const char *section, c
 	return set_value(options, option, value, item, "", error);
 }
 
-static enum ll_code on_setting(void *context, const char *section, const char *name, const char *text, struct error *error)
+static enum ll_code on_setting(void *context, const char *section, const char *name, const char *text,
+			       struct error *error)
 {
 	struct from_file *file = context;
 	struct options *options = file->options;
@@ -209,7 +212,8 @@ static enum ll_code read_option(struct options *options, char **argv, int argc, 
 	const struct option *option;
 	struct value *value = find(options, name, size, &option);
 	if (!value)
-		return error_set(error, LL_USAGE, "unknown option %.*s", (int)(size + (*name ? 2 : strlen(word))), word);
+		return error_set(error, LL_USAGE, "unknown option %.*s", (int)(size + (*name ? 2 : strlen(word))),
+				 word);
 	const char *text = name[size] == '=' ? name + size + 1 : NULL;
 	if (option->kind == OPTION_FLAG) {
 		value->given = value->by_line = true;
@@ -218,7 +222,8 @@ static enum ll_code read_option(struct options *options, char **argv, int argc, 
 	if (!text && *at + 1 < argc)
 		text = argv[++*at];
 	if (!text)
-		return error_set(error, LL_USAGE, "--%s needs a value: --%s %s", option->name, option->name, option->value);
+		return error_set(error, LL_USAGE, "--%s needs a value: --%s %s", option->name, option->name,
+				 option->value);
 	value->by_line = true;
 	return set_value(options, option, value, text, "--", error);
 }
@@ -243,7 +248,7 @@ static enum ll_code read_words(struct options *options, char **argv, int argc, i
 
 static enum ll_code check(struct options *options, struct error *error)
 {
-	const struct command *command = options->command;
+	const struct cli_command *command = options->command;
 	for (size_t i = 0; i < options->value_count; i++) {
 		const struct option *option = &command->options[i];
 		struct value *value = &options->values[i];
@@ -257,7 +262,8 @@ static enum ll_code check(struct options *options, struct error *error)
 	}
 	size_t count = options->argument_count;
 	if (count > command->arguments_max)
-		return error_set(error, LL_USAGE, "unexpected argument \"%s\"", options->arguments[command->arguments_max]);
+		return error_set(error, LL_USAGE, "unexpected argument \"%s\"",
+				 options->arguments[command->arguments_max]);
 	if (count < command->arguments_min)
 		return error_set(error, LL_USAGE, "too few arguments; it takes %s", command->arguments);
 	return LL_OK;
@@ -284,7 +290,7 @@ static enum ll_code read_line(struct options *options, char **argv, int argc, in
 /* ---- the program ---- */
 
 /* How many words at argv[at] name the command; 0: they do not. */
-static int matches(const struct command *command, char **argv, int argc, int at)
+static int matches(const struct cli_command *command, char **argv, int argc, int at)
 {
 	const char *rest = command->name;
 	int words = 0;
@@ -298,9 +304,9 @@ static int matches(const struct command *command, char **argv, int argc, int at)
 	return words;
 }
 
-static const struct command *find_command(const struct program *program, char **argv, int argc, int at, int *words)
+static const struct cli_command *find_command(const struct program *program, char **argv, int argc, int at, int *words)
 {
-	const struct command *best = NULL;
+	const struct cli_command *best = NULL;
 	*words = 0;
 	for (size_t i = 0; i < program->command_count; i++) {
 		int matched = matches(&program->commands[i], argv, argc, at);
@@ -322,7 +328,8 @@ static int no_command(const struct program *program, char **argv, int argc, int 
 		fprintf(err, "%s: %s needs one more word; %s %s --help lists them\n", program->name, argv[at],
 			program->name, argv[at]);
 	else
-		fprintf(err, "%s: unknown command \"%s\"; %s --help lists them\n", program->name, argv[at], program->name);
+		fprintf(err, "%s: unknown command \"%s\"; %s --help lists them\n", program->name, argv[at],
+			program->name);
 	return EXIT_USAGE;
 }
 

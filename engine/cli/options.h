@@ -1,13 +1,13 @@
 /*
  * The command line, from tables: `ledgerline COMMAND [--options] ARGUMENTS`.
  *
- * `--name value` and `--name=value`; `--` ends the options; `-` alone is an argument. What is wrong with a command line is
- * one sentence on standard error and exit status 2. `--help` behind a command (or `help COMMAND`) prints what its table
- * says, `--help` alone lists the commands, `--version` prints the version.
+ * `--name value` and `--name=value`; `--` ends the options; `-` alone is an argument. What is wrong with a command line
+ * is one sentence on standard error and exit status 2. `--help` behind a command (or `help COMMAND`) prints what its
+ * table says, `--help` alone lists the commands, `--version` prints the version.
  *
  * A command that has an option `config` (OPTION_TEXT) reads that file: `name = value` stands for `--name value`, and in
- * a section `[name]` each line `x = y` stands for `--name x=y` of an OPTION_LIST. The command line goes before the file, and
- * in a list comes after it.
+ * a section `[name]` each line `x = y` stands for `--name x=y` of an OPTION_LIST. The command line goes before the
+ * file, and in a list comes after it.
  */
 #ifndef LEDGERLINE_CLI_OPTIONS_H
 #define LEDGERLINE_CLI_OPTIONS_H
@@ -40,7 +40,7 @@ struct option {
 
 struct options;
 
-struct command {
+struct cli_command {
 	const char *name;        /* "serve", or two words: "journal create" */
 	const char *arguments;   /* for the usage line: "[FILE|-]"; NULL: none */
 	const char *summary;     /* one line, for the list of commands */
@@ -53,11 +53,12 @@ struct command {
 
 struct program {
 	const char *name, *version, *summary;
-	const struct command *commands;
+	const struct cli_command *commands;
 	size_t command_count;
 };
 
-/* Finds the command, reads the options, and runs it; returns the exit status. Help and version go to `out`, complaints to `err`. */
+/* Finds the command, reads the options, and runs it; returns the exit status. Help and version go to `out`, complaints
+ * to `err`. */
 int program_run(const struct program *program, int argc, char **argv, FILE *out, FILE *err, void *context);
 
 /* ---- for commands. A name that is not in the command's table, or is there as another kind, is a bug. ---- */
@@ -73,6 +74,7 @@ size_t option_arguments(const struct options *options);
 const char *option_argument(const struct options *options, size_t index); /* NULL beyond the last */
 
 /* Says "ledgerline COMMAND: sentence" on standard error; returns `status`, so that a command can end with it. */
-int option_complain(const struct options *options, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int option_complain(const struct options *options, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

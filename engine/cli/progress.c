@@ -30,7 +30,8 @@ static void put_duration(struct buffer *out, uint64_t seconds)
 		buffer_printf(out, "%llu h %llu min", (unsigned long long)(seconds / 3600),
 			      (unsigned long long)(seconds / 60 % 60));
 	else if (seconds >= 60)
-		buffer_printf(out, "%llu min %llu s", (unsigned long long)(seconds / 60), (unsigned long long)(seconds % 60));
+		buffer_printf(out, "%llu min %llu s", (unsigned long long)(seconds / 60),
+			      (unsigned long long)(seconds % 60));
 	else
 		buffer_printf(out, "%llu s", (unsigned long long)seconds);
 }

@@ -23,7 +23,8 @@ struct progress {
 /* `out`: where the line goes if it is a terminal (stderr). */
 void progress_begin(struct progress *progress, FILE *out, const char *what, const char *unit, uint64_t total);
 
-/* So much is done so far; shows it when the last time was long enough ago. Cheap enough to be called for each event block. */
+/* So much is done so far; shows it when the last time was long enough ago. Cheap enough to be called for each event
+ * block. */
 void progress_update(struct progress *progress, uint64_t done);
 
 /* Takes the line away. */

@@ -4,8 +4,8 @@
  *	SCHEDULE   CONCERT       SEATS   SOLD
  *	2026-01    서울의 밤      10,000   9,998
  *
- * Columns are as wide as their widest cell on a terminal (Hangul takes two places), numbers stand to the right. Cells are given
- * from left to right; a row is full when each column has its cell. Text is copied.
+ * Columns are as wide as their widest cell on a terminal (Hangul takes two places), numbers stand to the right. Cells
+ * are given from left to right; a row is full when each column has its cell. Text is copied.
  */
 #ifndef LEDGERLINE_CLI_TABLE_H
 #define LEDGERLINE_CLI_TABLE_H
@@ -60,8 +60,8 @@ void table_print(const struct table *table, FILE *out);
 /* An array of objects. */
 void table_json(const struct table *table, struct json_writer *writer);
 
-/* Places that a text takes on a terminal: 2 for Hangul and its like, 0 for marks that combine. What cannot be shown (control
- * characters, bytes that are not UTF-8) counts and is printed as one '?'. */
+/* Places that a text takes on a terminal: 2 for Hangul and its like, 0 for marks that combine. What cannot be shown
+ * (control characters, bytes that are not UTF-8) counts and is printed as one '?'. */
 size_t table_width(struct slice text);
 
 /* 1234567 -> 1,234,567 */

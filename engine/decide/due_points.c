@@ -56,6 +56,7 @@ static bool expire_hold(struct decide_context *context, struct slice user_id, co
 bool due_points_for_account(struct decide_context *context, struct slice user_id, struct decision *decision)
 {
 	struct accounts_row row;
+	user_id = arena_copy(context->arena, user_id); /* it may stand in a row, and goes into the event */
 	return account_read(context, user_id, &row) && (expire_lots(context, user_id, &row, decision) ||
 							expire_hold(context, user_id, &row, decision));
 }
@@ -64,14 +65,13 @@ bool due_points_for_account(struct decide_context *context, struct slice user_id
 static struct slice owner_of_use(struct decide_context *context, uint64_t use_id)
 {
 	struct uses_row use;
-	return uses_get(context->view, uses_key(use_id), &use) ? arena_copy(context->arena, use.user_id) : SLICE_EMPTY;
+	return uses_get(context->view, uses_key(use_id), &use) ? use.user_id : SLICE_EMPTY;
 }
 
 static struct slice owner_of_hold(struct decide_context *context, uint64_t hold_id)
 {
 	struct point_holds_row hold;
-	return point_holds_get(context->view, point_holds_key(hold_id), &hold) ? arena_copy(context->arena, hold.user_id)
-									       : SLICE_EMPTY;
+	return point_holds_get(context->view, point_holds_key(hold_id), &hold) ? hold.user_id : SLICE_EMPTY;
 }
 
 static struct slice account_of(struct decide_context *context, const struct command *command)

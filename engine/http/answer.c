@@ -1,6 +1,6 @@
 /*
- * Answers as bytes. The head is written without its last, empty line: whether the connection ends with this answer is known
- * only when its turn has come, so the Connection header goes in last.
+ * Answers as bytes. The head is written without its last, empty line: whether the connection ends with this answer is
+ * known only when its turn has come, so the Connection header goes in last.
  *
  *	HTTP/1.1 200 OK\r\n Content-Type... Content-Length... Date... fields \r\n [Connection: close\r\n] \r\n body
  */
@@ -195,7 +195,8 @@ void request_refuse(struct http_request *request, unsigned status)
 		unsigned status;
 		const char *code, *message, *details;
 	} refusals[] = {
-		{400, "VALIDATION_ERROR", "the path is not percent-encoded UTF-8", "{\"field\":\"path\",\"reason\":\"is not percent-encoded UTF-8\"}"},
+		{400, "VALIDATION_ERROR", "the path is not percent-encoded UTF-8",
+		 "{\"field\":\"path\",\"reason\":\"is not percent-encoded UTF-8\"}"},
 		{404, "NOT_FOUND", "there is nothing at this path", ""},
 		{405, "METHOD_NOT_ALLOWED", "this path does not take this method; see Allow", ""},
 		{408, "REQUEST_TIMEOUT", "the request was not sent to its end in time", ""},
@@ -205,7 +206,8 @@ void request_refuse(struct http_request *request, unsigned status)
 		{417, "EXPECTATION_FAILED", "no expectation but 100-continue can be met", ""},
 		{431, "HEADERS_TOO_LARGE", "the headers are larger than 16384 bytes, or more than 64", ""},
 	};
-	_Static_assert(HTTP_URL_BYTES_MAX == 8192 && HTTP_HEAD_BYTES_MAX == 16384 && HTTP_HEADERS_MAX == 64, "as named above");
+	_Static_assert(HTTP_URL_BYTES_MAX == 8192 && HTTP_HEAD_BYTES_MAX == 16384 && HTTP_HEADERS_MAX == 64,
+		       "as named above");
 	if (!status) {
 		refuse_bare(request);
 		return;

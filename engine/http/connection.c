@@ -4,48 +4,21 @@
  *	socket ─> http_parser ─> first ─> ... ─> last      out ─> uv_try_write, the rest by uv_write ─> socket
  *	                         (turn)          (being read, if any)
  *
- * How it ends: `last_taken` is set when no request will be taken any more (the client said close, half-closed, sent nonsense,
- * or the server stops). Once the queue is empty and everything is written, the socket is closed. After a refusal that left bytes
- * unread it lingers: closing at once would make the kernel send a reset, which may destroy the answer on its way.
+ * How it ends: `last_taken` is set when no request will be taken any more (the client said close, half-closed, sent
+ * nonsense, or the server stops). Once the queue is empty and everything is written, the socket is closed. After a
+ * refusal that left bytes unread it lingers: closing at once would make the kernel send a reset, which may destroy the
+ * answer on its way.
  */
-#include "engine/http/connection.h"
+#include "engine/http/socket.h"
 
-#include <http_parser.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "schemas/wire/ensure.h"
 
 enum {
-	OUT_BYTES_MAX = 1 << 20,      /* above it no more requests are read */
 	BUFFER_KEPT_MAX = 256 * 1024, /* what an idle connection keeps */
 	LINGER_MS = 2000,
 	REFUSED_CONNECTIONS_MAX = 64, /* that are told so; beyond, they are closed without a word */
-};
-
-struct connection {
-	uv_tcp_t tcp;
-	http_parser parser;
-	struct http_server *server;
-	struct connection *previous, *next; /* of the server's open ones; next also of its free ones */
-	struct connection *dirty_next;
-	struct http_request *first, *last; /* the queue */
-	struct http_request *reading;      /* the last one, while it is not whole */
-	unsigned queued;
-	struct buffer out;      /* to be written */
-	struct buffer sending;  /* being written */
-	struct buffer unparsed; /* read, but the queue was full */
-	uv_write_t write;
-	uv_shutdown_t shutdown;
-	uint64_t active_ms; /* when bytes last moved */
-	bool reads;         /* uv_read_start is on */
-	bool is_writing;
-	bool is_dirty;
-	bool is_paused;  /* the parser stands before `unparsed` */
-	bool last_taken;
-	bool unread;     /* bytes may come that nobody will look at: linger */
-	bool lingers;
-	bool closing;
 };
 
 /* ---- life ---- */
@@ -58,8 +31,13 @@ static struct connection *connection_take(struct http_server *server)
 	else
 		connection = calloc(1, sizeof *connection);
 	ENSURE(connection);
-	struct buffer out = connection->out, sending = connection->sending, unparsed = connection->unparsed;
-	*connection = (struct connection){.server = server, .out = out, .sending = sending, .unparsed = unparsed};
+	*connection = (struct connection){
+		.server = server,
+		.out = connection->out, /* emptied when it was closed */
+		.sending = connection->sending,
+		.unparsed = connection->unparsed,
+		.parser = connection->parser,
+	};
 	return connection;
 }
 
@@ -169,7 +147,7 @@ bool connection_ends_with(const struct http_request *request)
 	return request->close || (!request->next && connection->last_taken);
 }
 
-static void enqueue(struct connection *connection, struct http_request *request)
+void connection_enqueue(struct connection *connection, struct http_request *request)
 {
 	request->connection = connection;
 	*(connection->last ? &connection->last->next : &connection->first) = request;
@@ -177,7 +155,7 @@ static void enqueue(struct connection *connection, struct http_request *request)
 	connection->queued++;
 }
 
-static void send_continue(struct connection *connection)
+void connection_send_continue(struct connection *connection)
 {
 	struct http_request *request = connection->first;
 	if (!request || !request->wants_continue || request->state != REQUEST_READING)
@@ -207,18 +185,15 @@ void connection_answered(struct connection *connection)
 			break;
 		answer_move(request, &connection->out);
 	}
-	send_continue(connection);
+	connection_send_continue(connection);
 }
 
-/* ---- the parser's callbacks ---- */
-
-/* Refuses what is being read and takes nothing more: for what leaves the stream in disorder. 0: with a bare 400. */
-static int refuse_and_end(struct connection *connection, unsigned status)
+int connection_refuse(struct connection *connection, unsigned status)
 {
 	struct http_request *request = connection->reading;
 	if (!request) {
 		request = request_take(connection->server);
-		enqueue(connection, request);
+		connection_enqueue(connection, request);
 	}
 	connection->reading = NULL;
 	connection->last_taken = connection->unread = true;
@@ -227,174 +202,6 @@ static int refuse_and_end(struct connection *connection, unsigned status)
 	request_refuse(request, status);
 	return -1;
 }
-
-static int on_begin(http_parser *parser)
-{
-	struct connection *connection = parser->data;
-	if (connection->last_taken)
-		return -1;
-	connection->reading = request_take(connection->server);
-	enqueue(connection, connection->reading);
-	return 0;
-}
-
-static int on_url(http_parser *parser, const char *at, size_t size)
-{
-	struct connection *connection = parser->data;
-	struct http_request *request = connection->reading;
-	if (request->head.size + size > HTTP_URL_BYTES_MAX)
-		return refuse_and_end(connection, 414);
-	buffer_append(&request->head, at, size);
-	request->url_size = request->head.size;
-	return 0;
-}
-
-static int on_header_name(http_parser *parser, const char *at, size_t size)
-{
-	struct connection *connection = parser->data;
-	struct http_request *request = connection->reading;
-	if (request->headers_done) /* trailers: nobody asks for them */
-		return 0;
-	bool is_new = !request->header_count || request->value_begun;
-	if (request->head.size + size > HTTP_HEAD_BYTES_MAX || (is_new && request->header_count == HTTP_HEADERS_MAX))
-		return refuse_and_end(connection, 431);
-	if (is_new) {
-		request->headers[request->header_count++] = (struct header){.name_at = (uint32_t)request->head.size};
-		request->value_begun = false;
-	}
-	buffer_append(&request->head, at, size);
-	request->headers[request->header_count - 1].name_size += (uint32_t)size;
-	return 0;
-}
-
-static int on_header_value(http_parser *parser, const char *at, size_t size)
-{
-	struct connection *connection = parser->data;
-	struct http_request *request = connection->reading;
-	if (request->headers_done)
-		return 0;
-	if (request->head.size + size > HTTP_HEAD_BYTES_MAX)
-		return refuse_and_end(connection, 431);
-	struct header *header = &request->headers[request->header_count - 1];
-	if (!request->value_begun)
-		header->value_at = (uint32_t)request->head.size;
-	request->value_begun = true;
-	buffer_append(&request->head, at, size);
-	header->value_size += (uint32_t)size;
-	return 0;
-}
-
-static enum http_verb verb_of(const http_parser *parser)
-{
-	switch (parser->method) {
-	case HTTP_GET:
-	case HTTP_HEAD:
-		return HTTP_VERB_GET;
-	case HTTP_POST:
-		return HTTP_VERB_POST;
-	case HTTP_PUT:
-		return HTTP_VERB_PUT;
-	case HTTP_PATCH:
-		return HTTP_VERB_PATCH;
-	case HTTP_DELETE:
-		return HTTP_VERB_DELETE;
-	default:
-		return HTTP_VERBS;
-	}
-}
-
-/* A refusal whose body may still come: read and thrown away, unless the client waits for a word before it sends it. */
-static int refuse_after_body(struct connection *connection, unsigned status, bool waits)
-{
-	if (waits)
-		return refuse_and_end(connection, status);
-	connection->reading->refused = true;
-	connection->reading->refusal = status;
-	return 0;
-}
-
-static int on_headers(http_parser *parser)
-{
-	struct connection *connection = parser->data;
-	struct http_request *request = connection->reading;
-	struct slice value = SLICE_EMPTY;
-	request->headers_done = true;
-	parser->upgrade = 0; /* an offer to speak something else is not taken up */
-	request->method = http_method_str(parser->method);
-	request->is_head = parser->method == HTTP_HEAD;
-	request->is_old = parser->http_major < 1 || (parser->http_major == 1 && parser->http_minor == 0);
-	if (!request->is_old && http_header_count(request, "Host") != 1)
-		return refuse_and_end(connection, 0);
-	bool has_length = parser->content_length != UINT64_MAX && parser->content_length;
-	bool has_body = has_length || (parser->flags & F_CHUNKED);
-	bool waits = has_body && !request->is_old && http_header(request, "Expect", &value);
-	unsigned status = request_route(request, verb_of(parser));
-	if (status)
-		return refuse_after_body(connection, status, waits);
-	if (has_length && parser->content_length > request->route->body_bytes_max)
-		return refuse_and_end(connection, 413);
-	if (has_body && !request_type_accepted(request))
-		return refuse_after_body(connection, 415, waits);
-	if (waits) {
-		if (value.size != strlen("100-continue") || strncasecmp((const char *)value.at, "100-continue", value.size))
-			return refuse_and_end(connection, 417);
-		request->wants_continue = true;
-		send_continue(connection);
-	}
-	if (has_length)
-		buffer_reserve(&request->body, parser->content_length);
-	return 0;
-}
-
-static int on_body(http_parser *parser, const char *at, size_t size)
-{
-	struct connection *connection = parser->data;
-	struct http_request *request = connection->reading;
-	size_t max = request->route ? request->route->body_bytes_max : HTTP_BODY_BYTES_DEFAULT;
-	request->wants_continue = false;
-	if (request->refused) {
-		request->body_thrown_away += size;
-		return request->body_thrown_away > max ? refuse_and_end(connection, 413) : 0;
-	}
-	if (request->body.size + size > max)
-		return refuse_and_end(connection, 413);
-	buffer_append(&request->body, at, size);
-	return 0;
-}
-
-static int on_whole(http_parser *parser)
-{
-	struct connection *connection = parser->data;
-	struct http_request *request = connection->reading;
-	struct http_statistics *statistics = &connection->server->statistics;
-	connection->reading = NULL;
-	bool keep_alive = http_should_keep_alive(parser);
-	request->close = !keep_alive;
-	request->keeps_alive_aloud = keep_alive && request->is_old;
-	connection->last_taken |= !keep_alive;
-	statistics->requests_total++;
-	if (request->refused) {
-		request_refuse(request, request->refusal);
-	} else {
-		request->state = REQUEST_HANDLED;
-		statistics->requests_open++;
-		const struct http_route *spec = request->route->spec;
-		spec->handler(request, spec->context);
-	}
-	if (connection->queued >= HTTP_PIPELINE_MAX || connection->out.size > OUT_BYTES_MAX)
-		http_parser_pause(parser, 1);
-	return 0;
-}
-
-static const http_parser_settings settings = {
-	.on_message_begin = on_begin,
-	.on_url = on_url,
-	.on_header_field = on_header_name,
-	.on_header_value = on_header_value,
-	.on_headers_complete = on_headers,
-	.on_body = on_body,
-	.on_message_complete = on_whole,
-};
 
 /* ---- reading ---- */
 
@@ -420,21 +227,21 @@ static void read_on(struct connection *connection, bool reads)
 
 static void parse(struct connection *connection, const char *bytes, size_t size)
 {
-	size_t parsed = http_parser_execute(&connection->parser, &settings, bytes, size);
-	enum http_errno problem = HTTP_PARSER_ERRNO(&connection->parser);
+	size_t taken;
+	enum parser_end end = parser_feed(connection, bytes, size, &taken);
 	if (connection->last_taken || connection->closing) {
-		connection->unread |= parsed < size;
+		connection->unread |= taken < size;
 		make_dirty(connection);
 		return;
 	}
-	if (problem == HPE_OK)
+	if (end == PARSER_TOOK_ALL)
 		return;
-	if (problem != HPE_PAUSED) {
-		refuse_and_end(connection, problem == HPE_HEADER_OVERFLOW ? 431 : 0);
+	if (end != PARSER_PAUSED) {
+		connection_refuse(connection, end == PARSER_OVERFLOW ? 431 : 0);
 		return;
 	}
 	connection->is_paused = true;
-	buffer_append(&connection->unparsed, bytes + parsed, size - parsed);
+	buffer_append(&connection->unparsed, bytes + taken, size - taken);
 	read_on(connection, false);
 	make_dirty(connection);
 }
@@ -445,7 +252,7 @@ static void resume(struct connection *connection)
 	struct buffer put_aside = connection->unparsed;
 	connection->unparsed = (struct buffer){0};
 	connection->is_paused = false;
-	http_parser_pause(&connection->parser, 0);
+	parser_resume(connection);
 	if (put_aside.size)
 		parse(connection, (const char *)put_aside.at, put_aside.size);
 	if (!connection->is_paused)
@@ -536,7 +343,8 @@ static bool write_out(struct connection *connection)
 	struct buffer empty = connection->sending;
 	connection->sending = *out;
 	*out = empty;
-	bytes = uv_buf_init((char *)connection->sending.at + written, (unsigned)(connection->sending.size - (size_t)written));
+	bytes = uv_buf_init((char *)connection->sending.at + written,
+			    (unsigned)(connection->sending.size - (size_t)written));
 	if (uv_write(&connection->write, stream, &bytes, 1, on_written) != 0)
 		close_now(connection);
 	else
@@ -598,8 +406,7 @@ void connection_accept(struct http_server *server, uv_stream_t *listener)
 		return;
 	}
 	uv_tcp_nodelay(&connection->tcp, 1);
-	http_parser_init(&connection->parser, HTTP_REQUEST);
-	connection->parser.data = connection;
+	parser_begin(connection);
 	connection->active_ms = uv_now(server->loop);
 	read_on(connection, true);
 	if (open >= server->options.connections_max)
@@ -620,7 +427,7 @@ static void tick(struct connection *connection, uint64_t now_ms)
 	} else if (request) {
 		uint64_t taken_ms = request->headers_done ? quiet_ms : now_ms - request->began_ms;
 		if (taken_ms >= options->request_timeout_ms && !connection->is_paused)
-			refuse_and_end(connection, 408);
+			connection_refuse(connection, 408);
 	}
 }
 
@@ -654,6 +461,7 @@ void connections_free(struct http_server *server)
 		buffer_release(&connection->out);
 		buffer_release(&connection->sending);
 		buffer_release(&connection->unparsed);
+		parser_free(connection->parser);
 		free(connection);
 	}
 }

@@ -1,9 +1,9 @@
 /*
  * Connections, and what the server is made of. Seen by engine/http/ only.
  *
- * A connection reads into the server's one buffer, and everything that is kept is copied out of it at once. Answers gather in
- * `out`, and all connections that have something to say are flushed once a turn of the loop, just before it waits:
- * so answers that become ready together leave in one write.
+ * A connection reads into the server's one buffer, and everything that is kept is copied out of it at once. Answers
+ * gather in `out`, and all connections that have something to say are flushed once a turn of the loop, just before it
+ * waits: so answers that become ready together leave in one write.
  */
 #ifndef LEDGERLINE_HTTP_CONNECTION_H
 #define LEDGERLINE_HTTP_CONNECTION_H

@@ -270,7 +270,8 @@ struct slice http_body(const struct http_request *request)
 bool http_body_is(const struct http_request *request, const char *type)
 {
 	struct slice value;
-	struct slice given = http_header(request, "Content-Type", &value) ? media_type(value) : request->route->accepts[0];
+	struct slice given =
+		http_header(request, "Content-Type", &value) ? media_type(value) : request->route->accepts[0];
 	return equal_ignoring_case(given, slice_text(type));
 }
 

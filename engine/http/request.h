@@ -70,7 +70,8 @@ struct http_request *request_take(struct http_server *server); /* a fresh one, R
 void request_recycle(struct http_request *request);            /* back to the server's free list */
 void request_free(struct http_request *request);
 
-/* After the last header: splits the URL, looks the route up, reads the query. 0: go on; else the status of the refusal. */
+/* After the last header: splits the URL, looks the route up, reads the query. 0: go on; else the status of the
+ * refusal. */
 unsigned request_route(struct http_request *request, enum http_verb verb);
 
 /* Whether the body's Content-Type is one that the route takes. */

@@ -40,8 +40,8 @@ enum route_found router_find(const struct router *router, enum http_verb verb, s
 
 const char *router_verb_name(enum http_verb verb);
 
-/* Percent-decodes into the arena (or gives `text` back as it is, when there is nothing to decode). false: a broken escape,
- * or not UTF-8. */
+/* Percent-decodes into the arena (or gives `text` back as it is, when there is nothing to decode). false: a broken
+ * escape, or not UTF-8. */
 bool router_decode(struct slice text, struct arena *arena, struct slice *decoded);
 
 /* The next piece of `*rest` up to `separator`, which is taken off. false: nothing is left. */

@@ -51,7 +51,8 @@ enum ll_code http_address_resolve(const char *text, struct http_address *address
 {
 	*address = (struct http_address){0};
 	if (!split_address(text, address))
-		return error_set(error, LL_USAGE, "%s is no address of the form HOST:PORT, for example 127.0.0.1:8080", text);
+		return error_set(error, LL_USAGE, "%s is no address of the form HOST:PORT, for example 127.0.0.1:8080",
+				 text);
 	char port[8];
 	snprintf(port, sizeof port, "%u", address->port);
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE};
@@ -91,8 +92,8 @@ static void tell_time(struct http_server *server)
 		return;
 	server->date_s = now.tv_sec;
 	gmtime_r(&now.tv_sec, &tm);
-	snprintf(date, sizeof date, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-		 tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	snprintf(date, sizeof date, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+		 months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 	memcpy(server->date, date, HTTP_DATE_SIZE);
 }
 
@@ -150,7 +151,8 @@ static void start(struct http_server *server)
 	if (server->started)
 		return;
 	server->started = true;
-	ENSURE(uv_prepare_init(server->loop, &server->flusher) == 0 && uv_timer_init(server->loop, &server->ticker) == 0 &&
+	ENSURE(uv_prepare_init(server->loop, &server->flusher) == 0 &&
+	       uv_timer_init(server->loop, &server->ticker) == 0 &&
 	       uv_timer_init(server->loop, &server->deadline) == 0);
 	server->flusher.data = server->ticker.data = server->deadline.data = server;
 	ENSURE(uv_prepare_start(&server->flusher, on_prepare) == 0);
@@ -181,7 +183,7 @@ enum ll_code http_server_listen(struct http_server *server, const struct http_ad
 		return error_set(error, LL_USAGE, "a server listens on at most %d addresses, until it is stopped",
 				 HTTP_LISTENERS_MAX);
 	start(server);
-	uv_tcp_t *tcp = &server->listeners[server->listener_count++]; /* a failed one keeps its place until it is closed */
+	uv_tcp_t *tcp = &server->listeners[server->listener_count++]; /* keeps its place also when it fails */
 	ENSURE(uv_tcp_init(server->loop, tcp) == 0);
 	tcp->data = server;
 	server->handles_open++;
@@ -198,7 +200,8 @@ enum ll_code http_server_listen(struct http_server *server, const struct http_ad
 			    : problem == UV_EACCES	  ? LL_DENIED
 			    : problem == UV_EADDRNOTAVAIL ? LL_NOT_FOUND
 							  : LL_IO;
-	return error_set(error, code, "cannot listen on %s port %u: %s", address->host, address->port, uv_strerror(problem));
+	return error_set(error, code, "cannot listen on %s port %u: %s", address->host, address->port,
+			 uv_strerror(problem));
 }
 
 void server_closed_one(struct http_server *server)

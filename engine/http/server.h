@@ -3,8 +3,8 @@
  *
  * Caveats first
  * - Everything here belongs to the loop's thread. A handler that hands work to another thread answers from the loop.
- * - A handler must answer each request exactly once, at once or at any time later. Until then the request and every slice
- *   taken from it stay valid, also when the client has gone. http_respond ends the request: the pointer is then dead.
+ * - A handler must answer each request exactly once, at once or at any time later. Until then the request and every
+ *   slice taken from it stay valid, also when the client has gone. http_respond ends the request: the pointer is dead.
  * - A handler may be called again for another request of the same connection before the first one is answered
  *   (pipelining). Answers leave in the order of the requests, whatever the order in which they are given.
  *
@@ -21,8 +21,8 @@
  * What is not HTTP (HTTP/1.1 without one Host included) gets a bare 400 and a closed connection.
  * HEAD is answered by the route of GET, without the body.
  *
- * A client that has half-closed its side still gets its answers. One that has reset it, or whose answers cannot be written,
- * is gone: http_client_is_gone says so, and what is answered then goes nowhere.
+ * A client that has half-closed its side still gets its answers. One that has reset it, or whose answers cannot be
+ * written, is gone: http_client_is_gone says so, and what is answered then goes nowhere.
  */
 #ifndef LEDGERLINE_HTTP_SERVER_H
 #define LEDGERLINE_HTTP_SERVER_H
@@ -55,8 +55,8 @@ typedef void http_handler_fn(struct http_request *request, void *context);
 
 struct http_route {
 	enum http_verb verb;
-	const char *pattern;         /* "/api/schedules/{scheduleId}/seats"; a {name} takes one whole segment, not empty.
-				      * Where a literal segment fits, it goes before a {name} */
+	const char *pattern;         /* "/api/schedules/{scheduleId}/seats"; a {name} takes one whole segment, not
+				      * empty. Where a literal segment fits, it goes before a {name} */
 	http_handler_fn *handler;
 	void *context;               /* for the handler */
 	const char *query;           /* the query names that it knows, with blanks between; NULL: none */
@@ -84,9 +84,9 @@ typedef void http_answered_fn(void *context, const struct http_request *request,
 
 struct http_options {
 	unsigned connections_max;    /* 0: 4,096; one more gets 503 */
-	unsigned idle_timeout_ms;    /* 0: 75,000; a connection without a request under way, or whose client takes nothing */
-	unsigned request_timeout_ms; /* 0: 30,000; from the first byte of a request to the end of its headers, and between
-				      * two pieces of a body */
+	unsigned idle_timeout_ms;    /* 0: 75,000; a connection without a request, or whose client takes nothing */
+	unsigned request_timeout_ms; /* 0: 30,000; from the first byte of a request to the end of its headers, and
+				      * between two pieces of a body */
 	http_answered_fn *answered;  /* may be NULL */
 	void *answered_context;
 };
@@ -102,25 +102,27 @@ struct http_statistics {
 	uint64_t answers[6];          /* by the status's first digit; [0] unused */
 };
 
-/* Makes a server; it does nothing yet. Routes and their strings are borrowed as long as it lives; a pattern that stands twice
- * with the same method, or that cannot be read, is a bug. options may be NULL. Never fails. */
+/* Makes a server; it does nothing yet. Routes and their strings are borrowed as long as it lives; a pattern that stands
+ * twice with the same method, or that cannot be read, is a bug. options may be NULL. Never fails. */
 struct http_server *http_server_new(uv_loop_t *loop, const struct http_route *routes, size_t route_count,
 				    const struct http_options *options);
 
-/* Begins to listen; may be called for several addresses. *port (may be NULL): the real one. LL_BUSY: the address is in use;
- * LL_DENIED, LL_NOT_FOUND (no such address here), LL_IO. After an error the server is as it was. */
+/* Begins to listen; may be called for several addresses. *port (may be NULL): the real one. LL_BUSY: the address is in
+ * use; LL_DENIED, LL_NOT_FOUND (no such address here), LL_IO. After an error the server goes on as it was; to give it
+ * up, it must be stopped like one that listens. */
 enum ll_code http_server_listen(struct http_server *server, const struct http_address *address, uint16_t *port,
 				struct error *error) LL_CHECKED;
 
 /*
  * Stops: takes no more connections and no more requests, answers with `Connection: close` what was taken whole, closes
- * idle connections at once, and all others once they are done or `deadline_ms` is over (0: at once). Then calls `stopped`
- * from the loop; requests that are not answered by then have lost their clients but stay valid. To be called once.
+ * idle connections at once, and all others once they are done or `deadline_ms` is over (0: at once). Then calls
+ * `stopped` from the loop; requests that are not answered by then have lost their clients but stay valid. To be called
+ * once.
  */
 void http_server_stop(struct http_server *server, unsigned deadline_ms, void (*stopped)(void *), void *context);
 
-/* Frees it, after `stopped` was called, or when nothing ever listened and the loop runs no more. Requests that are still
- * not answered die with it. NULL allowed. */
+/* Frees it, after `stopped` was called, or when it was never told to listen. Requests that are still not answered die
+ * with it. NULL allowed. */
 void http_server_free(struct http_server *server);
 
 void http_server_statistics(const struct http_server *server, struct http_statistics *statistics);
@@ -147,8 +149,8 @@ bool http_query(const struct http_request *request, const char *name, struct sli
  * parameter", "is given twice", "is not percent-encoded UTF-8"); *name: the first one it is true of. */
 const char *http_query_problem(const struct http_request *request, struct slice *name);
 
-/* Answers 400 VALIDATION_ERROR with details {field, reason} when the query has a problem. true: it did, and the request is
- * over. For the first line of a handler. */
+/* Answers 400 VALIDATION_ERROR with details {field, reason} when the query has a problem. true: it did, and the request
+ * is over. For the first line of a handler. */
 bool http_refuse_query(struct http_request *request);
 
 /* A header's value without the blanks around it, whatever the case of its name; the first one when it was sent several
@@ -189,7 +191,8 @@ struct http_response {
 /* Ends the request. Everything is copied. 204 and 304 are sent without a body. */
 void http_respond(struct http_request *request, const struct http_response *response);
 
-/* Ends the request with {"code","message","details"}. `details`: a JSON object as text; empty: {}. fields may be NULL. */
+/* Ends the request with {"code","message","details"}. `details`: a JSON object as text; empty: {}. fields may be
+ * NULL. */
 void http_respond_error(struct http_request *request, int status, const char *code, const char *message,
 			struct slice details, const struct http_field *fields, size_t field_count);
 

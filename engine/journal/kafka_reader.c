@@ -137,24 +137,26 @@ static void stop_client(struct kafka_reader *reader)
 	kafka_client_close(&reader->client);
 }
 
-/* Is the topic gone, or was it only a change of leaders? */
+/* Is the topic gone, or was it only a change of leaders? Do brokers answer again? */
 static void look_after_topic(struct kafka_reader *reader)
 {
 	struct error error;
 	enum ll_code code = kafka_topic_look(&reader->client, QUESTION_MS, NULL, NULL, &error);
 	if (code == LL_UNAVAILABLE)
-		return; /* asked again, as long as it is suspect */
+		return; /* asked again, as long as it is suspect or away */
 	atomic_store(&reader->suspect, false);
-	if (code != LL_OK)
+	if (code == LL_OK)
+		set_away(reader, false);
+	else
 		end_reader(reader, &error);
 }
 
-static void ask_watermarks(struct kafka_reader *reader, int patience_ms)
+/* The question counts, not the answer. */
+static void wake_fetching(struct kafka_reader *reader)
 {
 	int64_t low, high;
-	if (rd_kafka_query_watermark_offsets(reader->client.rk, reader->client.address->topic, 0, &low, &high,
-					     patience_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
-		set_away(reader, false);
+	(void)rd_kafka_query_watermark_offsets(reader->client.rk, reader->client.address->topic, 0, &low, &high,
+					       QUESTION_MS);
 }
 
 static void keep(struct kafka_reader *reader)
@@ -170,12 +172,10 @@ static void keep(struct kafka_reader *reader)
 		rd_kafka_poll(reader->client.rk, 0);
 		if (atomic_load(&reader->closing))
 			break;
-		if (atomic_load(&reader->suspect))
+		if (atomic_load(&reader->suspect) || atomic_load(&reader->away))
 			look_after_topic(reader);
-		else if (atomic_load(&reader->away))
-			ask_watermarks(reader, QUESTION_MS);
 		else if (atomic_load(&reader->behind))
-			ask_watermarks(reader, QUESTION_MS);
+			wake_fetching(reader);
 	}
 }
 
@@ -309,28 +309,36 @@ static enum ll_code say_why_nothing(struct kafka_reader *reader, struct error *e
 	return is_at_end(reader) ? LL_END : LL_TIMEOUT;
 }
 
+/* One attempt without waiting: a record, or why there is none. */
+static enum ll_code try_read(struct kafka_reader *reader, struct journal_record *record, struct error *error)
+{
+	struct error own;
+	enum ll_code code = look(reader, record, &own);
+	if (code == LL_OK)
+		return LL_OK;
+	if (code != LL_TIMEOUT)
+		end_reader(reader, &own);
+	return say_why_nothing(reader, error);
+}
+
 static enum ll_code kafka_read(struct journal_reader *base, int timeout_ms, struct journal_record *record,
 			       struct error *error)
 {
 	struct kafka_reader *reader = (struct kafka_reader *)base;
-	struct error own;
-	int64_t deadline = timeout_ms > 0 ? kafka_now_ms() + timeout_ms : 0;
-	enum ll_code code;
 	give_back(reader);
-	for (;;) {
-		if (timeout_ms > 0)
-			bell_mute(reader->bell);
-		code = look(reader, record, &own);
-		if (code == LL_OK)
-			break;
-		if (code != LL_TIMEOUT)
-			end_reader(reader, &own);
-		code = say_why_nothing(reader, error);
-		bool waits = code == LL_TIMEOUT || code == LL_UNAVAILABLE || (code == LL_END && reader->told_end);
+	enum ll_code code = try_read(reader, record, error);
+	int64_t deadline = code != LL_OK && timeout_ms > 0 ? kafka_now_ms() + timeout_ms : 0;
+	while (code == LL_TIMEOUT || code == LL_UNAVAILABLE || (code == LL_END && reader->told_end)) {
 		int64_t left = deadline ? deadline - kafka_now_ms() : 0;
-		if (!waits || left <= 0)
+		if (left <= 0)
+			break;
+		/* What comes between muting and waiting rings again. */
+		bell_mute(reader->bell);
+		code = try_read(reader, record, error);
+		if (code == LL_OK || (code == LL_END && !reader->told_end))
 			break;
 		bell_wait(reader->bell, (int)left);
+		code = try_read(reader, record, error);
 	}
 	reader->told_end = code == LL_END;
 	return code;

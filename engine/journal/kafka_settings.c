@@ -48,16 +48,19 @@ static const struct setting defaults_of_readers[] = {
 	{"fetch.max.bytes", "67108864"},
 	{"fetch.wait.max.ms", "10"},
 	{"fetch.error.backoff.ms", "50"},
+	{"socket.timeout.ms", "5000"},
 	{"queued.min.messages", "200000"},
 	{"queued.max.messages.kbytes", "65536"},
 	{NULL, NULL},
 };
 
-/* Single records are read with this client: it must not prefetch megabytes behind them. */
+/* Single records are read with this client: it must not prefetch megabytes behind them. Asking a dead broker for watermarks
+ * ends only with the socket's timeout, whatever time was given (before 2.3). */
 static const struct setting defaults_of_questions[] = {
 	{"fetch.message.max.bytes", "65536"},
 	{"fetch.wait.max.ms", "10"},
 	{"fetch.error.backoff.ms", "10"},
+	{"socket.timeout.ms", "5000"},
 	{"queued.min.messages", "1"},
 	{"queued.max.messages.kbytes", "2048"},
 	{NULL, NULL},

@@ -105,6 +105,10 @@ enum ll_code kafka_topic_watermarks(struct kafka_client *client, int patience_ms
 	int64_t deadline = kafka_now_ms() + patience_ms;
 	rd_kafka_resp_err_t err;
 	int64_t low = 0, high = 0;
+	/* Asked for watermarks, the client would wait for a dead broker longer than it may; this question keeps its time. */
+	enum ll_code code = kafka_topic_look(client, patience_ms, NULL, NULL, error);
+	if (code != LL_OK)
+		return code;
 	for (;;) {
 		int64_t left = deadline - kafka_now_ms();
 		err = rd_kafka_query_watermark_offsets(client->rk, client->address->topic, 0, &low, &high,

@@ -321,7 +321,7 @@ static enum ll_code open_directory(const char *directory, const struct journal_o
 	unsigned records;
 	struct environment_options how = {
 		.directory = directory,
-		.create = options->create,
+		.create = options->create && !options->read_only,
 		.read_only = options->read_only,
 		.synced = true,
 	};
@@ -332,7 +332,7 @@ static enum ll_code open_directory(const char *directory, const struct journal_o
 		code = environment_open(&how, &environment, error);
 	if (code != LL_OK)
 		return code == LL_NOT_FOUND ? no_log(directory, error) : code;
-	code = prepare(environment, options->create && !options->read_only, &records, id, error);
+	code = prepare(environment, how.create, &records, id, error);
 	if (code != LL_OK)
 		goto done;
 	if (!realpath(directory, absolute) || strlen(absolute) + sizeof "local:" > JOURNAL_URL_MAX) {

@@ -4,10 +4,11 @@
  *	2026-03-01T09:00:00.123Z info http.listening host=127.0.0.1 port=8080
  *	{"time":"2026-03-01T09:00:00.123Z","level":"info","event":"http.listening","host":"127.0.0.1","port":8080}
  *
- * An event is a name of lower-case words with dots, the same for ever, with fields: not a sentence with numbers in it. Text
- * with blanks, quotes or control characters stands in quotes, as in JSON.
+ * An event is a name of lower-case words with dots, the same for ever, with fields: not a sentence with numbers in it.
+ * Text with blanks, quotes or control characters stands in quotes, as in JSON.
  *
- * Any thread may log. A line leaves in one write. A line that cannot be written is lost in silence: there is nowhere to say so.
+ * Any thread may log. A line leaves in one write. A line that cannot be written is lost in silence: there is nowhere to
+ * say so.
  */
 #ifndef LEDGERLINE_LOG_H
 #define LEDGERLINE_LOG_H
@@ -43,10 +44,10 @@ struct log_field {
 #define log_error(event, ...) LOG_EVENT(LOG_ERROR, event, ##__VA_ARGS__)
 
 /* The fields stand behind an empty one, so that there may be none. */
-#define LOG_EVENT(level, event, ...)                                                                                    \
-	do {                                                                                                            \
-		const struct log_field log_fields[] = {{0}, ##__VA_ARGS__};                                             \
-		log_write(level, event, log_fields + 1, sizeof log_fields / sizeof *log_fields - 1);                    \
+#define LOG_EVENT(level, event, ...)                                                                                   \
+	do {                                                                                                           \
+		const struct log_field log_fields[] = {{0}, ##__VA_ARGS__};                                            \
+		log_write(level, event, log_fields + 1, sizeof log_fields / sizeof *log_fields - 1);                   \
 	} while (0)
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);

@@ -36,6 +36,7 @@ struct writer {
 	struct pending_queue in_flight; /* with an entry in the block that was appended, in order */
 	struct pending_queue held;      /* without one; answered when that block is committed */
 	bool block_is_out;              /* a block was appended and not yet read back */
+	bool report_is_due;             /* the appender has not reported the last append: it takes no other one */
 	uint64_t block_end;             /* the entry after its last one */
 	int64_t out_since_ms, out_since_us;
 
@@ -133,7 +134,7 @@ static void give_up_appender(struct writer *writer)
 	if (writer->appender)
 		writer->host->close_appender(writer->host, writer->appender);
 	writer->appender = NULL;
-	writer->claim_is_out = false;
+	writer->claim_is_out = writer->report_is_due = false;
 }
 
 /* What is in doubt waits for the barrier, the next valid claim, as commands that are to be decided again: when the block
@@ -214,7 +215,9 @@ static enum ll_code append(struct writer *writer, struct slice value, const char
 					   {"ledgerline-epoch", epoch_text},
 					   {"ledgerline-sequence", seq_text},
 					   {"ledgerline-count", count_text}};
-	return journal_append(writer->appender, value, time_ms, headers, 4, error);
+	enum ll_code code = journal_append(writer->appender, value, time_ms, headers, 4, error);
+	writer->report_is_due = code == LL_OK;
+	return code;
 }
 
 static void claim(struct writer *writer)
@@ -406,8 +409,9 @@ static void read_report(struct writer *writer)
 	if (!writer->appender)
 		return;
 	journal_appender_acknowledge(writer->appender);
-	if (journal_report(writer->appender, 0, &report) != LL_OK)
+	if (!writer->report_is_due || journal_report(writer->appender, 0, &report) != LL_OK)
 		return;
+	writer->report_is_due = false;
 	if (report.code == LL_OK) {
 		uint64_t next = ledger_fold_state(writer->ledger)->next_offset;
 		/* Read back already, or to be read next: both fine. A lower offset that is not yet folded cannot be. */
@@ -502,7 +506,8 @@ static bool something_is_due(struct writer *writer, int64_t *when)
 
 static bool can_decide(const struct writer *writer)
 {
-	return writer->state == WRITER_LEADING && !writer->block_is_out && !ledger_is_behind(writer->ledger);
+	return writer->state == WRITER_LEADING && !writer->block_is_out && !writer->report_is_due &&
+	       !ledger_is_behind(writer->ledger);
 }
 
 /* ---- time ---- */
@@ -524,12 +529,12 @@ static void expire_waiting(struct writer *writer, int64_t now)
 
 static void check_deadlines(struct writer *writer, int64_t now)
 {
-	bool out = writer->block_is_out || (writer->state == WRITER_CLAIMING && writer->claim_is_out);
+	bool out = writer->block_is_out || writer->report_is_due || (writer->state == WRITER_CLAIMING && writer->claim_is_out);
 	if (out && writer->appender && now - writer->out_since_ms >= writer->options.append_timeout_ms)
 		retry_later(writer, "the journal has not taken a block in time");
 	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms)
 		open_appender(writer);
-	if (writer->state == WRITER_CLAIMING && !writer->claim_is_out && writer->at_end)
+	if (writer->state == WRITER_CLAIMING && !writer->claim_is_out && !writer->report_is_due && writer->at_end)
 		claim(writer);
 	expire_waiting(writer, now);
 }
@@ -564,7 +569,7 @@ static int64_t next_wake(struct writer *writer, int64_t now)
 		if (due)
 			wake = earlier(wake, now + (delay < 1 ? 1 : delay > 1000 ? 1000 : delay));
 	}
-	if (writer->block_is_out || writer->claim_is_out)
+	if (writer->block_is_out || writer->claim_is_out || writer->report_is_due)
 		wake = earlier(wake, writer->out_since_ms + writer->options.append_timeout_ms);
 	if (writer->in_flight.first)
 		wake = earlier(wake, writer->in_flight.first->deadline_ms);

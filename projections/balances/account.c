@@ -17,7 +17,7 @@ void account_load(struct account *account, struct view *view, struct slice user_
 		view_fail(view, LL_CORRUPT, "account %.*s has %u lots in its row, more than %d; rebuild balances",
 			  SLICE_PRINT(user_id), lots->count, INLINE_LOTS);
 		lots->count = 0;
-	} else {
+	} else if (lots->count) {
 		memcpy(account->inline_lots, lots->at, lots->count * sizeof *lots->at);
 	}
 	lots->at = account->inline_lots;

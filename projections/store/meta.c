@@ -89,18 +89,19 @@ enum ll_code meta_write(struct environment *environment, const struct store_spec
 		code = environment_txn_begin(environment, true, &txn, error);
 	if (code != LL_OK)
 		return code;
-	code = environment_get(txn, *database, SLICE("layout"), &value, error);
-	if (code != LL_NOT_FOUND)
-		goto done;
-	code = environment_put(txn, *database, SLICE("layout"), text_of(number, LAYOUT), false, error);
-	if (code == LL_OK)
-		code = environment_put(txn, *database, SLICE("projection"), slice_text(spec->projection), false, error);
-	if (code == LL_OK)
-		code = environment_put(txn, *database, SLICE("schema_version"), text_of(number, spec->schema_version), false,
-				       error);
+	code = environment_delete(txn, *database, SLICE("retired"), error);
+	if (code == LL_OK || code == LL_NOT_FOUND)
+		code = environment_get(txn, *database, SLICE("layout"), &value, error);
+	if (code == LL_NOT_FOUND) {
+		code = environment_put(txn, *database, SLICE("layout"), text_of(number, LAYOUT), false, error);
+		if (code == LL_OK)
+			code = environment_put(txn, *database, SLICE("projection"), slice_text(spec->projection), false, error);
+		if (code == LL_OK)
+			code = environment_put(txn, *database, SLICE("schema_version"), text_of(number, spec->schema_version),
+					       false, error);
+	}
 	if (code == LL_OK)
 		return environment_txn_commit(txn, error);
-done:
 	environment_txn_abort(txn);
 	return code;
 }

@@ -20,7 +20,7 @@
 enum ll_code meta_read(struct environment *environment, const struct store_spec *spec, struct slice *position,
 		       struct error *error) LL_CHECKED;
 
-/* Writes the rows that are missing. */
+/* Writes the rows that are missing, and takes the mark `retired` away: what is written again is in use again. */
 enum ll_code meta_write(struct environment *environment, const struct store_spec *spec, unsigned *database,
 			struct error *error) LL_CHECKED;
 

@@ -4,8 +4,8 @@
  *	arena -> chunk -> chunk -> chunk (current) -> chunk (empty, kept by a reset)
  *
  * All zeros is an empty arena, ready to be used, with chunks of ARENA_CHUNK_BYTES. A request larger than a chunk gets
- * one of its own. arena_reset keeps the ordinary chunks, so that a steady user allocates nothing, and frees the large ones.
- * When memory runs out the process aborts: so nothing here can fail. What was given out is not zeroed.
+ * one of its own. arena_reset keeps the ordinary chunks, so that a steady user allocates nothing, and frees the large
+ * ones. When memory runs out the process aborts: so nothing here can fail. What was given out is not zeroed.
  */
 #ifndef LEDGERLINE_WIRE_ARENA_H
 #define LEDGERLINE_WIRE_ARENA_H

@@ -1,13 +1,14 @@
 /*
- * The JSON reader: see json.h. yajl takes the text apart and calls back for each token; the callbacks lay nodes one behind
- * the other.
+ * The JSON reader: see json.h. yajl takes the text apart and calls back for each token; the callbacks lay nodes one
+ * behind the other.
  *
  * Where yajl is not strict enough, it is helped:
  * - UTF-8 is checked before it begins, by our own rules, and its own lax check is off.
  * - It decodes halves of surrogate pairs into nonsense: strings with escapes are looked at again.
- * - It knows no duplicate keys: small objects are compared pairwise, large ones sorted, so that nobody can make it slow.
- * - It gives no position of a token: strings and numbers are found by their address in the text, the rest by how much it
- *   has consumed. Its memory comes from the reader's arena, so that a text costs no malloc once the arena is warm.
+ * - It knows no duplicate keys: small objects are compared pairwise, large ones sorted: nobody can make it slow.
+ * - It gives no position of a token: strings and numbers are found by their address in the text, the rest by how
+ *   much it has consumed. Its memory comes from the reader's arena, so that a text costs no malloc once the arena is
+ *   warm.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -66,11 +67,13 @@ void json_place(struct slice text, size_t offset, size_t *line, size_t *column)
 	*column = offset - begin + 1;
 }
 
-static enum ll_code refuse_at(const struct reading *reading, enum ll_code code, size_t offset, const char *what, int size)
+static enum ll_code refuse_at(const struct reading *reading, enum ll_code code, size_t offset, const char *what,
+			      int size)
 {
 	size_t line, column;
 	json_place(reading->text, offset, &line, &column);
-	return error_set(reading->error, code, "%.*s at line %zu, column %zu (byte %zu)", size, what, line, column, offset);
+	return error_set(reading->error, code, "%.*s at line %zu, column %zu (byte %zu)", size, what, line, column,
+			 offset);
 }
 
 static int cancel(struct reading *reading, enum ll_code code, size_t offset, const char *what)
@@ -229,7 +232,8 @@ static ptrdiff_t half_pair(struct slice raw)
 }
 
 /* Finds where a string token stands, and keeps its bytes. */
-static bool take_string(struct reading *reading, const unsigned char *at, size_t size, struct slice *string, size_t *offset)
+static bool take_string(struct reading *reading, const unsigned char *at, size_t size, struct slice *string,
+			size_t *offset)
 {
 	if (lies_in_text(reading, at)) {
 		*string = slice_of(at, size);
@@ -442,7 +446,8 @@ static enum ll_code run(struct reading *reading)
 	return code;
 }
 
-enum ll_code json_read(struct json_reader *reader, struct slice text, const struct json_node **root, struct error *error)
+enum ll_code json_read(struct json_reader *reader, struct slice text, const struct json_node **root,
+		       struct error *error)
 {
 	struct reading reading = {.reader = reader, .text = text, .error = error};
 	if (reader->capacity > NODES_KEPT_MAX)

@@ -1,6 +1,6 @@
 /*
- * Days and dates: a year is taken to begin in March, so that the leap day is its last one, and 400 years are one cycle of
- * 146,097 days. Then a date and a day number turn into each other by multiplying and dividing, without tables.
+ * Days and dates: a year is taken to begin in March, so that the leap day is its last one, and 400 years are one cycle
+ * of 146,097 days. Then a date and a day number turn into each other by multiplying and dividing, without tables.
  */
 #include "schemas/wire/time.h"
 

@@ -22,10 +22,10 @@ enum {
 };
 
 /*
- * Reads RFC 3339: `2026-03-01T09:00:00Z`, with a fraction of one to three digits, and with an offset (`+09:00`) in place of
- * the Z, which is converted. T and Z are capital. A second 60, a date that does not exist, and what lies outside the years
- * 1970 to 9999 in UTC are refused: LL_USAGE, *error is the reason ("is no time of the form ..."), made to stand behind the name
- * of a field. error may be NULL.
+ * Reads RFC 3339: `2026-03-01T09:00:00Z`, with a fraction of one to three digits, and with an offset (`+09:00`) in
+ * place of the Z, which is converted. T and Z are capital. A second 60, a date that does not exist, and what lies
+ * outside the years 1970 to 9999 in UTC are refused: LL_USAGE, *error is the reason ("is no time of the form ..."),
+ * made to stand behind the name of a field. error may be NULL.
  */
 enum ll_code time_parse(struct slice text, int64_t *time_ms, struct error *error) LL_CHECKED;
 
@@ -44,8 +44,8 @@ struct civil {
 	int32_t day;   /* 1..31 */
 };
 
-/* The day of a date; month 1..12, day 1..31, not checked against the month's length (the 31st of April is the 1st of May).
- * Any year from -32767 to 32767. */
+/* The day of a date; month 1..12, day 1..31, not checked against the month's length (the 31st of April is the 1st of
+ * May). Any year from -32767 to 32767. */
 int32_t day_of_civil(struct civil civil);
 struct civil civil_of_day(int32_t day);
 bool civil_exists(struct civil civil);

@@ -100,9 +100,20 @@ static void utf8_is_strict(void **state)
 		const char *text;
 		size_t good;
 	} cases[] = {
-		{"", 0}, {"plain ascii, long enough for two words", 38}, {"\xEC\x84\x9C\xEC\x9A\xB8", 6}, {"\xF0\x9F\x98\x80", 4},
-		{"ab\xC0\x80", 2}, {"ab\xE0\x80\x80", 2}, {"\xED\xA0\x80", 0}, {"\xF4\x90\x80\x80", 0}, {"\xF8\x88\x80\x80\x80", 0},
-		{"12345678\xEC\x84", 8}, {"\x80", 0}, {"\xC3\x28", 0}, {"\xEF\xBF\xBD", 3}, {"\xF4\x8F\xBF\xBF", 4},
+		{"", 0},
+		{"plain ascii, long enough for two words", 38},
+		{"\xEC\x84\x9C\xEC\x9A\xB8", 6},
+		{"\xF0\x9F\x98\x80", 4},
+		{"ab\xC0\x80", 2},
+		{"ab\xE0\x80\x80", 2},
+		{"\xED\xA0\x80", 0},
+		{"\xF4\x90\x80\x80", 0},
+		{"\xF8\x88\x80\x80\x80", 0},
+		{"12345678\xEC\x84", 8},
+		{"\x80", 0},
+		{"\xC3\x28", 0},
+		{"\xEF\xBF\xBD", 3},
+		{"\xF4\x8F\xBF\xBF", 4},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		assert_int_equal(utf8_good_prefix(slice_text(cases[i].text)), cases[i].good);

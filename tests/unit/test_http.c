@@ -1,6 +1,6 @@
 /*
- * The HTTP server, spoken to over raw sockets. Server and clients share one loop and one thread: a client sends, then turns the
- * loop until what it expects has come.
+ * The HTTP server, spoken to over raw sockets. Server and clients share one loop and one thread: a client sends, then
+ * turns the loop until what it expects has come.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +53,8 @@ static void hold(struct http_request *request, void *context)
 static void show_param(struct http_request *request, void *context)
 {
 	const char *name = context;
-	struct http_response response = {.status = 200, .content_type = "text/plain", .body = http_param(request, name)};
+	struct http_response response = {
+		.status = 200, .content_type = "text/plain", .body = http_param(request, name)};
 	http_respond(request, &response);
 }
 
@@ -248,7 +249,8 @@ static const char *heard(struct client *client, struct buffer *text)
 {
 	buffer_clear(text);
 	const char *at = buffer_text(&client->got);
-	for (const char *date; (date = strstr(at, "Date: ")); at = date + strlen("Date: Sun, 01 Mar 2026 09:00:00 GMT\r\n"))
+	for (const char *date; (date = strstr(at, "Date: "));
+	     at = date + strlen("Date: Sun, 01 Mar 2026 09:00:00 GMT\r\n"))
 		buffer_append(text, at, (size_t)(date - at));
 	buffer_append_text(text, at);
 	return buffer_text(text);
@@ -297,13 +299,15 @@ static void turn_until_held(struct client *client, unsigned count)
 
 static void answer(unsigned index, const char *body)
 {
-	http_respond(world->held[index], &(struct http_response){.status = 200, .content_type = "t/p", .body = slice_text(body)});
+	http_respond(world->held[index],
+		     &(struct http_response){.status = 200, .content_type = "t/p", .body = slice_text(body)});
 }
 
 static const char *ok(const char *body)
 {
 	static char text[512];
-	snprintf(text, sizeof text, OK_HEAD "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+	snprintf(text, sizeof text, OK_HEAD "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
+		 body);
 	return text;
 }
 
@@ -328,8 +332,9 @@ static void pipelined_answers_keep_their_order(void **state)
 {
 	(void)state;
 	struct client client = dial();
-	say(&client, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /hold HTTP/1.1\r\nHost: x\r\n\r\n"
-		     "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	say(&client,
+	    "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /hold HTTP/1.1\r\nHost: x\r\n\r\n"
+	    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n3GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 	turn_until_held(&client, 3);
 	answer(2, "four");
 	answer(1, "two");
@@ -361,7 +366,8 @@ static void long_pipelines_wait_for_room(void **state)
 		char body[16];
 		snprintf(body, sizeof body, "%u", answered);
 		answer(answered, body);
-		buffer_printf(&expected, OK_HEAD "Content-Type: t/p\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+		buffer_printf(&expected, OK_HEAD "Content-Type: t/p\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
+			      body);
 	}
 	hear(&client, buffer_text(&expected));
 	buffer_release(&all);
@@ -386,7 +392,8 @@ static void slow_bytes_make_a_request(void **state)
 	hang_up(&client);
 }
 
-/* A body of exactly the limit is taken; one byte more is 413, by its length or by what comes in chunks; then it closes. */
+/* A body of exactly the limit is taken; one byte more is 413, by its length or by what comes in chunks; then it
+ * closes. */
 static void bodies_over_the_limit_are_refused(void **state)
 {
 	(void)state;
@@ -394,19 +401,23 @@ static void bodies_over_the_limit_are_refused(void **state)
 	struct client client = dial();
 	memset(bytes, 'b', sizeof bytes);
 	char head[160];
-	snprintf(head, sizeof head, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", HTTP_BODY_BYTES_DEFAULT);
+	snprintf(head, sizeof head, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+		 HTTP_BODY_BYTES_DEFAULT);
 	say(&client, head);
 	say_bytes(&client, bytes, HTTP_BODY_BYTES_DEFAULT);
 	turn_until_held(&client, 1);
 	assert_int_equal(http_body(world->held[0]).size, HTTP_BODY_BYTES_DEFAULT);
 	answer(0, "");
 	hear(&client, OK_HEAD "Content-Length: 0\r\n\r\n");
-	snprintf(head, sizeof head, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", HTTP_BODY_BYTES_DEFAULT + 1);
+	snprintf(head, sizeof head, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+		 HTTP_BODY_BYTES_DEFAULT + 1);
 	say(&client, head);
-	hear(&client, "HTTP/1.1 413 Payload Too Large\r\nContent-Type: application/json\r\nContent-Length: 90\r\n"
-		      "Connection: close\r\n\r\n"
-		      "{\"code\":\"BODY_TOO_LARGE\",\"message\":\"the body is larger than this path takes\",\"details\":{}}");
-	say_bytes(&client, bytes, sizeof bytes); /* a client that does not listen must still get the answer, not a reset */
+	hear(&client,
+	     "HTTP/1.1 413 Payload Too Large\r\nContent-Type: application/json\r\nContent-Length: 90\r\n"
+	     "Connection: close\r\n\r\n"
+	     "{\"code\":\"BODY_TOO_LARGE\",\"message\":\"the body is larger than this path takes\",\"details\":{}}");
+	/* a client that goes on sending must still get the answer, not a reset */
+	say_bytes(&client, bytes, sizeof bytes);
 	hear_the_end(&client);
 	hang_up(&client);
 
@@ -488,7 +499,8 @@ static void refusals_are_json(void **state)
 		while (!strstr(buffer_text(&client.got), cases[i].piece) && uv_hrtime() - began < PATIENCE_NS)
 			turn(&client);
 		assert_non_null(strstr(buffer_text(&client.got), cases[i].piece));
-		assert_true(strncmp(buffer_text(&client.got) + strlen("HTTP/1.1 "), cases[i].status, strlen(cases[i].status)) == 0);
+		assert_true(strncmp(buffer_text(&client.got) + strlen("HTTP/1.1 "), cases[i].status,
+				    strlen(cases[i].status)) == 0);
 		assert_null(strstr(buffer_text(&client.got), "Connection: close"));
 		while (!strstr(buffer_text(&client.got), "\r\n\r\n"))
 			turn(&client);
@@ -581,7 +593,11 @@ static void queries_are_strict(void **state)
 	(void)state;
 	static const struct {
 		const char *query, *expected;
-	} good[] = {{"", "(none)"}, {"?", "(none)"}, {"?at=0%3A18&limit=3", "0:18"}, {"?limit=&at", ""}, {"?&at=a+b%2B=&", "a+b+="}};
+	} good[] = {{"", "(none)"},
+		    {"?", "(none)"},
+		    {"?at=0%3A18&limit=3", "0:18"},
+		    {"?limit=&at", ""},
+		    {"?&at=a+b%2B=&", "a+b+="}};
 	struct client client = dial();
 	char text[200];
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -636,7 +652,8 @@ static void connections_close_when_asked(void **state)
 {
 	(void)state;
 	struct client client = dial();
-	say(&client, "GET /things/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	say(&client,
+	    "GET /things/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 	hear(&client, OK_HEAD "Content-Type: text/plain\r\nContent-Length: 1\r\nConnection: close\r\n\r\na");
 	shutdown(client.fd, SHUT_WR);
 	hear_the_end(&client);
@@ -679,7 +696,8 @@ static void aborted_requests_stay_valid(void **state)
 {
 	(void)state;
 	struct client client = dial(), other = dial();
-	say(&client, "GET /hold?n=1 HTTP/1.1\r\nHost: x\r\n\r\nGET /hold?n=2 HTTP/1.1\r\nHost: x\r\n\r\nPOST /hold HTTP/1.1\r\n");
+	say(&client, "GET /hold?n=1 HTTP/1.1\r\nHost: x\r\n\r\nGET /hold?n=2 HTTP/1.1\r\nHost: x\r\n\r\nPOST /hold "
+		     "HTTP/1.1\r\n");
 	turn_until_held(&client, 2);
 	struct linger linger = {.l_onoff = 1};
 	setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
@@ -704,7 +722,8 @@ static void aborted_requests_stay_valid(void **state)
 	hang_up(&other);
 }
 
-/* An answer far larger than the socket's buffer arrives whole at a client that reads late, with the next one behind it. */
+/* An answer far larger than the socket's buffer arrives whole at a client that reads late, with the next one behind
+ * it. */
 static void large_answers_arrive_whole(void **state)
 {
 	(void)state;
@@ -839,7 +858,8 @@ static void addresses_are_checked(void **state)
 	assert_true(http_address_is_loopback(&address));
 	assert_int_equal(http_address_resolve("0.0.0.0:80", &address, &error), LL_OK);
 	assert_false(http_address_is_loopback(&address));
-	static const char *const bad[] = {"", "80", ":80", "a:", "a:b", "a:65536", "::1:80", "[]:80", "a:-1", "a:000080"};
+	static const char *const bad[] = {"",	     "80",     ":80",	"a:",	"a:b",
+					  "a:65536", "::1:80", "[]:80", "a:-1", "a:000080"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_int_equal(http_address_resolve(bad[i], &address, &error), LL_USAGE);
 }

@@ -45,9 +45,10 @@ static void writer_writes_json(void **state)
 	struct json_writer writer;
 	json_writer_init(&writer, &out, false);
 	write_sample(&writer);
-	assert_string_equal(buffer_text(&out),
-			    "{\"name\":\"a\\\"b\\\\c/\\n\\t\\u0001\x7f\",\"list\":[-9223372036854775808,18446744073709551615,"
-			    "true,null,[],{},{\"x\":1}],\"none\":null,\"no\":false,\"at\":\"0:1842\"}");
+	assert_string_equal(
+		buffer_text(&out),
+		"{\"name\":\"a\\\"b\\\\c/\\n\\t\\u0001\x7f\",\"list\":[-9223372036854775808,18446744073709551615,"
+		"true,null,[],{},{\"x\":1}],\"none\":null,\"no\":false,\"at\":\"0:1842\"}");
 	buffer_clear(&out);
 	json_writer_init(&writer, &out, true);
 	json_object_begin(&writer);
@@ -81,8 +82,8 @@ static void writer_writes_thousandths(void **state)
 	static const struct {
 		int64_t thousandths;
 		const char *text;
-	} cases[] = {{0, "0"}, {1, "0.001"}, {-1, "-0.001"}, {1500, "1.5"}, {12000, "12"}, {-12340, "-12.34"}, {999, "0.999"},
-		     {INT64_MIN, "-9223372036854775.808"}};
+	} cases[] = {{0, "0"},	    {1, "0.001"},	{-1, "-0.001"}, {1500, "1.5"},
+		     {12000, "12"}, {-12340, "-12.34"}, {999, "0.999"}, {INT64_MIN, "-9223372036854775.808"}};
 	struct buffer out = {0};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct json_writer writer;
@@ -149,10 +150,20 @@ static void reader_tells_numbers_apart(void **state)
 		bool is_integer;
 		int64_t integer;
 	} cases[] = {
-		{"0", true, 0}, {"7", true, 7}, {"-7", true, -7}, {"9007199254740991", true, 9007199254740991},
-		{"9223372036854775807", true, INT64_MAX}, {"-9223372036854775808", true, INT64_MIN},
-		{"9223372036854775808", false, 0}, {"-9223372036854775809", false, 0}, {"99999999999999999999999", false, 0},
-		{"1.0", false, 0}, {"1e3", false, 0}, {"1E+3", false, 0}, {"-0", false, 0}, {"-0.0", false, 0},
+		{"0", true, 0},
+		{"7", true, 7},
+		{"-7", true, -7},
+		{"9007199254740991", true, 9007199254740991},
+		{"9223372036854775807", true, INT64_MAX},
+		{"-9223372036854775808", true, INT64_MIN},
+		{"9223372036854775808", false, 0},
+		{"-9223372036854775809", false, 0},
+		{"99999999999999999999999", false, 0},
+		{"1.0", false, 0},
+		{"1e3", false, 0},
+		{"1E+3", false, 0},
+		{"-0", false, 0},
+		{"-0.0", false, 0},
 	};
 	struct json_reader reader = {0};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -180,7 +191,8 @@ static void reader_tells_numbers_apart(void **state)
 static void reader_takes_single_values(void **state)
 {
 	(void)state;
-	static const char *const texts[] = {"null", " null", "true ", "false", "\"\"", " \"\\\\\" ", "[]", "{}", "\n[ ]\t"};
+	static const char *const texts[] = {"null",	  " null", "true ", "false",  "\"\"",
+					    " \"\\\\\" ", "[]",	   "{}",    "\n[ ]\t"};
 	struct json_reader reader = {0};
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		uint8_t *memory;
@@ -204,16 +216,39 @@ static void reader_refuses_with_the_place(void **state)
 		size_t byte;
 		const char *says;
 	} cases[] = {
-		{"", 0, "ends too early"}, {"  \n", 3, "ends too early"}, {"{\"a\":1,}", 7, "object key"},
-		{"{\"a\" 1}", 5, "colon"}, {"[1,2", 4, "ends too early"}, {"[1.x]", 3, "decimal point"}, {"[01]", 2, "','"},
-		{"[\"a\x01\"]", 3, "inside string"}, {"{} x", 3, ""}, {"{} {}", 3, "trailing"}, {"nul", 0, "invalid string"},
-		{"[tru]", 4, "invalid string"}, {"[\"\\q\"]", 3, "may not"}, {"[1e]", 3, "exponent"}, {"[\"abc", 5, "ends too early"},
-		{"[-]", 2, "minus"}, {"[1 2]", 3, "','"}, {"{1:2}", 1, "object key"}, {"[/*a*/1]", 1, "comment"},
-		{"[\"\\u12g4\"]", 6, "non-hex"}, {"\xEF\xBB\xBF{}", 0, "invalid char"}, {"[NaN]", 1, "invalid char"},
-		{"{'a':1}", 1, "invalid char"}, {"[,1]", 1, ""}, {"[1,,2]", 3, ""}, {"[\"\xFF\"]", 2, "not UTF-8"},
-		{"[\"\\ud800\"]", 2, "surrogate"}, {"[\"x\\udc00\"]", 3, "surrogate"}, {"[\"\\ud800\\u0041\"]", 2, "surrogate"},
-		{"[\"\\\\ud800\", \"\\ud800x\"]", 13, "surrogate"}, {"[\"\\ud83d\\ude00\\ude00\"]", 14, "surrogate"},
-		{"{\"a\":1,\n \"a\":2}", 13, "\"a\" stands twice"}, {"{\"a\":1,\"\\u0061\":2}", 16, "\"a\" stands twice"},
+		{"", 0, "ends too early"},
+		{"  \n", 3, "ends too early"},
+		{"{\"a\":1,}", 7, "object key"},
+		{"{\"a\" 1}", 5, "colon"},
+		{"[1,2", 4, "ends too early"},
+		{"[1.x]", 3, "decimal point"},
+		{"[01]", 2, "','"},
+		{"[\"a\x01\"]", 3, "inside string"},
+		{"{} x", 3, ""},
+		{"{} {}", 3, "trailing"},
+		{"nul", 0, "invalid string"},
+		{"[tru]", 4, "invalid string"},
+		{"[\"\\q\"]", 3, "may not"},
+		{"[1e]", 3, "exponent"},
+		{"[\"abc", 5, "ends too early"},
+		{"[-]", 2, "minus"},
+		{"[1 2]", 3, "','"},
+		{"{1:2}", 1, "object key"},
+		{"[/*a*/1]", 1, "comment"},
+		{"[\"\\u12g4\"]", 6, "non-hex"},
+		{"\xEF\xBB\xBF{}", 0, "invalid char"},
+		{"[NaN]", 1, "invalid char"},
+		{"{'a':1}", 1, "invalid char"},
+		{"[,1]", 1, ""},
+		{"[1,,2]", 3, ""},
+		{"[\"\xFF\"]", 2, "not UTF-8"},
+		{"[\"\\ud800\"]", 2, "surrogate"},
+		{"[\"x\\udc00\"]", 3, "surrogate"},
+		{"[\"\\ud800\\u0041\"]", 2, "surrogate"},
+		{"[\"\\\\ud800\", \"\\ud800x\"]", 13, "surrogate"},
+		{"[\"\\ud83d\\ude00\\ude00\"]", 14, "surrogate"},
+		{"{\"a\":1,\n \"a\":2}", 13, "\"a\" stands twice"},
+		{"{\"a\":1,\"\\u0061\":2}", 16, "\"a\" stands twice"},
 		{"{\"b\":{\"\":1,\"\":2}}", 14, "\"\" stands twice"},
 	};
 	struct json_reader reader = {0};
@@ -295,7 +330,8 @@ static void reader_bounds_the_nodes(void **state)
 static void reader_refuses_every_prefix(void **state)
 {
 	(void)state;
-	static const char whole[] = "{\"id\":\"a\\u00e9\\ud83d\\ude00\",\"n\":[-12.5e-3,0,true,false,null],\"o\":{\"\":{}}}";
+	static const char whole[] =
+		"{\"id\":\"a\\u00e9\\ud83d\\ude00\",\"n\":[-12.5e-3,0,true,false,null],\"o\":{\"\":{}}}";
 	struct json_reader reader = {0};
 	for (size_t size = 0; size < sizeof whole; size++) {
 		uint8_t *memory;

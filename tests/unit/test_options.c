@@ -51,7 +51,7 @@ static int refuse(const struct options *options, void *context)
 	return option_complain(options, EXIT_FAILED, "no disk at %s", "/x");
 }
 
-static const struct command commands[] = {
+static const struct cli_command commands[] = {
 	{"serve", "[FILE|-]", "the engine", "Takes commands.", table, 0, 1, "More about 1.", run},
 	{"journal create", NULL, "makes one", "Makes one.", NULL, 0, 0, NULL, refuse},
 	{"journal info", "URL", "shows one", "Shows one.", NULL, 1, 1, NULL, refuse},
@@ -104,7 +104,8 @@ static void good_lines_are_understood(void **state)
 		{"ledgerline serve --data d", "data=d listen=127.0.0.1:8080 limit=10 json=0"},
 		{"ledgerline serve --data=d --listen=a:1 --limit 100 --json file",
 		 "data=d listen=a:1 limit=100 json=1 arg:file"},
-		{"ledgerline serve - --data d --kafka a=1 --kafka=b=2", "data=d listen=127.0.0.1:8080 limit=10 json=0 kafka:a=1 kafka:b=2 arg:-"},
+		{"ledgerline serve - --data d --kafka a=1 --kafka=b=2",
+		 "data=d listen=127.0.0.1:8080 limit=10 json=0 kafka:a=1 kafka:b=2 arg:-"},
 		{"ledgerline serve --data d -- --json", "data=d listen=127.0.0.1:8080 limit=10 json=0 arg:--json"},
 		{"ledgerline serve --data --json", "data=--json listen=127.0.0.1:8080 limit=10 json=0"},
 		{"ledgerline serve --data=", "data= listen=127.0.0.1:8080 limit=10 json=0"},
@@ -128,8 +129,10 @@ static void bad_lines_are_one_sentence(void **state)
 	} cases[] = {
 		{"ledgerline", "ledgerline: a command is needed; ledgerline --help lists them\n"},
 		{"ledgerline swerve", "ledgerline: unknown command \"swerve\"; ledgerline --help lists them\n"},
-		{"ledgerline journal", "ledgerline: journal needs one more word; ledgerline journal --help lists them\n"},
-		{"ledgerline journal burn", "ledgerline: journal needs one more word; ledgerline journal --help lists them\n"},
+		{"ledgerline journal",
+		 "ledgerline: journal needs one more word; ledgerline journal --help lists them\n"},
+		{"ledgerline journal burn",
+		 "ledgerline: journal needs one more word; ledgerline journal --help lists them\n"},
 		{"ledgerline serve", "ledgerline serve: --data DIR is needed\n"},
 		{"ledgerline serve --data", "ledgerline serve: --data needs a value: --data DIR\n"},
 		{"ledgerline serve --dta x", "ledgerline serve: unknown option --dta\n"},
@@ -177,7 +180,8 @@ static void help_comes_from_the_tables(void **state)
 			    "                               word for word (may be repeated)\n"
 			    "  --config FILE                more options\n"
 			    "  --help                       this text\n\n"
-			    "Exit status: 0 done; 1 the answer is no; 2 usage; 3 the world failed (disk, network, other programs).\n"
+			    "Exit status: 0 done; 1 the answer is no; 2 usage; 3 the world failed (disk, network, "
+			    "...).\n"
 			    "More about 1.\n");
 	assert_int_equal(run_line("ledgerline help serve", &again, &err), EXIT_DONE);
 	assert_string_equal(buffer_text(&again), buffer_text(&out));
@@ -267,8 +271,11 @@ static void files_are_refused_with_their_line(void **state)
 static void tables_line_up(void **state)
 {
 	(void)state;
-	static const struct table_column columns[] = {
-		{"CONCERT", "concertTitle", TABLE_TEXT}, {"SEATS", "seats", TABLE_AMOUNT}, {"YEAR", "year", TABLE_NUMBER}, {"OPEN", "open", TABLE_TEXT}, {0}};
+	static const struct table_column columns[] = {{"CONCERT", "concertTitle", TABLE_TEXT},
+						      {"SEATS", "seats", TABLE_AMOUNT},
+						      {"YEAR", "year", TABLE_NUMBER},
+						      {"OPEN", "open", TABLE_TEXT},
+						      {0}};
 	struct table shown;
 	char *text = NULL;
 	size_t size = 0;
@@ -292,8 +299,10 @@ static void tables_line_up(void **state)
 	struct json_writer writer;
 	json_writer_init(&writer, &json, false);
 	table_json(&shown, &writer);
-	assert_string_equal(buffer_text(&json), "[{\"concertTitle\":\"서울의 밤\",\"seats\":10000,\"year\":2026,\"open\":true},"
-						"{\"concertTitle\":\"cafe\xCC\x81\\u0001\xEF\xBF\xBD\",\"seats\":-7,\"year\":null,\"open\":false}]");
+	assert_string_equal(
+		buffer_text(&json),
+		"[{\"concertTitle\":\"서울의 밤\",\"seats\":10000,\"year\":2026,\"open\":true},"
+		"{\"concertTitle\":\"cafe\xCC\x81\\u0001\xEF\xBF\xBD\",\"seats\":-7,\"year\":null,\"open\":false}]");
 	buffer_clear(&json);
 	table_amount(&json, INT64_MIN);
 	assert_string_equal(buffer_text(&json), "-9,223,372,036,854,775,808");
@@ -317,7 +326,8 @@ static void progress_is_for_terminals(void **state)
 	assert_int_equal(ftell(out), 0);
 	fclose(out);
 	progress_render(&progress, 2500000, UINT64_C(2000000000), &line);
-	assert_string_equal(buffer_text(&line), "rebuilding balances  2,500,000 of 10,000,000 events  1,250,000/s  6 s left");
+	assert_string_equal(buffer_text(&line),
+			    "rebuilding balances  2,500,000 of 10,000,000 events  1,250,000/s  6 s left");
 	buffer_clear(&line);
 	progress.total = 0;
 	progress_render(&progress, 90, UINT64_C(60000000000), &line);
@@ -335,8 +345,8 @@ static void progress_is_for_terminals(void **state)
 static void log_lines_are_one_line(void **state)
 {
 	(void)state;
-	const struct log_field fields[] = {LOG_TEXT("host", "127.0.0.1"), LOG_NUMBER("port", 80), LOG_TEXT("why", "a \"b\"\n"),
-					   LOG_TEXT("none", "")};
+	const struct log_field fields[] = {LOG_TEXT("host", "127.0.0.1"), LOG_NUMBER("port", 80),
+					   LOG_TEXT("why", "a \"b\"\n"), LOG_TEXT("none", "")};
 	struct buffer line = {0};
 	enum log_level level = LOG_DEBUG;
 	log_render(&line, LOG_WORDS, 1772355600123, LOG_INFO, "http.listening", fields, COUNT(fields));
@@ -344,8 +354,9 @@ static void log_lines_are_one_line(void **state)
 						"why=\"a \\\"b\\\"\\n\" none=\"\"\n");
 	buffer_clear(&line);
 	log_render(&line, LOG_JSON, 1772355600123, LOG_ERROR, "disk.full", fields, 2);
-	assert_string_equal(buffer_text(&line), "{\"time\":\"2026-03-01T09:00:00.123Z\",\"level\":\"error\",\"event\":\"disk.full\","
-						"\"host\":\"127.0.0.1\",\"port\":80}\n");
+	assert_string_equal(buffer_text(&line),
+			    "{\"time\":\"2026-03-01T09:00:00.123Z\",\"level\":\"error\",\"event\":\"disk.full\","
+			    "\"host\":\"127.0.0.1\",\"port\":80}\n");
 	log_debug("not.shown");
 	log_debug("not.shown", LOG_NUMBER("n", 1), LOG_SLICE("s", SLICE("x")));
 	assert_int_equal(log_level_parse("warn", &level, NULL), LL_OK);

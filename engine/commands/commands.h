@@ -1,0 +1,33 @@
+/*
+ * The commands of `ledgerline`, one file each (or one for a family). Each gives its row of the program's table.
+ */
+#ifndef LEDGERLINE_COMMANDS_H
+#define LEDGERLINE_COMMANDS_H
+
+#include "engine/cli/options.h"
+#include "engine/journal/journal.h"
+
+extern const struct cli_command command_serve, command_load, command_query, command_rebuild, command_verify, command_status,
+	command_demo, command_journal_create, command_journal_info, command_journal_cat, command_journal_copy,
+	command_journal_check, command_bench_fill, command_bench_fold, command_bench_commands, command_snapshot;
+
+/* Options that several commands share, for their tables. */
+#define OPTION_DATA {.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the data directory", .required = true}
+#define OPTION_JOURNAL                                                                                                  \
+	{.name = "journal", .kind = OPTION_TEXT, .value = "URL",                                                        \
+	 .help = "local:DIR or kafka://HOST:PORT[,...]/LEDGER; remembered by the data directory"}
+#define OPTION_KAFKA                                                                                                    \
+	{.name = "kafka", .kind = OPTION_LIST, .value = "NAME=VALUE", .help = "a setting for librdkafka, verbatim; may be repeated"}
+#define OPTION_CONFIG                                                                                                   \
+	{.name = "config", .kind = OPTION_TEXT, .value = "FILE", .help = "an ini file: name = value for --name value, [kafka] for --kafka"}
+#define OPTION_JSON {.name = "json", .kind = OPTION_FLAG, .help = "JSON instead of a table"}
+
+/* The exit status that an error ends a command with, after saying it: 2 for LL_USAGE, else 3. */
+int command_failed(const struct options *options, const struct error *error);
+
+/* The --kafka settings as the journal wants them: at most SETTINGS_MAX. Texts lie in `room`. -1: one of them has no '=' (it was
+ * complained of). */
+enum { SETTINGS_MAX = 64, SETTINGS_BYTES_MAX = 16384 };
+int command_settings(const struct options *options, struct journal_option settings[SETTINGS_MAX], char *room);
+
+#endif

@@ -1,0 +1,214 @@
+/* `ledgerline serve`: the engine with its HTTP API, until SIGTERM or SIGINT. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "engine/api/api.h"
+#include "engine/cli/progress.h"
+#include "engine/commands/commands.h"
+#include "engine/http/server.h"
+#include "engine/log/log.h"
+#include "engine/serve/engine.h"
+#include "schemas/wire/ensure.h"
+
+enum { STOP_DEADLINE_MS = 5000 };
+
+struct serving {
+	uv_loop_t loop;
+	uv_signal_t terminate, interrupt;
+	struct engine *engine;
+	struct api *api;
+	struct http_server *server;
+	struct http_address address;
+	uint16_t port;
+	bool stopping;
+	bool has_failed;
+	struct error failure;
+};
+
+static void engine_stopped(void *context)
+{
+	struct serving *serving = context;
+	uv_close((uv_handle_t *)&serving->terminate, NULL);
+	uv_close((uv_handle_t *)&serving->interrupt, NULL);
+	uv_stop(&serving->loop);
+}
+
+static void server_stopped(void *context)
+{
+	struct serving *serving = context;
+	engine_stop(serving->engine, engine_stopped, serving);
+}
+
+static void stop(struct serving *serving)
+{
+	if (serving->stopping)
+		return;
+	serving->stopping = true;
+	log_info("serve.stopping");
+	api_close_doors(serving->api);
+	http_server_stop(serving->server, STOP_DEADLINE_MS, server_stopped, serving);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+	(void)number;
+	stop(signal->data);
+}
+
+static void ready(void *context)
+{
+	struct serving *serving = context;
+	bool six = strchr(serving->address.host, ':') != NULL;
+	printf("listening on http://%s%s%s:%u\n", six ? "[" : "", serving->address.host, six ? "]" : "", serving->port);
+	fflush(stdout);
+	log_info("serve.listening", LOG_TEXT("host", serving->address.host), LOG_NUMBER("port", serving->port));
+}
+
+/* It answers reads on, and commands with 503, until somebody stops it: but who watches the process must see it end. */
+static void failed(void *context, const struct error *error)
+{
+	struct serving *serving = context;
+	serving->has_failed = true;
+	serving->failure = *error;
+	stop(serving);
+}
+
+static enum ll_code listen_to(struct serving *serving, struct error *error)
+{
+	size_t count;
+	char address[512];
+	struct http_options http_options = {.answered = api_answered};
+	serving->api = api_new(serving->engine);
+	http_options.answered_context = serving->api;
+	const struct http_route *routes = api_routes(serving->api, &count);
+	serving->server = http_server_new(&serving->loop, routes, count, &http_options);
+	api_set_server(serving->api, serving->server);
+	enum ll_code code = http_server_listen(serving->server, &serving->address, &serving->port, error);
+	if (code != LL_OK)
+		return code;
+	snprintf(address, sizeof address, "http://%s:%u", serving->address.host, serving->port);
+	engine_set_address(serving->engine, address);
+	return LL_OK;
+}
+
+static void watch_signals(struct serving *serving)
+{
+	signal(SIGPIPE, SIG_IGN);
+	ENSURE(uv_signal_init(&serving->loop, &serving->terminate) == 0);
+	ENSURE(uv_signal_init(&serving->loop, &serving->interrupt) == 0);
+	serving->terminate.data = serving->interrupt.data = serving;
+	uv_signal_start(&serving->terminate, on_signal, SIGTERM);
+	uv_signal_start(&serving->interrupt, on_signal, SIGINT);
+}
+
+static struct progress *folding;
+
+static void on_folding(uint64_t offset, uint64_t end)
+{
+	folding->total = end;
+	progress_update(folding, offset);
+}
+
+static enum ll_code open_engine(struct serving *serving, const struct options *options, const struct journal_option *settings,
+				size_t settings_count, struct error *error)
+{
+	struct engine_options engine_options = {
+		.data = option_text(options, "data"),
+		.journal = option_text(options, "journal"),
+		.settings = settings,
+		.settings_count = settings_count,
+		.follow = option_flag(options, "follow"),
+	};
+	struct progress progress;
+	progress_begin(&progress, stderr, "folding", "blocks", 0);
+	folding = &progress;
+	enum ll_code code = engine_open(&serving->loop, &engine_options, on_folding, &serving->engine, error);
+	progress_end(&progress);
+	return code;
+}
+
+static enum ll_code close_all(struct serving *serving, struct error *error)
+{
+	enum ll_code code = LL_OK;
+	http_server_free(serving->server);
+	api_free(serving->api);
+	if (serving->engine)
+		code = engine_close(serving->engine, error);
+	while (uv_run(&serving->loop, UV_RUN_NOWAIT))
+		continue;
+	ENSURE(uv_loop_close(&serving->loop) == 0);
+	return code;
+}
+
+static enum ll_code configure_log(const struct options *options, struct error *error)
+{
+	enum log_level level;
+	enum ll_code code = log_level_parse(option_text(options, "log-level"), &level, error);
+	if (code == LL_OK)
+		log_configure(level, option_flag(options, "log-json") ? LOG_JSON : LOG_WORDS);
+	return code;
+}
+
+static int run(const struct options *options, void *context)
+{
+	char room[SETTINGS_BYTES_MAX];
+	struct journal_option settings[SETTINGS_MAX];
+	struct serving serving = {.engine = NULL};
+	struct error error, closing;
+	(void)context;
+	int settings_count = command_settings(options, settings, room);
+	if (settings_count < 0)
+		return EXIT_USAGE;
+	enum ll_code code = configure_log(options, &error);
+	if (code == LL_OK)
+		code = http_address_resolve(option_text(options, "listen"), &serving.address, &error);
+	if (code != LL_OK)
+		return command_failed(options, &error);
+	if (!http_address_is_loopback(&serving.address))
+		return option_complain(options, EXIT_USAGE,
+				       "without --keys the engine listens on loopback only, not on %s: everybody there would be admin",
+				       serving.address.host);
+	ENSURE(uv_loop_init(&serving.loop) == 0);
+	code = open_engine(&serving, options, settings, (size_t)settings_count, &error);
+	if (code == LL_OK)
+		code = listen_to(&serving, &error);
+	if (code == LL_OK) {
+		watch_signals(&serving);
+		engine_start(serving.engine, ready, failed, &serving);
+		uv_run(&serving.loop, UV_RUN_DEFAULT);
+		if (serving.has_failed) {
+			error = serving.failure;
+			code = error.code;
+		}
+	}
+	if (close_all(&serving, &closing) != LL_OK && code == LL_OK) {
+		error = closing;
+		code = closing.code;
+	}
+	return code == LL_OK ? EXIT_DONE : command_failed(options, &error);
+}
+
+static const struct option options[] = {
+	OPTION_DATA,
+	OPTION_JOURNAL,
+	OPTION_KAFKA,
+	{.name = "listen", .kind = OPTION_TEXT, .value = "HOST:PORT", .standard = "127.0.0.1:8080", .help = "where to serve HTTP; port 0 picks one"},
+	{.name = "follow", .kind = OPTION_FLAG, .help = "do not claim the journal: answer reads only"},
+	{.name = "log-level", .kind = OPTION_TEXT, .value = "LEVEL", .standard = "info", .help = "debug, info, warn or error"},
+	{.name = "log-json", .kind = OPTION_FLAG, .help = "log JSON instead of words"},
+	OPTION_CONFIG,
+	{0},
+};
+
+const struct cli_command command_serve = {
+	.name = "serve",
+	.summary = "the engine: decide, journal, fold, answer",
+	.description = "Opens the data directory (made when it is not there), folds the journal to its end, claims it, and serves\n"
+		       "the HTTP API. Prints `listening on http://HOST:PORT` on standard output once commands are taken.\n"
+		       "SIGTERM and SIGINT: finish what was taken, sync, exit 0.",
+	.options = options,
+	.exits = "3: the journal or the directory must not or cannot be served; the reason is on standard error",
+	.run = run,
+};

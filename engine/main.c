@@ -1,0 +1,17 @@
+/* The program's table of commands. */
+#include "engine/commands/commands.h"
+
+int main(int argc, char **argv)
+{
+	const struct cli_command commands[] = {
+		command_serve,
+	};
+	const struct program program = {
+		.name = "ledgerline",
+		.version = LEDGERLINE_VERSION,
+		.summary = "An event-sourced ledger of points and reservations on a Kafka journal.",
+		.commands = commands,
+		.command_count = sizeof commands / sizeof *commands,
+	};
+	return program_run(&program, argc, argv, stdout, stderr, NULL);
+}
