@@ -60,7 +60,8 @@ static bool resolve_day(struct reading *reading, struct slice concert_id, int32_
 		reading->parsed->later = true;
 		return false;
 	}
-	int code = read_schedule_of_day(resolve->view, concert_id, day, resolve->zone, &found);
+	const struct zone *zone = resolve->zone(resolve->context);
+	int code = zone ? read_schedule_of_day(resolve->view, concert_id, day, zone, &found) : CODE_INTERNAL;
 	if (code) {
 		reading->parsed->code = (uint16_t)code;
 		return false;

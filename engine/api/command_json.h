@@ -33,8 +33,9 @@ struct parsed_command {
 
 /* What a command may need beside its text. */
 struct resolve_context {
-	struct view *view;        /* for aliases (concertId with date). NULL: those are refused as unknown fields */
-	const struct zone *zone;  /* with view */
+	struct view *view; /* for aliases (concertId with date). NULL: those are refused as unknown fields */
+	const struct zone *(*zone)(void *context); /* with view: asked for when a day is to be found. NULL: cannot be told */
+	void *context;
 	const struct token_secret *secret; /* checks waiting-room credentials and takes their digits off. NULL: kept as they are */
 	bool busy;                /* commands are under way that may change what an alias means: set parsed->later instead */
 };
