@@ -51,6 +51,7 @@ struct bench_fold_options {
 	unsigned projections;  /* mask; 0: balances, seats, rankings */
 	const char *directory; /* of the stores; NULL: a temporary one, removed afterwards */
 	bool decode_only;      /* read, check and decode, but apply nothing */
+	bool digest;           /* afterwards; needs every projection of the state */
 	void (*progress)(uint64_t offset, uint64_t end);
 };
 struct bench_fold_result {
@@ -87,5 +88,8 @@ enum ll_code bench_commands(const struct bench_commands_options *options, struct
 /* Anonymous resident memory of this process. */
 uint64_t bench_anonymous_bytes(void);
 double bench_seconds(void);
+
+/* rm -rf, for directories that a bench has made itself. */
+void bench_remove_tree(const char *path);
 
 #endif

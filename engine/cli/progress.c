@@ -3,7 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/cli/table.h"
+#include "engine/cli/listing.h"
 
 #define SHOW_EVERY_NS UINT64_C(100000000)
 #define NS_PER_SECOND UINT64_C(1000000000)
@@ -42,13 +42,13 @@ void progress_render(const struct progress *progress, uint64_t done, uint64_t el
 	double rate = seconds > 0 ? (double)done / seconds : 0;
 	buffer_append_text(out, progress->what);
 	buffer_append_text(out, "  ");
-	table_amount(out, (int64_t)done);
+	listing_amount(out, (int64_t)done);
 	if (progress->total) {
 		buffer_append_text(out, " of ");
-		table_amount(out, (int64_t)progress->total);
+		listing_amount(out, (int64_t)progress->total);
 	}
 	buffer_printf(out, " %s  ", progress->unit);
-	table_amount(out, (int64_t)rate);
+	listing_amount(out, (int64_t)rate);
 	buffer_append_text(out, "/s");
 	if (progress->total > done && rate >= 1) {
 		buffer_append_text(out, "  ");

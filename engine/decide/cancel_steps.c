@@ -5,8 +5,9 @@
  *	system entries    reservation.cancelled [payment.cancelled point.refunded ...]     lowest seat first
  *	last entry        concert.schedule.cancelled                        no live reservation remains
  *
- * The cursor is the row `cancelling`: seats below next_seat are free, so each step looks for the next taken one from there,
- * and the whole walk passes each seat once. Where a step stands is read from the state alone: any leader goes on with it.
+ * The cursor is the row `cancelling`: seats below next_seat are free, so each step looks for the next taken one from
+ * there, and the whole walk passes each seat once. Where a step stands is read from the state alone: any leader goes on
+ * with it.
  */
 #include "engine/decide/points.h"
 #include "engine/decide/rules.h"
@@ -71,7 +72,8 @@ bool plan_cancel_step(struct decide_context *context, struct decision *decision)
 	}
 	uint64_t reservation_id = first_taken(context->view, first.schedule_id, cursor.next_seat);
 	if (reservation_id == NONE_U64 || !reservations_get(context->view, reservations_key(reservation_id), &row)) {
-		view_fail(context->view, LL_CORRUPT, "projection seats: the live reservations of schedule %.*s are not there; rebuild seats",
+		view_fail(context->view, LL_CORRUPT,
+			  "projection seats: the live reservations of schedule %.*s are not there; rebuild seats",
 			  SLICE_PRINT(first.schedule_id));
 		return false;
 	}

@@ -59,7 +59,8 @@ bool command_of_seats(const struct entry *entry, struct arena *arena, struct com
 	switch ((enum command_type)command->type) {
 	case COMMAND_CONCERT_CREATE:
 		if ((event = find(entry, EVENT_CONCERT_CREATED)))
-			command->concert_create = (struct concert_create){event->concert_created.concert_id, event->concert_created.title};
+			command->concert_create = (struct concert_create){event->concert_created.concert_id,
+									  event->concert_created.title};
 		break;
 	case COMMAND_SCHEDULE_CREATE:
 		if ((event = find(entry, EVENT_CONCERT_SCHEDULE_CREATED)))
@@ -67,8 +68,9 @@ bool command_of_seats(const struct entry *entry, struct arena *arena, struct com
 		break;
 	case COMMAND_SCHEDULE_ADD_SEATS:
 		if ((event = find(entry, EVENT_CONCERT_SCHEDULE_SEATS_ADDED)))
-			command->schedule_add_seats = (struct schedule_add_seats){event->concert_schedule_seats_added.schedule_id,
-										  event->concert_schedule_seats_added.seats};
+			command->schedule_add_seats =
+				(struct schedule_add_seats){event->concert_schedule_seats_added.schedule_id,
+							    event->concert_schedule_seats_added.seats};
 		break;
 	case COMMAND_SCHEDULE_UPDATE:
 		if ((event = find(entry, EVENT_CONCERT_SCHEDULE_UPDATED)))
@@ -76,8 +78,9 @@ bool command_of_seats(const struct entry *entry, struct arena *arena, struct com
 		break;
 	case COMMAND_SCHEDULE_CANCEL:
 		if ((event = find(entry, EVENT_CONCERT_SCHEDULE_CANCELLING)))
-			command->schedule_cancel = (struct schedule_cancel){event->concert_schedule_cancelling.schedule_id,
-									    event->concert_schedule_cancelling.reason};
+			command->schedule_cancel =
+				(struct schedule_cancel){event->concert_schedule_cancelling.schedule_id,
+							 event->concert_schedule_cancelling.reason};
 		break;
 	case COMMAND_RESERVATION_CREATE:
 		if ((event = find(entry, EVENT_RESERVATION_CREATED)))
@@ -85,8 +88,8 @@ bool command_of_seats(const struct entry *entry, struct arena *arena, struct com
 		break;
 	case COMMAND_RESERVATION_CANCEL:
 		if ((event = find(entry, EVENT_RESERVATION_CANCELLED)))
-			command->reservation_cancel = (struct reservation_cancel){event->reservation_cancelled.reservation_id,
-										  event->reservation_cancelled.user_given};
+			command->reservation_cancel = (struct reservation_cancel){
+				event->reservation_cancelled.reservation_id, event->reservation_cancelled.user_given};
 		break;
 	case COMMAND_PAYMENT_CREATE:
 		if ((event = find(entry, EVENT_PAYMENT_COMPLETED)))

@@ -4,7 +4,8 @@
 #include "engine/decide/seats.h"
 #include "schemas/wire/time.h"
 
-void decide_concert_create(struct decide_context *context, const struct concert_create *command, struct decision *decision)
+void decide_concert_create(struct decide_context *context, const struct concert_create *command,
+			   struct decision *decision)
 {
 	struct concerts_row row;
 	if (concerts_get(context->view, concerts_key(command->concert_id), &row)) {
@@ -32,7 +33,8 @@ static bool date_is_good(int64_t date)
 static const char *const bad_date = "must be a time or a day from 1970 to 9999";
 static const char *const bad_order = "must have each seatNo once, in ascending order";
 
-void decide_schedule_create(struct decide_context *context, const struct schedule_create *command, struct decision *decision)
+void decide_schedule_create(struct decide_context *context, const struct schedule_create *command,
+			    struct decision *decision)
 {
 	int64_t date = moment_of(context, command->concert_date);
 	struct concerts_row concert;
@@ -122,13 +124,15 @@ void decide_schedule_add_seats(struct decide_context *context, const struct sche
 	event->total_seats = row.total + command->seats.count;
 }
 
-void decide_schedule_update(struct decide_context *context, const struct schedule_update *command, struct decision *decision)
+void decide_schedule_update(struct decide_context *context, const struct schedule_update *command,
+			    struct decision *decision)
 {
 	struct schedules_row row;
 	bool dated = command->concert_date != NONE_I64;
 	int64_t date = dated ? moment_of(context, command->concert_date) : NONE_TIME;
 	if (!dated && command->booking_opens_at == NONE_TIME && command->booking_closes_at == NONE_TIME) {
-		decision_invalid(decision, "concertDate", "one of concertDate, bookingOpensAt and bookingClosesAt must be given");
+		decision_invalid(decision, "concertDate",
+				 "one of concertDate, bookingOpensAt and bookingClosesAt must be given");
 		return;
 	}
 	if (dated && !date_is_good(date)) {
@@ -149,7 +153,8 @@ void decide_schedule_update(struct decide_context *context, const struct schedul
 }
 
 /* The doors close at once; what is held or sold is dealt with by the entries that follow (cancel_steps.c). */
-void decide_schedule_cancel(struct decide_context *context, const struct schedule_cancel *command, struct decision *decision)
+void decide_schedule_cancel(struct decide_context *context, const struct schedule_cancel *command,
+			    struct decision *decision)
 {
 	struct schedules_row row;
 	if (!schedules_get(context->view, schedules_key(command->schedule_id), &row)) {

@@ -1,9 +1,9 @@
 /*
  * Holds that are over, and the steps of cancellations.
  *
- * A command waits for: reservation.create, the holds on the seats that it wants, and, where the policy limits seats per user, its
- * user's own holds in that schedule; payment.create and reservation.cancel, their reservation's hold. Whoever gives points
- * back waits for the account's lots, too.
+ * A command waits for: reservation.create, the holds on the seats that it wants, and, where the policy limits seats per
+ * user, its user's own holds in that schedule; payment.create and reservation.cancel, their reservation's hold. Whoever
+ * gives points back waits for the account's lots, too.
  */
 #include "engine/decide/rules.h"
 #include "engine/decide/seats.h"
@@ -34,25 +34,29 @@ static bool look_for_own(void *context, struct slice key, struct slice value)
 	if (!hold_due_key_read(key, &due) || due.expires_at > own->context->now ||
 	    !reservations_get(view, reservations_key(due.reservation_id), &row))
 		return false;
-	if (!slice_equal(row.user_id, own->command->user_id) || !slice_equal(row.schedule_id, own->command->schedule_id))
+	if (!slice_equal(row.user_id, own->command->user_id) ||
+	    !slice_equal(row.schedule_id, own->command->schedule_id))
 		return true;
 	own->reservation_id = due.reservation_id;
 	return false;
 }
 
-static bool due_for_limit(struct decide_context *context, const struct reservation_create *command, struct decision *decision)
+static bool due_for_limit(struct decide_context *context, const struct reservation_create *command,
+			  struct decision *decision)
 {
 	uint32_t limit = context->policy->seats_per_user_per_schedule;
 	struct own_due own = {context, command, NONE_U64};
 	struct schedule_users_row has;
-	if (limit == 0 || !schedule_users_get(context->view, schedule_users_key(command->schedule_id, command->user_id), &has) ||
+	if (limit == 0 ||
+	    !schedule_users_get(context->view, schedule_users_key(command->schedule_id, command->user_id), &has) ||
 	    (uint64_t)has.seats + command->seat_nos.count <= limit)
 		return false;
 	view_scan(context->view, SEATS_HOLD_DUE, SLICE_EMPTY, SLICE_EMPTY, false, look_for_own, &own);
 	return own.reservation_id != NONE_U64 && expire_if_due(context, own.reservation_id, decision);
 }
 
-static bool due_for_create(struct decide_context *context, const struct reservation_create *command, struct decision *decision)
+static bool due_for_create(struct decide_context *context, const struct reservation_create *command,
+			   struct decision *decision)
 {
 	for (uint32_t i = 0; i < command->seat_nos.count; i++) {
 		struct seats_row seat;
@@ -77,7 +81,8 @@ bool due_seats_for_command(struct decide_context *context, const struct command 
 	struct payments_row payment;
 	switch ((enum command_type)command->type) {
 	case COMMAND_RESERVATION_CREATE: return due_for_create(context, &command->reservation_create, decision);
-	case COMMAND_RESERVATION_CANCEL: return due_for_cancel(context, command->reservation_cancel.reservation_id, decision);
+	case COMMAND_RESERVATION_CANCEL:
+		return due_for_cancel(context, command->reservation_cancel.reservation_id, decision);
 	case COMMAND_PAYMENT_CREATE: return expire_if_due(context, command->payment_create.reservation_id, decision);
 	case COMMAND_PAYMENT_CANCEL:
 		return payments_get(context->view, payments_key(command->payment_cancel.payment_id), &payment) &&

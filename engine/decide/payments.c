@@ -4,18 +4,20 @@
  * A hold that is over by now was expired before (due_seats.c): HELD here means in time.
  */
 #include "engine/decide/points.h"
+#include "engine/decide/queue.h"
 #include "engine/decide/rules.h"
 #include "engine/decide/seats.h"
 
-static void refuse_with_status(struct decide_context *context, struct decision *decision, enum code code, const char *status)
+static void refuse_with_status(struct decide_context *context, struct decision *decision, enum code code,
+			       const char *status)
 {
 	decision_refuse(decision, code);
 	decision_fact_text(context, decision, FACT_NAME_STATUS, slice_text(status));
 }
 
 /* Reads a reservation that can be paid by this user, and its schedule; else the decision is made. */
-static bool get_payable(struct decide_context *context, const struct payment_create *command, struct reservations_row *row,
-			struct schedules_row *schedule, struct decision *decision)
+static bool get_payable(struct decide_context *context, const struct payment_create *command,
+			struct reservations_row *row, struct schedules_row *schedule, struct decision *decision)
 {
 	if (!reservations_get(context->view, reservations_key(command->reservation_id), row)) {
 		decision_reject(decision, CODE_RESERVATION_NOT_FOUND);
@@ -37,8 +39,7 @@ static bool get_payable(struct decide_context *context, const struct payment_cre
 		decision_refuse(decision, CODE_RESERVATION_EXPIRED);
 		decision_fact_number(context, decision, FACT_NAME_EXPIRESAT, row->expires_at);
 		return false;
-	case RESERVATION_STATUS_HELD:
-		break;
+	case RESERVATION_STATUS_HELD: break;
 	}
 	if (!schedules_get(context->view, schedules_key(row->schedule_id), schedule)) {
 		view_fail(context->view, LL_CORRUPT, "projection seats: a reservation has no schedule; rebuild seats");
@@ -89,7 +90,7 @@ static void plan_leaving_queue(struct decide_context *context, struct slice user
 			       struct decision *decision)
 {
 	struct queue_users_row token;
-	struct slice room = queue_id.size ? queue_id : SLICE("default");
+	struct slice room = queue_or_default(queue_id);
 	if (!queue_users_get(context->view, queue_users_key(room, user_id), &token))
 		return;
 	struct queue_token_expired *event = &decision_add(decision, EVENT_QUEUE_TOKEN_EXPIRED)->queue_token_expired;
@@ -99,7 +100,8 @@ static void plan_leaving_queue(struct decide_context *context, struct slice user
 	event->reason = TOKEN_END_PAID;
 }
 
-void decide_payment_create(struct decide_context *context, const struct payment_create *command, struct decision *decision)
+void decide_payment_create(struct decide_context *context, const struct payment_create *command,
+			   struct decision *decision)
 {
 	struct reservations_row row;
 	struct schedules_row schedule;
@@ -121,7 +123,8 @@ void decide_payment_create(struct decide_context *context, const struct payment_
 	completed->use_id = row.price > 0 ? context->seq : NONE_U64;
 	completed->balance_after = balance;
 
-	struct reservation_confirmed *confirmed = &decision_add(decision, EVENT_RESERVATION_CONFIRMED)->reservation_confirmed;
+	struct reservation_confirmed *confirmed =
+		&decision_add(decision, EVENT_RESERVATION_CONFIRMED)->reservation_confirmed;
 	confirmed->reservation_id = command->reservation_id;
 	confirmed->user_id = command->user_id;
 	confirmed->schedule_id = schedule_id;
@@ -133,7 +136,8 @@ void decide_payment_create(struct decide_context *context, const struct payment_
 	plan_leaving_queue(context, command->user_id, schedule.queue_id, decision);
 }
 
-void decide_payment_cancel(struct decide_context *context, const struct payment_cancel *command, struct decision *decision)
+void decide_payment_cancel(struct decide_context *context, const struct payment_cancel *command,
+			   struct decision *decision)
 {
 	struct payments_row payment;
 	struct reservations_row row;

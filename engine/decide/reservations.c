@@ -73,7 +73,8 @@ static bool within_limits(struct decide_context *context, const struct reservati
 		return false;
 	}
 	if (limit > 0) {
-		if (!schedule_users_get(context->view, schedule_users_key(command->schedule_id, command->user_id), &has))
+		if (!schedule_users_get(context->view, schedule_users_key(command->schedule_id, command->user_id),
+					&has))
 			has.seats = 0;
 		if ((uint64_t)has.seats + count > limit) {
 			decision_refuse(decision, CODE_SEAT_LIMIT);
@@ -115,7 +116,8 @@ void decide_reservation_create(struct decide_context *context, const struct rese
 	}
 	if (context->policy->queue_required && !queue_gate(context, command, &schedule, decision))
 		return;
-	if (!seats_for_sale(context, &schedule, &found, decision) || !within_limits(context, command, found.price, decision))
+	if (!seats_for_sale(context, &schedule, &found, decision) ||
+	    !within_limits(context, command, found.price, decision))
 		return;
 	struct reservation_created *event = &decision_add(decision, EVENT_RESERVATION_CREATED)->reservation_created;
 	event->reservation_id = context->seq;

@@ -1,8 +1,8 @@
 /*
  * What the rules of concerts, reservations and payments share. Plans add events to a decision and change nothing.
  *
- * Rows are good only until the next change of the view, events until the arena is reset: what an event takes from a row is
- * copied into the arena (keep).
+ * Rows are good only until the next change of the view, events until the arena is reset: what an event takes from a row
+ * is copied into the arena (keep).
  */
 #ifndef LEDGERLINE_DECIDE_SEATS_H
 #define LEDGERLINE_DECIDE_SEATS_H
@@ -17,8 +17,9 @@ static inline struct slice keep(struct decide_context *context, struct slice byt
 
 struct u32_list keep_u32s(struct decide_context *context, struct u32_list list);
 
-/* Brings a command into its canonical form: its list of seats, or of seat numbers, sorted in place. false: a number stands
- * twice; *seat_no is one such. For whoever parses commands; other types are left alone. The rules take nothing else. */
+/* Brings a command into its canonical form: its list of seats, or of seat numbers, sorted in place. false: a number
+ * stands twice; *seat_no is one such. For whoever parses commands; other types are left alone. The rules take nothing
+ * else. */
 bool seats_canonical(struct command *command, uint32_t *seat_no);
 
 /* The seats stand in ascending order, each once. */

@@ -103,7 +103,8 @@ static void plan_payment_cancellation(struct decide_context *context, const stru
 {
 	struct payments_row payment;
 	if (!payments_get(context->view, payments_key(cancelled->payment_id), &payment)) {
-		view_fail(context->view, LL_CORRUPT, "projection seats: a confirmed reservation has no payment; rebuild seats");
+		view_fail(context->view, LL_CORRUPT,
+			  "projection seats: a confirmed reservation has no payment; rebuild seats");
 		return;
 	}
 	struct payment_cancelled *event = &decision_add(decision, EVENT_PAYMENT_CANCELLED)->payment_cancelled;
@@ -115,7 +116,8 @@ static void plan_payment_cancellation(struct decide_context *context, const stru
 	event->refund_amount = cancelled->refund_amount;
 	event->fee = cancelled->fee;
 	if (cancelled->refund_amount > 0)
-		points_plan_refund(context, payment.use_id, cancelled->refund_amount, NONE_I64, cancelled->payment_id, decision);
+		points_plan_refund(context, payment.use_id, cancelled->refund_amount, NONE_I64, cancelled->payment_id,
+				   decision);
 }
 
 void plan_cancellation(struct decide_context *context, const struct cancellation *cancellation,
@@ -123,7 +125,8 @@ void plan_cancellation(struct decide_context *context, const struct cancellation
 {
 	bool paid = row->status == RESERVATION_STATUS_CONFIRMED;
 	ENSURE(paid || row->status == RESERVATION_STATUS_HELD);
-	struct reservation_cancelled *event = &decision_add(decision, EVENT_RESERVATION_CANCELLED)->reservation_cancelled;
+	struct reservation_cancelled *event =
+		&decision_add(decision, EVENT_RESERVATION_CANCELLED)->reservation_cancelled;
 	event->reservation_id = cancellation->reservation_id;
 	event->user_id = keep(context, row->user_id);
 	event->schedule_id = keep(context, row->schedule_id);
@@ -158,7 +161,8 @@ enum { FULL_REFUND_DAYS_LEFT_MIN = 3 };
 static bool is_fresh(const struct decide_context *context, const struct reservations_row *row, int32_t days_left)
 {
 	int64_t within = context->policy->refund_full_within_seconds;
-	return within > 0 && days_left >= FULL_REFUND_DAYS_LEFT_MIN && context->now - row->confirmed_at <= within * 1000;
+	return within > 0 && days_left >= FULL_REFUND_DAYS_LEFT_MIN &&
+	       context->now - row->confirmed_at <= within * 1000;
 }
 
 /* false: the show has started. */
@@ -171,7 +175,8 @@ static bool user_percent(struct decide_context *context, const struct reservatio
 	}
 	if (context->now >= schedule->concert_date)
 		return false;
-	int32_t days_left = zone_day_of(context->zone, schedule->concert_date) - zone_day_of(context->zone, context->now);
+	int32_t days_left =
+		zone_day_of(context->zone, schedule->concert_date) - zone_day_of(context->zone, context->now);
 	*percent = is_fresh(context, row, days_left) ? 100 : refund_percent(context->policy, days_left);
 	return true;
 }
@@ -189,7 +194,8 @@ bool plan_user_cancellation(struct decide_context *context, uint64_t reservation
 		view_fail(context->view, LL_CORRUPT, "projection seats: a reservation has no schedule; rebuild seats");
 		return false;
 	}
-	if (row->status == RESERVATION_STATUS_CONFIRMED && !user_percent(context, row, &schedule, &cancellation.percent)) {
+	if (row->status == RESERVATION_STATUS_CONFIRMED &&
+	    !user_percent(context, row, &schedule, &cancellation.percent)) {
 		decision_refuse(decision, CODE_REFUND_CLOSED);
 		decision_fact_number(context, decision, FACT_NAME_CONCERTDATE, schedule.concert_date);
 		return false;

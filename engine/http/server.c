@@ -1,5 +1,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -151,6 +152,9 @@ static void start(struct http_server *server)
 	if (server->started)
 		return;
 	server->started = true;
+	struct sigaction pipe;
+	if (sigaction(SIGPIPE, NULL, &pipe) == 0 && pipe.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN); /* libuv writes to sockets whose client may be gone: EPIPE says so, too */
 	ENSURE(uv_prepare_init(server->loop, &server->flusher) == 0 &&
 	       uv_timer_init(server->loop, &server->ticker) == 0 &&
 	       uv_timer_init(server->loop, &server->deadline) == 0);

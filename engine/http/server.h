@@ -7,6 +7,7 @@
  *   slice taken from it stay valid, also when the client has gone. http_respond ends the request: the pointer is dead.
  * - A handler may be called again for another request of the same connection before the first one is answered
  *   (pipelining). Answers leave in the order of the requests, whatever the order in which they are given.
+ * - Listening sets SIGPIPE to be ignored in the whole process, unless somebody handles it: clients may go at any time.
  *
  * What the server answers by itself, always as JSON {"code","message","details"}:
  *	400 VALIDATION_ERROR       a path that is not percent-encoded UTF-8

@@ -91,8 +91,8 @@ enum ll_code journal_check(struct journal *journal, journal_finding_fn *found, v
 	return journal->ops->check(journal, found, context, wrong, error);
 }
 
-enum ll_code journal_read_at(struct journal *journal, uint64_t offset, uint8_t **bytes, size_t *size,
-			     int64_t *time_ms, struct error *error)
+enum ll_code journal_read_at(struct journal *journal, uint64_t offset, uint8_t **bytes, size_t *size, int64_t *time_ms,
+			     struct error *error)
 {
 	return journal->ops->read_at(journal, offset, bytes, size, time_ms, error);
 }

@@ -45,9 +45,9 @@ struct journal_header {
 
 /* Which log this is. Two journals with other text here are other logs. Kafka: cluster id; local: a uuid in the file. */
 struct journal_identity {
-	char kind[16];                     /* "kafka", "local", "memory" */
+	char kind[16];                      /* "kafka", "local", "memory" */
 	char cluster[JOURNAL_IDENTITY_MAX]; /* Kafka's cluster id; of `local` the store's own id */
-	char topic[JOURNAL_IDENTITY_MAX];  /* topic name; of `local` empty, so that a directory may be moved */
+	char topic[JOURNAL_IDENTITY_MAX];   /* topic name; of `local` empty, so that a directory may be moved */
 };
 
 struct journal_watermarks {
@@ -62,10 +62,11 @@ struct journal_option {
 };
 
 struct journal_options {
-	const struct journal_option *settings; /* librdkafka's, from --kafka and the configuration; borrowed for the call */
+	const struct journal_option
+		*settings; /* librdkafka's, from --kafka and the configuration; borrowed for the call */
 	size_t settings_count;
-	bool create;      /* local: make the directory and an empty log when there is none. kafka: never creates here */
-	bool read_only;   /* no appender will be opened; local: the log's file need not be writable, its lock file must be */
+	bool create;    /* local: make the directory and an empty log when there is none. kafka: never creates here */
+	bool read_only; /* no appender will be opened; local: the log's file need not be writable, its lock file must be */
 };
 
 /* One finding of `journal check`. Strings are good during the call. */
@@ -73,11 +74,11 @@ typedef void journal_finding_fn(void *context, bool wrong, const char *sentence)
 
 /* How an append ended, as far as the implementation was told. */
 struct journal_report {
-	enum ll_code code;       /* LL_OK: reported as written. LL_UNAVAILABLE, LL_TIMEOUT, LL_IO: may pass, may have landed.
+	enum ll_code code; /* LL_OK: reported as written. LL_UNAVAILABLE, LL_TIMEOUT, LL_IO: may pass, may have landed.
 	                          * LL_TOO_LARGE, LL_DENIED, LL_FULL, LL_SETTINGS, LL_NOT_FOUND: permanent, did not land */
-	uint64_t offset;         /* where it is said to be, or JOURNAL_NO_OFFSET */
-	bool appender_is_dead;   /* this appender takes nothing more: close it and open another */
-	struct error error;      /* filled when code is not LL_OK */
+	uint64_t offset;   /* where it is said to be, or JOURNAL_NO_OFFSET */
+	bool appender_is_dead; /* this appender takes nothing more: close it and open another */
+	struct error error;    /* filled when code is not LL_OK */
 };
 
 /*
@@ -107,7 +108,8 @@ void journal_close(struct journal *journal);
 const char *journal_url(const struct journal *journal);
 
 /* BLOCKING. */
-enum ll_code journal_identity(struct journal *journal, struct journal_identity *identity, struct error *error) LL_CHECKED;
+enum ll_code journal_identity(struct journal *journal, struct journal_identity *identity,
+			      struct error *error) LL_CHECKED;
 enum ll_code journal_watermarks(struct journal *journal, struct journal_watermarks *watermarks,
 				struct error *error) LL_CHECKED;
 
@@ -150,8 +152,8 @@ void journal_reader_close(struct journal_reader *reader); /* NULL allowed. May b
 
 /* Copies record `offset` into *bytes (malloc'ed here, freed by the caller with free). BLOCKING.
  * LL_NOT_FOUND: beyond the end. LL_DIVERGED: below the low watermark. */
-enum ll_code journal_read_at(struct journal *journal, uint64_t offset, uint8_t **bytes, size_t *size,
-			     int64_t *time_ms, struct error *error) LL_CHECKED;
+enum ll_code journal_read_at(struct journal *journal, uint64_t offset, uint8_t **bytes, size_t *size, int64_t *time_ms,
+			     struct error *error) LL_CHECKED;
 
 /* ---- appending ---- */
 
@@ -168,7 +170,8 @@ enum ll_code journal_append(struct journal_appender *appender, struct slice valu
 			    const struct journal_header *headers, size_t headers_count, struct error *error) LL_CHECKED;
 
 /* The report of the append under way: LL_OK and *report; LL_TIMEOUT: not yet (waits up to timeout_ms; 0 never blocks). */
-enum ll_code journal_report(struct journal_appender *appender, int timeout_ms, struct journal_report *report) LL_CHECKED;
+enum ll_code journal_report(struct journal_appender *appender, int timeout_ms,
+			    struct journal_report *report) LL_CHECKED;
 
 /* As of a reader: readable when journal_report with timeout 0 may have something. */
 int journal_appender_descriptor(struct journal_appender *appender);

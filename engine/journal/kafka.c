@@ -29,7 +29,8 @@ static enum ll_code kafka_identity(struct journal *base, struct journal_identity
 	struct kafka_journal *journal = (struct kafka_journal *)base;
 	char *cluster = rd_kafka_clusterid(journal->questions.rk, KAFKA_PATIENCE_MS);
 	if (!cluster)
-		return kafka_fail(&journal->questions, RD_KAFKA_RESP_ERR__TIMED_OUT, "asking for the cluster of", error);
+		return kafka_fail(&journal->questions, RD_KAFKA_RESP_ERR__TIMED_OUT, "asking for the cluster of",
+				  error);
 	snprintf(identity->kind, sizeof identity->kind, "kafka");
 	snprintf(identity->cluster, sizeof identity->cluster, "%s", cluster);
 	snprintf(identity->topic, sizeof identity->topic, "%s", journal->address.topic);
@@ -87,8 +88,8 @@ static enum ll_code take_record(struct kafka_client *client, rd_kafka_queue_t *q
 	return kafka_fail(client, err, "reading a record of", error);
 }
 
-static enum ll_code kafka_read_at(struct journal *base, uint64_t offset, uint8_t **bytes, size_t *size, int64_t *time_ms,
-				  struct error *error)
+static enum ll_code kafka_read_at(struct journal *base, uint64_t offset, uint8_t **bytes, size_t *size,
+				  int64_t *time_ms, struct error *error)
 {
 	struct kafka_client *client = &((struct kafka_journal *)base)->questions;
 	struct journal_watermarks watermarks;
@@ -102,7 +103,8 @@ static enum ll_code kafka_read_at(struct journal *base, uint64_t offset, uint8_t
 				 (unsigned long long)offset);
 	if (offset < watermarks.low)
 		return error_set(error, LL_DIVERGED, "%s begins at offset %llu, there is no %llu any more",
-				 client->address->topic, (unsigned long long)watermarks.low, (unsigned long long)offset);
+				 client->address->topic, (unsigned long long)watermarks.low,
+				 (unsigned long long)offset);
 	queue = rd_kafka_queue_new(client->rk);
 	if (rd_kafka_consume_start_queue(client->topic, 0, (int64_t)offset, queue) != 0) {
 		code = kafka_fail(client, rd_kafka_last_error(), "reading a record of", error);
@@ -112,6 +114,7 @@ static enum ll_code kafka_read_at(struct journal *base, uint64_t offset, uint8_t
 	rd_kafka_consume_stop(client->topic, 0);
 	if (code != LL_OK)
 		goto done;
+	ENSURE(message);
 	*bytes = malloc(message->len + 1);
 	if (!*bytes) {
 		code = error_set(error, LL_NO_MEMORY, "no memory for a record of %zu bytes", message->len);
@@ -174,7 +177,8 @@ static enum ll_code kafka_open(const char *rest, const struct journal_options *o
 	snprintf(journal->base.url, sizeof journal->base.url, "kafka:%s", rest);
 	enum ll_code code = kafka_address_init(&journal->address, rest, options, error);
 	if (code == LL_OK)
-		code = kafka_client_open(&journal->questions, &journal->address, KAFKA_QUESTIONS, NULL, NULL, true, error);
+		code = kafka_client_open(&journal->questions, &journal->address, KAFKA_QUESTIONS, NULL, NULL, true,
+					 error);
 	if (code != LL_OK) {
 		release(journal);
 		return code;

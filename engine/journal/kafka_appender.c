@@ -33,7 +33,8 @@ static bool is_dead(struct kafka_appender *appender, char *reason, size_t reason
 static void fill_headers(rd_kafka_headers_t *list, const struct journal_header *headers, size_t headers_count)
 {
 	for (size_t i = 0; i < headers_count; i++)
-		ENSURE(rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, -1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+		ENSURE(rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, -1) ==
+		       RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 static enum ll_code kafka_append(struct journal_appender *base, struct slice value, int64_t time_ms,
@@ -43,10 +44,10 @@ static enum ll_code kafka_append(struct journal_appender *base, struct slice val
 	rd_kafka_headers_t *list = rd_kafka_headers_new(headers_count);
 	ENSURE(list);
 	fill_headers(list, headers, headers_count);
-	rd_kafka_resp_err_t err = rd_kafka_producev(
-		appender->client.rk, RD_KAFKA_V_RKT(appender->client.topic), RD_KAFKA_V_PARTITION(0),
-		RD_KAFKA_V_VALUE((void *)(value.size ? value.at : (const uint8_t *)""), value.size),
-		RD_KAFKA_V_TIMESTAMP(time_ms), RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+	rd_kafka_resp_err_t err =
+		rd_kafka_producev(appender->client.rk, RD_KAFKA_V_RKT(appender->client.topic), RD_KAFKA_V_PARTITION(0),
+				  RD_KAFKA_V_VALUE((void *)(value.size ? value.at : (const uint8_t *)""), value.size),
+				  RD_KAFKA_V_TIMESTAMP(time_ms), RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return LL_OK;
 	rd_kafka_headers_destroy(list);
@@ -59,7 +60,8 @@ static enum ll_code kafka_append(struct journal_appender *base, struct slice val
 	return LL_OK;
 }
 
-static void fill_report(struct kafka_appender *appender, const rd_kafka_message_t *message, struct journal_report *report)
+static void fill_report(struct kafka_appender *appender, const rd_kafka_message_t *message,
+			struct journal_report *report)
 {
 	char reason[KAFKA_TEXT_MAX];
 	*report = (struct journal_report){.offset = JOURNAL_NO_OFFSET};
@@ -94,8 +96,7 @@ static bool take_event(struct kafka_appender *appender, rd_kafka_event_t *event,
 		strncpy(appender->client.last_error, rd_kafka_event_error_string(event), KAFKA_TEXT_MAX - 1);
 		pthread_mutex_unlock(&appender->client.lock);
 		return false;
-	default:
-		return false;
+	default: return false;
 	}
 }
 
@@ -160,7 +161,8 @@ enum ll_code kafka_appender_open(struct journal *base, struct journal_appender *
 	appender->bell = bell_open();
 	enum ll_code code = LL_OK;
 	if (appender->bell < 0)
-		code = error_set(error, LL_FULL, "no descriptor is left for an appender of %s: raise the limit of open files",
+		code = error_set(error, LL_FULL,
+				 "no descriptor is left for an appender of %s: raise the limit of open files",
 				 base->url);
 	if (code == LL_OK)
 		code = kafka_client_open(&appender->client, &journal->address, KAFKA_APPENDER, NULL, NULL, true, error);

@@ -51,7 +51,8 @@ struct kafka_client {
 /* Fills *client, which must stay where it is. Connects in the background. `context` and `on_error` may be NULL. Takes
  * milliseconds: not for the loop. kafka_client_close after success only. */
 enum ll_code kafka_client_open(struct kafka_client *client, const struct kafka_address *address, enum kafka_role role,
-			       kafka_error_fn *on_error, void *context, bool with_topic, struct error *error) LL_CHECKED;
+			       kafka_error_fn *on_error, void *context, bool with_topic,
+			       struct error *error) LL_CHECKED;
 void kafka_client_close(struct kafka_client *client);
 
 /* What the client last complained of, or a word that it did not. */
@@ -94,6 +95,7 @@ struct kafka_journal {
 
 enum ll_code kafka_reader_open(struct journal *base, uint64_t offset, struct journal_reader **opened,
 			       struct error *error) LL_CHECKED;
-enum ll_code kafka_appender_open(struct journal *base, struct journal_appender **opened, struct error *error) LL_CHECKED;
+enum ll_code kafka_appender_open(struct journal *base, struct journal_appender **opened,
+				 struct error *error) LL_CHECKED;
 
 #endif

@@ -26,7 +26,7 @@
 #include "schemas/wire/ensure.h"
 
 enum {
-	MESSAGES_HELD = 16,       /* a batch waits until it is full or its time is over: small, and without time */
+	MESSAGES_HELD = 16, /* a batch waits until it is full or its time is over: small, and without time */
 	WAKE_FETCHING_MS = 10,
 	ASK_WHILE_AWAY_MS = 200,
 	IDLE_MS = 1000,
@@ -86,9 +86,7 @@ static void on_client_error(void *context, rd_kafka_resp_err_t err, const char *
 	struct error error;
 	(void)reason;
 	switch (kafka_code(err)) {
-	case LL_NOT_FOUND:
-		atomic_store(&reader->suspect, true);
-		break;
+	case LL_NOT_FOUND: atomic_store(&reader->suspect, true); break;
 	case LL_DENIED:
 		kafka_fail(&reader->client, err, "reading", &error);
 		end_reader(reader, &error);
@@ -252,8 +250,10 @@ static enum ll_code take_event(struct kafka_reader *reader, rd_kafka_message_t *
 		reader->end_seen = (uint64_t)message->offset;
 		code = LL_OK;
 	} else if (code == LL_DIVERGED) {
-		error_set(error, code, "offset %llu is outside of %s: it was cut short, its beginning was deleted, or it is "
-			  "another topic of that name", (unsigned long long)reader->position, topic);
+		error_set(error, code,
+			  "offset %llu is outside of %s: it was cut short, its beginning was deleted, or it is "
+			  "another topic of that name",
+			  (unsigned long long)reader->position, topic);
 	} else if (code == LL_NOT_FOUND) {
 		atomic_store(&reader->suspect, true);
 		bell_ring(reader->keeper_bell);
@@ -397,7 +397,8 @@ static bool start_keeper(struct kafka_reader *reader)
 	return started;
 }
 
-enum ll_code kafka_reader_open(struct journal *base, uint64_t offset, struct journal_reader **opened, struct error *error)
+enum ll_code kafka_reader_open(struct journal *base, uint64_t offset, struct journal_reader **opened,
+			       struct error *error)
 {
 	if (offset > INT64_MAX)
 		return error_set(error, LL_USAGE, "there is no offset %llu in Kafka", (unsigned long long)offset);

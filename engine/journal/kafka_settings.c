@@ -84,9 +84,11 @@ static const struct setting defaults_of_appenders[] = {
 
 /* Other names of the above, and what is of no use but to break something. */
 static const char *const owned_too[] = {
-	"bootstrap.servers", "metadata.broker.list", "request.required.acks", "max.in.flight", "queue.buffering.max.ms",
-	"delivery.timeout.ms", "transactional.id", "transaction.timeout.ms", "enable.gapless.guarantee", "retries",
-	"message.send.max.retries", "auto.commit.enable", "group.id", "group.instance.id",
+	"bootstrap.servers", "metadata.broker.list",     "request.required.acks",
+	"max.in.flight",     "queue.buffering.max.ms",   "delivery.timeout.ms",
+	"transactional.id",  "transaction.timeout.ms",   "enable.gapless.guarantee",
+	"retries",           "message.send.max.retries", "auto.commit.enable",
+	"group.id",          "group.instance.id",
 };
 
 static const struct setting *const owned[] = {owned_by_all, owned_by_readers, owned_by_appenders};
@@ -114,16 +116,16 @@ static void set_all(rd_kafka_conf_t *conf, const struct setting *settings)
 static enum ll_code set_by_user(rd_kafka_conf_t *conf, const struct journal_option *setting, struct error *error)
 {
 	char reason[256];
+	ENSURE(setting->name && setting->value);
 	if (is_owned(setting->name))
-		return error_set(error, LL_USAGE, "the Kafka setting \"%s\" belongs to the journal's protocol: leave it out",
+		return error_set(error, LL_USAGE,
+				 "the Kafka setting \"%s\" belongs to the journal's protocol: leave it out",
 				 setting->name);
 	switch (rd_kafka_conf_set(conf, setting->name, setting->value, reason, sizeof reason)) {
-	case RD_KAFKA_CONF_OK:
-		return LL_OK;
+	case RD_KAFKA_CONF_OK: return LL_OK;
 	case RD_KAFKA_CONF_UNKNOWN:
 		return error_set(error, LL_USAGE, "the Kafka client has no setting \"%s\"", setting->name);
-	default:
-		return error_set(error, LL_USAGE, "the Kafka client refuses %s: %s", setting->name, reason);
+	default: return error_set(error, LL_USAGE, "the Kafka client refuses %s: %s", setting->name, reason);
 	}
 }
 
@@ -137,13 +139,14 @@ enum ll_code kafka_conf_new(const struct kafka_address *address, enum kafka_role
 	(void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "1", reason, sizeof reason);
 	set_all(conf, defaults_of_all);
 	set_all(conf, role == KAFKA_APPENDER ? defaults_of_appenders
-					     : role == KAFKA_READER ? defaults_of_readers : defaults_of_questions);
+		      : role == KAFKA_READER ? defaults_of_readers
+					     : defaults_of_questions);
 	for (size_t i = 0; i < address->settings_count && code == LL_OK; i++)
 		code = set_by_user(conf, &address->settings[i], error);
 	set_all(conf, owned_by_all);
 	set_all(conf, role == KAFKA_APPENDER ? owned_by_appenders : owned_by_readers);
-	if (code == LL_OK && rd_kafka_conf_set(conf, "bootstrap.servers", address->brokers, reason, sizeof reason) !=
-				     RD_KAFKA_CONF_OK)
+	if (code == LL_OK &&
+	    rd_kafka_conf_set(conf, "bootstrap.servers", address->brokers, reason, sizeof reason) != RD_KAFKA_CONF_OK)
 		code = error_set(error, LL_USAGE, "the brokers \"%s\": %s", address->brokers, reason);
 	if (code != LL_OK)
 		rd_kafka_conf_destroy(conf);
@@ -156,8 +159,8 @@ enum ll_code kafka_conf_new(const struct kafka_address *address, enum kafka_role
 
 static enum ll_code bad_url(const char *rest, const char *why, struct error *error)
 {
-	return error_set(error, LL_USAGE, "\"kafka:%s\" is no journal URL (%s): give kafka://HOST:PORT,HOST:PORT/NAME", rest,
-			 why);
+	return error_set(error, LL_USAGE, "\"kafka:%s\" is no journal URL (%s): give kafka://HOST:PORT,HOST:PORT/NAME",
+			 rest, why);
 }
 
 /* HOST:PORT, with [::1]:PORT for addresses that hold colons. */

@@ -13,15 +13,22 @@
 #include "engine/journal/kafka_client.h"
 #include "schemas/wire/ensure.h"
 
-enum { REPLICAS_WANTED = 3, ADMIN_MS = 15000, POLL_MS = 20 };
+enum {
+	REPLICAS_WANTED = 3,
+	ADMIN_MS = 15000,
+	POLL_MS = 20,
+	/* A topic that was just made is not known to every broker at once: among several it is missing only when it is not found
+	 * for so long. */
+	ABSENT_MS = 1000,
+};
 
 enum rule { EQUALS, AT_LEAST, AT_MOST, ONE_OF };
 
 struct wanted {
 	const char *name;
 	enum rule rule;
-	const char *value;    /* what it is made with; the one, or the limit */
-	const char *limit;    /* for AT_LEAST and AT_MOST; for ONE_OF: the other one */
+	const char *value; /* what it is made with; the one, or the limit */
+	const char *limit; /* for AT_LEAST and AT_MOST; for ONE_OF: the other one */
 	const char *should_be;
 	bool newer_brokers_only;
 	bool replicated_only; /* from three replicas on */
@@ -77,22 +84,34 @@ static rd_kafka_resp_err_t read_metadata(const struct rd_kafka_metadata *metadat
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* Asks once. *brokers: how many there are, as far as the answer told. */
+static rd_kafka_resp_err_t look_once(struct kafka_client *client, int timeout_ms, int *brokers, int *partitions,
+				     int *replicas)
+{
+	const struct rd_kafka_metadata *metadata = NULL;
+	rd_kafka_resp_err_t err = rd_kafka_metadata(client->rk, 0, client->topic, &metadata, timeout_ms);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		*brokers = metadata->broker_cnt;
+		err = read_metadata(metadata, partitions, replicas);
+		rd_kafka_metadata_destroy(metadata);
+	}
+	if (!client->on_error)
+		rd_kafka_poll(client->rk, 0); /* no keeper does it */
+	return err;
+}
+
 enum ll_code kafka_topic_look(struct kafka_client *client, int patience_ms, int *partitions, int *replicas,
 			      struct error *error)
 {
-	int64_t deadline = kafka_now_ms() + patience_ms;
+	int64_t start = kafka_now_ms(), left = patience_ms;
 	rd_kafka_resp_err_t err;
+	int brokers = 0;
 	for (;;) {
-		const struct rd_kafka_metadata *metadata = NULL;
-		int64_t left = deadline - kafka_now_ms();
-		err = rd_kafka_metadata(client->rk, 0, client->topic, &metadata, left > POLL_MS ? (int)left : POLL_MS);
-		if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-			err = read_metadata(metadata, partitions, replicas);
-			rd_kafka_metadata_destroy(metadata);
-		}
-		if (client->on_error == NULL)
-			rd_kafka_poll(client->rk, 0);
-		if (!passes(err) || client->not_authenticated || left <= POLL_MS)
+		err = look_once(client, left > POLL_MS ? (int)left : POLL_MS, &brokers, partitions, replicas);
+		int64_t passed = kafka_now_ms() - start;
+		left = patience_ms - passed;
+		bool may_come = kafka_code(err) == LL_NOT_FOUND && brokers > 1 && passed < ABSENT_MS;
+		if (!may_come && (!passes(err) || client->not_authenticated || left <= POLL_MS))
 			break;
 		nap();
 	}
@@ -102,7 +121,7 @@ enum ll_code kafka_topic_look(struct kafka_client *client, int patience_ms, int 
 enum ll_code kafka_topic_watermarks(struct kafka_client *client, int patience_ms, struct journal_watermarks *watermarks,
 				    struct error *error)
 {
-	int64_t deadline = kafka_now_ms() + patience_ms;
+	int64_t start = kafka_now_ms(), left = patience_ms;
 	rd_kafka_resp_err_t err;
 	int64_t low = 0, high = 0;
 	/* Asked for watermarks, the client would wait for a dead broker longer than it may; this question keeps its time. */
@@ -110,10 +129,12 @@ enum ll_code kafka_topic_watermarks(struct kafka_client *client, int patience_ms
 	if (code != LL_OK)
 		return code;
 	for (;;) {
-		int64_t left = deadline - kafka_now_ms();
 		err = rd_kafka_query_watermark_offsets(client->rk, client->address->topic, 0, &low, &high,
 						       left > POLL_MS ? (int)left : POLL_MS);
-		if (!passes(err) || left <= POLL_MS)
+		int64_t passed = kafka_now_ms() - start;
+		left = patience_ms - passed;
+		bool may_come = kafka_code(err) == LL_NOT_FOUND && passed < ABSENT_MS;
+		if (!may_come && (!passes(err) || left <= POLL_MS))
 			break;
 		nap();
 	}
@@ -138,14 +159,15 @@ static enum ll_code count_brokers(struct kafka_client *client, int *count, struc
 /* ---- making ---- */
 
 /* Asks once to make it. `newer`: with settings that only newer brokers know. */
-static rd_kafka_resp_err_t make_topic(struct kafka_client *client, int replicas, bool newer, char reason[KAFKA_TEXT_MAX])
+static rd_kafka_resp_err_t make_topic(struct kafka_client *client, int replicas, bool newer,
+				      char reason[KAFKA_TEXT_MAX])
 {
-	rd_kafka_NewTopic_t *topic =
-		rd_kafka_NewTopic_new(client->address->topic, 1, replicas, reason, KAFKA_TEXT_MAX);
+	rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(client->address->topic, 1, replicas, reason, KAFKA_TEXT_MAX);
 	if (!topic)
 		return RD_KAFKA_RESP_ERR__INVALID_ARG;
 	for (int i = 0; i < WANTS_COUNT; i++)
-		if ((newer || !wants[i].newer_brokers_only) && (replicas >= REPLICAS_WANTED || !wants[i].replicated_only))
+		if ((newer || !wants[i].newer_brokers_only) &&
+		    (replicas >= REPLICAS_WANTED || !wants[i].replicated_only))
 			rd_kafka_NewTopic_set_config(topic, wants[i].name, wants[i].value);
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
 	rd_kafka_AdminOptions_set_request_timeout(options, ADMIN_MS, NULL, 0);
@@ -215,10 +237,11 @@ enum ll_code kafka_topic_create(const char *rest, const struct journal_options *
 	if (err == RD_KAFKA_RESP_ERR_INVALID_CONFIG)
 		err = make_topic(&client, replication, false, reason);
 	if (err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-		code = error_set(error, LL_EXISTS, "the topic %s is there already on %s", address.topic, address.brokers);
+		code = error_set(error, LL_EXISTS, "the topic %s is there already on %s", address.topic,
+				 address.brokers);
 	else if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-		code = error_set(error, kafka_code(err), "%s with %d replicas could not be made on %s: %s", address.topic,
-				 replication, address.brokers, reason);
+		code = error_set(error, kafka_code(err), "%s with %d replicas could not be made on %s: %s",
+				 address.topic, replication, address.brokers, reason);
 	if (code == LL_OK)
 		code = wait_until_usable(&address, error);
 done:
@@ -246,14 +269,10 @@ static void tell(struct check *check, bool wrong, const char *sentence)
 static bool is_right(const struct wanted *wanted, const char *value)
 {
 	switch (wanted->rule) {
-	case EQUALS:
-		return strcmp(value, wanted->value) == 0;
-	case AT_LEAST:
-		return strtoll(value, NULL, 10) >= strtoll(wanted->limit, NULL, 10);
-	case AT_MOST:
-		return strtoll(value, NULL, 10) <= strtoll(wanted->limit, NULL, 10);
-	case ONE_OF:
-		return strcmp(value, wanted->value) == 0 || strcmp(value, wanted->limit) == 0;
+	case EQUALS: return strcmp(value, wanted->value) == 0;
+	case AT_LEAST: return strtoll(value, NULL, 10) >= strtoll(wanted->limit, NULL, 10);
+	case AT_MOST: return strtoll(value, NULL, 10) <= strtoll(wanted->limit, NULL, 10);
+	case ONE_OF: return strcmp(value, wanted->value) == 0 || strcmp(value, wanted->limit) == 0;
 	}
 	UNREACHABLE();
 }
@@ -285,8 +304,8 @@ static void check_settings(struct check *check, const rd_kafka_ConfigEntry_t **e
 			snprintf(sentence, sizeof sentence,
 				 "%s: %s=%s, should be %s; mend it with kafka-configs.sh --bootstrap-server %s --alter "
 				 "--entity-type topics --entity-name %s --add-config %s=%s",
-				 address->topic, wanted->name, value, wanted->should_be, address->brokers, address->topic,
-				 wanted->name, wanted->value);
+				 address->topic, wanted->name, value, wanted->should_be, address->brokers,
+				 address->topic, wanted->name, wanted->value);
 			tell(check, true, sentence);
 		}
 	}
@@ -297,15 +316,18 @@ static void check_shape(struct check *check, int partitions, int replicas)
 	const char *topic = check->client->address->topic;
 	char sentence[JOURNAL_URL_MAX + 512];
 	if (partitions != 1) {
-		snprintf(sentence, sizeof sentence,
-			 "%s: partitions=%d, should be 1; partitions cannot be taken away: make a journal of another name and "
-			 "copy this one with `ledgerline journal copy`", topic, partitions);
+		snprintf(
+			sentence, sizeof sentence,
+			"%s: partitions=%d, should be 1; partitions cannot be taken away: make a journal of another name and "
+			"copy this one with `ledgerline journal copy`",
+			topic, partitions);
 		tell(check, true, sentence);
 	}
 	if (replicas < REPLICAS_WANTED) {
-		snprintf(sentence, sizeof sentence,
-			 "%s: replicas=%d, should be %d: with fewer a broker's disk that is lost can take the journal with it",
-			 topic, replicas, REPLICAS_WANTED);
+		snprintf(
+			sentence, sizeof sentence,
+			"%s: replicas=%d, should be %d: with fewer a broker's disk that is lost can take the journal with it",
+			topic, replicas, REPLICAS_WANTED);
 		tell(check, false, sentence);
 	}
 }
@@ -315,6 +337,7 @@ enum ll_code kafka_topic_check(struct kafka_client *client, journal_finding_fn *
 {
 	struct check check = {.client = client, .found = found, .context = context, .wrong = wrong};
 	int partitions = 0, replicas = 0;
+	*wrong = 0;
 	enum ll_code code = kafka_topic_look(client, KAFKA_PATIENCE_MS, &partitions, &replicas, error);
 	if (code != LL_OK)
 		return code;
@@ -328,7 +351,8 @@ enum ll_code kafka_topic_check(struct kafka_client *client, journal_finding_fn *
 	size_t answers = 0, count = 0;
 	const rd_kafka_ConfigResource_t **told = NULL;
 	if (!err)
-		told = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &answers);
+		told = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event),
+								 &answers);
 	if (!err)
 		err = answers ? rd_kafka_ConfigResource_error(told[0]) : RD_KAFKA_RESP_ERR_UNKNOWN;
 	if (err) {

@@ -169,9 +169,9 @@ static enum ll_code local_read_at(struct journal *base, uint64_t offset, uint8_t
 					 directory_of(log), (unsigned long long)offset);
 		else if (code == LL_OK)
 			code = error_set(error, offset < watermarks.low ? LL_DIVERGED : LL_CORRUPT,
-					 "the journal in %s has no record %llu (it holds %llu to %llu)", directory_of(log),
-					 (unsigned long long)offset, (unsigned long long)watermarks.low,
-					 (unsigned long long)watermarks.high - 1);
+					 "the journal in %s has no record %llu (it holds %llu to %llu)",
+					 directory_of(log), (unsigned long long)offset,
+					 (unsigned long long)watermarks.low, (unsigned long long)watermarks.high - 1);
 		goto done;
 	}
 	if (code == LL_OK)
@@ -281,8 +281,8 @@ static enum ll_code prepare(struct environment *environment, bool create, unsign
 	environment_usage(environment, &usage);
 	enum ll_code code = environment_database(environment, DATABASE_JOURNAL, false, &about, error);
 	if (code == LL_NOT_FOUND && usage.last_txn > 0)
-		return error_set(error, LL_FOREIGN, "%s is no journal but something else: give the journal another directory",
-				 directory);
+		return error_set(error, LL_FOREIGN,
+				 "%s is no journal but something else: give the journal another directory", directory);
 	if (code == LL_NOT_FOUND && create)
 		code = environment_database(environment, DATABASE_JOURNAL, true, &about, error);
 	if (code == LL_OK)
@@ -300,7 +300,8 @@ static enum ll_code take_settings(const struct journal_options *options, size_t 
 		const struct journal_option *setting = &options->settings[i];
 		char *end = NULL;
 		if (strcmp(setting->name, "map.bytes") != 0)
-			return error_set(error, LL_USAGE, "the embedded journal has no setting \"%s\" (it has: map.bytes)",
+			return error_set(error, LL_USAGE,
+					 "the embedded journal has no setting \"%s\" (it has: map.bytes)",
 					 setting->name);
 		errno = 0;
 		unsigned long long bytes = strtoull(setting->value, &end, 10);
@@ -312,8 +313,8 @@ static enum ll_code take_settings(const struct journal_options *options, size_t 
 	return LL_OK;
 }
 
-static enum ll_code open_directory(const char *directory, const struct journal_options *options, struct journal **opened,
-				   struct error *error)
+static enum ll_code open_directory(const char *directory, const struct journal_options *options,
+				   struct journal **opened, struct error *error)
 {
 	struct environment *environment = NULL;
 	struct local_journal *journal = NULL;

@@ -35,9 +35,9 @@ struct local_appender {
 	enum state state;
 	bool stopping;
 	bool dead;
-	uint64_t next;       /* the thread's own, as is the buffer */
-	uint8_t *row;        /* time and record */
-	struct slice value;  /* of the append that is handed over */
+	uint64_t next;      /* the thread's own, as is the buffer */
+	uint8_t *row;       /* time and record */
+	struct slice value; /* of the append that is handed over */
 	int64_t time_ms;
 	struct journal_report report;
 };
@@ -52,8 +52,8 @@ static enum ll_code write_row(struct local_appender *appender, size_t row_size, 
 	enum ll_code code = environment_txn_begin(appender->log->environment, true, &txn, error);
 	if (code != LL_OK)
 		return code;
-	code = environment_put(txn, appender->log->records, slice_of(key, sizeof key), slice_of(appender->row, row_size),
-			       true, error);
+	code = environment_put(txn, appender->log->records, slice_of(key, sizeof key),
+			       slice_of(appender->row, row_size), true, error);
 	if (code == LL_OK)
 		return environment_txn_commit(txn, error);
 	environment_txn_abort(txn);
@@ -124,8 +124,8 @@ static enum ll_code local_append(struct journal_appender *base, struct slice val
 	appender->value = value;
 	appender->time_ms = time_ms;
 	if (appender->dead) {
-		appender->report = (struct journal_report){
-			.code = LL_IO, .offset = JOURNAL_NO_OFFSET, .appender_is_dead = true};
+		appender->report =
+			(struct journal_report){.code = LL_IO, .offset = JOURNAL_NO_OFFSET, .appender_is_dead = true};
 		error_set(&appender->report.error, LL_IO, "%s: the disk failed before, nothing more is appended",
 			  environment_directory(appender->log->environment));
 		appender->state = DONE;
@@ -206,7 +206,8 @@ static enum ll_code take_lock(struct local_log *log, int *taken, struct error *e
 	}
 	int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
 	if (ftruncate(file, 0) != 0 || pwrite(file, pid, (size_t)length, 0) != length) {
-		code = error_set(error, errno == ENOSPC ? LL_FULL : LL_IO, "cannot write %s: %s", path, strerror(errno));
+		code = error_set(error, errno == ENOSPC ? LL_FULL : LL_IO, "cannot write %s: %s", path,
+				 strerror(errno));
 		goto done;
 	}
 	*taken = file;

@@ -24,7 +24,7 @@ struct local_log {
 	struct local_log *next;
 	unsigned journals_count;
 	struct environment *environment;
-	unsigned records; /* database: offset -> time and bytes */
+	unsigned records;     /* database: offset -> time and bytes */
 	pthread_mutex_t lock; /* guards what follows */
 	struct local_listener *listeners;
 	bool has_appender; /* in this process */
@@ -62,6 +62,7 @@ enum ll_code local_split(const struct local_log *log, uint64_t offset, struct sl
 
 enum ll_code local_reader_open(struct journal *base, uint64_t offset, struct journal_reader **opened,
 			       struct error *error) LL_CHECKED;
-enum ll_code local_appender_open(struct journal *base, struct journal_appender **opened, struct error *error) LL_CHECKED;
+enum ll_code local_appender_open(struct journal *base, struct journal_appender **opened,
+				 struct error *error) LL_CHECKED;
 
 #endif

@@ -83,7 +83,8 @@ static enum ll_code explain_nothing(struct local_reader *reader, struct error *e
 	return error_set(error, outside ? LL_DIVERGED : LL_CORRUPT,
 			 "the journal in %s holds offsets %llu to %llu, and %llu is %s", directory,
 			 (unsigned long long)watermarks.low, (unsigned long long)watermarks.high,
-			 (unsigned long long)reader->position, outside ? "outside: it is not the log that was read" : "missing");
+			 (unsigned long long)reader->position,
+			 outside ? "outside: it is not the log that was read" : "missing");
 }
 
 /* The record at the position as the snapshot has it. LL_END: there is none. */
@@ -93,8 +94,8 @@ static enum ll_code look(struct local_reader *reader, struct journal_record *rec
 	struct slice key, row;
 	local_put_number(wanted, reader->position);
 	key = slice_of(wanted, sizeof wanted);
-	enum ll_code code = environment_cursor_move(reader->cursor, reader->is_placed ? MOVE_NEXT : MOVE_TO, &key, &row,
-						    error);
+	enum ll_code code =
+		environment_cursor_move(reader->cursor, reader->is_placed ? MOVE_NEXT : MOVE_TO, &key, &row, error);
 	if (code == LL_NOT_FOUND)
 		return explain_nothing(reader, error);
 	if (code != LL_OK)
@@ -134,7 +135,8 @@ static enum ll_code copy_out(struct local_reader *reader, struct journal_record 
 	if (record->value.size > reader->copy_room) {
 		uint8_t *larger = realloc(reader->copy, record->value.size);
 		if (!larger)
-			return error_set(error, LL_NO_MEMORY, "no memory for a record of %zu bytes", record->value.size);
+			return error_set(error, LL_NO_MEMORY, "no memory for a record of %zu bytes",
+					 record->value.size);
 		reader->copy = larger;
 		reader->copy_room = record->value.size;
 	}
@@ -230,7 +232,8 @@ static const struct journal_reader_ops reader_ops = {
 	.close = local_reader_close,
 };
 
-enum ll_code local_reader_open(struct journal *base, uint64_t offset, struct journal_reader **opened, struct error *error)
+enum ll_code local_reader_open(struct journal *base, uint64_t offset, struct journal_reader **opened,
+			       struct error *error)
 {
 	struct local_log *log = ((struct local_journal *)base)->log;
 	struct local_reader *reader = calloc(1, sizeof *reader);
@@ -239,8 +242,8 @@ enum ll_code local_reader_open(struct journal *base, uint64_t offset, struct jou
 	reader->listener.bell = bell_open();
 	if (reader->listener.bell < 0) {
 		free(reader);
-		return error_set(error, LL_FULL, "no descriptor is left for a reader of %s: raise the limit of open files",
-				 base->url);
+		return error_set(error, LL_FULL,
+				 "no descriptor is left for a reader of %s: raise the limit of open files", base->url);
 	}
 	bell_ring(reader->listener.bell); /* a loop must look once of itself */
 	reader->base.ops = &reader_ops;

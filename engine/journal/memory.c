@@ -168,13 +168,13 @@ static enum ll_code memory_reader_open(struct journal *base, uint64_t offset, st
 
 /* What one fault does to one append. The flight is gone or linked into the log when this returns. */
 struct effect {
-	unsigned copies;        /* how often it lands */
-	unsigned lands_after;   /* ticks */
-	unsigned behind;        /* landings of others */
+	unsigned copies;      /* how often it lands */
+	unsigned lands_after; /* ticks */
+	unsigned behind;      /* landings of others */
 	enum memory_report_state report;
-	unsigned report_after;  /* ticks */
+	unsigned report_after; /* ticks */
 	enum ll_code code;
-	uint64_t offset;        /* for reports that do not wait for the landing */
+	uint64_t offset; /* for reports that do not wait for the landing */
 };
 
 static struct effect effect_of(const struct memory_fault *fault, uint64_t next)
@@ -189,16 +189,12 @@ static struct effect effect_of(const struct memory_fault *fault, uint64_t next)
 		effect.report = MEMORY_REPORT_AT_TICK;
 		effect.code = failure;
 		break;
-	case MEMORY_DELAY:
-		effect.lands_after = fault->amount;
-		break;
+	case MEMORY_DELAY: effect.lands_after = fault->amount; break;
 	case MEMORY_DELAY_REPORT:
 		effect.report = MEMORY_REPORT_AT_TICK;
 		effect.report_after = fault->amount;
 		break;
-	case MEMORY_DUPLICATE:
-		effect.copies = 1 + fault->amount;
-		break;
+	case MEMORY_DUPLICATE: effect.copies = 1 + fault->amount; break;
 	case MEMORY_REORDER:
 		effect.behind = fault->amount;
 		effect.report = MEMORY_REPORT_AT_TICK;
@@ -207,9 +203,7 @@ static struct effect effect_of(const struct memory_fault *fault, uint64_t next)
 		effect.copies = 0;
 		effect.report = MEMORY_REPORT_NEVER;
 		break;
-	case MEMORY_SILENT:
-		effect.report = MEMORY_REPORT_NEVER;
-		break;
+	case MEMORY_SILENT: effect.report = MEMORY_REPORT_NEVER; break;
 	case MEMORY_LIE_WRITTEN:
 		effect.copies = 0;
 		effect.report = MEMORY_REPORT_AT_TICK;
@@ -222,8 +216,7 @@ static struct effect effect_of(const struct memory_fault *fault, uint64_t next)
 		effect.report = MEMORY_REPORT_AT_TICK;
 		effect.offset += fault->amount;
 		break;
-	case MEMORY_FAULT_KINDS:
-		UNREACHABLE();
+	case MEMORY_FAULT_KINDS: UNREACHABLE();
 	}
 	return effect;
 }
@@ -233,7 +226,8 @@ static void take_off(struct memory_appender *appender, const struct effect *effe
 	struct memory_log *log = appender->log;
 	struct memory_flight *flight = calloc(1, sizeof *flight);
 	ENSURE(flight);
-	flight->record = (struct memory_record){.bytes = malloc(value.size + 1), .size = value.size, .time_ms = time_ms};
+	flight->record =
+		(struct memory_record){.bytes = malloc(value.size + 1), .size = value.size, .time_ms = time_ms};
 	ENSURE(flight->record.bytes);
 	if (value.size)
 		memcpy(flight->record.bytes, value.at, value.size);
@@ -266,7 +260,8 @@ static enum ll_code memory_append(struct journal_appender *base, struct slice va
 	struct effect effect = effect_of(befell, memory_log_high(log));
 	appender->state = effect.report;
 	appender->report_at = log->tick + effect.report_after;
-	uint64_t due = log->tick + (effect.lands_after > effect.report_after ? effect.lands_after : effect.report_after);
+	uint64_t due =
+		log->tick + (effect.lands_after > effect.report_after ? effect.lands_after : effect.report_after);
 	if (log->busy_until < due)
 		log->busy_until = due;
 	appender->report = (struct journal_report){

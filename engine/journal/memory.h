@@ -22,15 +22,15 @@
 
 /* Appends are counted from 1 over a log's life, those included that did not land. */
 enum memory_fault_kind {
-	MEMORY_FAIL,       /* does not land; reported as `code`, LL_UNAVAILABLE when that is LL_OK */
-	MEMORY_DELAY,      /* lands, and is reported, `amount` ticks later */
+	MEMORY_FAIL,         /* does not land; reported as `code`, LL_UNAVAILABLE when that is LL_OK */
+	MEMORY_DELAY,        /* lands, and is reported, `amount` ticks later */
 	MEMORY_DELAY_REPORT, /* lands at once, is reported `amount` ticks later */
-	MEMORY_DUPLICATE,  /* lands 1 + `amount` times */
-	MEMORY_REORDER,    /* reported at once as written, lands only behind the next `amount` appends that land */
-	MEMORY_LOSE,       /* does not land and is never reported */
-	MEMORY_SILENT,     /* lands and is never reported */
-	MEMORY_LIE_WRITTEN, /* does not land; reported as written, at the offset that it would have had */
-	MEMORY_LIE_FAILED, /* lands; reported as `code`, LL_UNAVAILABLE when that is LL_OK */
+	MEMORY_DUPLICATE,    /* lands 1 + `amount` times */
+	MEMORY_REORDER,      /* reported at once as written, lands only behind the next `amount` appends that land */
+	MEMORY_LOSE,         /* does not land and is never reported */
+	MEMORY_SILENT,       /* lands and is never reported */
+	MEMORY_LIE_WRITTEN,  /* does not land; reported as written, at the offset that it would have had */
+	MEMORY_LIE_FAILED,   /* lands; reported as `code`, LL_UNAVAILABLE when that is LL_OK */
 	MEMORY_WRONG_OFFSET, /* lands; reported as written, at an offset that is wrong by `amount` */
 	MEMORY_FAULT_KINDS
 };
@@ -40,7 +40,7 @@ struct memory_fault {
 	enum memory_fault_kind kind;
 	unsigned amount;
 	enum ll_code code;
-	bool dies;    /* the report says that the appender is dead */
+	bool dies;     /* the report says that the appender is dead */
 	bool for_ever; /* every append from this one on */
 };
 

@@ -69,8 +69,9 @@ static uint64_t draw(struct memory_log *log)
 
 bool memory_log_draw_fault(struct memory_log *log, struct memory_fault *fault)
 {
-	static const enum memory_fault_kind honest[] = {MEMORY_FAIL, MEMORY_DELAY, MEMORY_DELAY_REPORT, MEMORY_DUPLICATE,
-							MEMORY_LOSE, MEMORY_SILENT, MEMORY_LIE_FAILED};
+	static const enum memory_fault_kind honest[] = {MEMORY_FAIL,      MEMORY_DELAY, MEMORY_DELAY_REPORT,
+							MEMORY_DUPLICATE, MEMORY_LOSE,  MEMORY_SILENT,
+							MEMORY_LIE_FAILED};
 	for (size_t i = 0; i < log->faults_count; i++) {
 		const struct memory_fault *planned = &log->faults[i];
 		if (planned->append == log->appends || (planned->for_ever && planned->append < log->appends)) {

@@ -25,8 +25,8 @@ struct memory_flight {
 	struct memory_appender *appender; /* who waits for its offset; NULL: nobody, or closed since */
 	struct memory_record record;
 	unsigned copies;
-	uint64_t lands_at;  /* tick */
-	unsigned behind;    /* so many others land before it */
+	uint64_t lands_at; /* tick */
+	unsigned behind;   /* so many others land before it */
 };
 
 /* A bell of a reader or an appender. */
@@ -50,7 +50,7 @@ struct memory_log {
 	uint64_t busy_until; /* tick at which the last of what is delayed is due */
 	struct memory_fault *faults;
 	size_t faults_count;
-	uint64_t chaos;          /* state of the generator */
+	uint64_t chaos; /* state of the generator */
 	unsigned chaos_permille;
 	bool chaos_lies;
 };

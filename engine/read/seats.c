@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "engine/decide/queue.h"
 #include "engine/reply/reply.h"
 #include "projections/views/rows.h"
 
@@ -62,8 +63,7 @@ int read_schedule(struct view *view, struct slice schedule_id, struct json_write
 	json_member_time(writer, "bookingOpensAt", row.booking_opens_at);
 	json_member_time(writer, "bookingClosesAt", row.booking_closes_at);
 	json_member_text(writer, "status", enumeration_text(&schedule_status_enumeration, row.status));
-	json_key(writer, "queueId");
-	json_string(writer, row.queue_id.size ? row.queue_id : SLICE("default"));
+	json_member_string(writer, "queueId", queue_or_default(row.queue_id));
 	json_member_uint64(writer, "totalSeats", row.total);
 	json_member_uint64(writer, "availableSeats", available_seats(&row));
 	json_member_uint64(writer, "heldSeats", row.held);
@@ -164,7 +164,8 @@ int read_dates(struct view *view, struct slice concert_id, struct json_writer *w
 	return 0;
 }
 
-/* One that is cancelled counts only where there is no other: so its replacement on the same day can be named by the day. */
+/* One that is cancelled counts only where there is no other: so its replacement on the same day can be named by the
+ * day. */
 int read_schedule_of_day(struct view *view, struct slice concert_id, int32_t day, const struct zone *zone,
 			 struct slice *schedule_id)
 {

@@ -1,8 +1,9 @@
 /*
- * The fold of concerts, schedules, seats, reservations and payments: what its files share. Private to projections/seats.
+ * The fold of concerts, schedules, seats, reservations and payments: what its files share. Private to
+ * projections/seats.
  *
- * A row that was read points into the store until the next change of the view: so each row is put back before the next one is
- * touched, and later steps take ids from the event, which stays.
+ * A row that was read points into the store until the next change of the view: so each row is put back before the next
+ * one is touched, and later steps take ids from the event, which stays.
  */
 #ifndef LEDGERLINE_SEATS_FOLD_H
 #define LEDGERLINE_SEATS_FOLD_H

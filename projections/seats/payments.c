@@ -13,8 +13,9 @@ enum ll_code seats_payment_completed(struct seats_fold *fold, const struct payme
 		return seats_poison(fold, "there is no reservation %" PRIu64, event->reservation_id);
 	if (reservation.status != RESERVATION_STATUS_HELD || !slice_equal(reservation.user_id, event->user_id) ||
 	    reservation.price != event->amount)
-		return seats_poison(fold, "reservation %" PRIu64 " is %s, or has another user or price than its payment",
-				    event->reservation_id, enumeration_text(&reservation_status_enumeration, reservation.status));
+		return seats_poison(
+			fold, "reservation %" PRIu64 " is %s, or has another user or price than its payment",
+			event->reservation_id, enumeration_text(&reservation_status_enumeration, reservation.status));
 	fold->paid++;
 	row = (struct payments_row){
 		.reservation_id = event->reservation_id,
@@ -37,12 +38,13 @@ enum ll_code seats_payment_cancelled(struct seats_fold *fold, const struct payme
 		return seats_poison(fold, "there is no payment %" PRIu64, event->payment_id);
 	if (row.status != PAYMENT_STATUS_SUCCESS || row.reservation_id != event->reservation_id ||
 	    !slice_equal(row.user_id, event->user_id))
-		return seats_poison(fold, "payment %" PRIu64 " is %s, or of another reservation or user", event->payment_id,
-				    enumeration_text(&payment_status_enumeration, row.status));
+		return seats_poison(fold, "payment %" PRIu64 " is %s, or of another reservation or user",
+				    event->payment_id, enumeration_text(&payment_status_enumeration, row.status));
 	if (!reservations_get(fold->view, reservations_key(event->reservation_id), &reservation) ||
 	    reservation.status != RESERVATION_STATUS_CANCELLED || reservation.payment_id != event->payment_id ||
 	    reservation.refund_amount != event->refund_amount || reservation.fee != event->fee)
-		return seats_poison(fold, "reservation %" PRIu64 " was not cancelled as its payment was", event->reservation_id);
+		return seats_poison(fold, "reservation %" PRIu64 " was not cancelled as its payment was",
+				    event->reservation_id);
 	fold->taken_back++;
 	row.status = PAYMENT_STATUS_CANCELLED;
 	row.cancelled_at = fold->entry->time;

@@ -11,10 +11,10 @@ struct named {
 	int64_t price;
 };
 
-#define NAMED(event)                                                                                                    \
-	(struct named)                                                                                                  \
-	{                                                                                                               \
-		(event)->reservation_id, (event)->user_id, (event)->schedule_id, (event)->seat_nos, (event)->price      \
+#define NAMED(event)                                                                                                   \
+	(struct named)                                                                                                 \
+	{                                                                                                              \
+		(event)->reservation_id, (event)->user_id, (event)->schedule_id, (event)->seat_nos, (event)->price     \
 	}
 
 /* How the counts of a schedule change. */
@@ -35,7 +35,8 @@ static enum ll_code get_named(struct seats_fold *fold, const struct named *named
 		return seats_poison(fold, "there is no reservation %" PRIu64, named->reservation_id);
 	if (!slice_equal(row->user_id, named->user_id) || !slice_equal(row->schedule_id, named->schedule_id) ||
 	    !u32s_equal(row->seat_nos, named->seat_nos) || row->price != named->price)
-		return seats_poison(fold, "reservation %" PRIu64 " has another user, schedule, seats or price", named->reservation_id);
+		return seats_poison(fold, "reservation %" PRIu64 " has another user, schedule, seats or price",
+				    named->reservation_id);
 	return LL_OK;
 }
 
@@ -45,7 +46,8 @@ static enum ll_code wrong_status(struct seats_fold *fold, uint64_t reservation_i
 			    enumeration_text(&reservation_status_enumeration, status));
 }
 
-/* Gives the seats to a reservation (`after` its id) or takes them from one (`before` its id); *price: of all of them. */
+/* Gives the seats to a reservation (`after` its id) or takes them from one (`before` its id); *price: of all of them.
+ */
 static enum ll_code move_seats(struct seats_fold *fold, const struct named *named, uint64_t before, uint64_t after,
 			       enum seat_status from, enum seat_status to, int64_t *price)
 {
@@ -54,13 +56,17 @@ static enum ll_code move_seats(struct seats_fold *fold, const struct named *name
 		struct key key = seats_key(named->schedule_id, named->seat_nos.at[i]);
 		struct seats_row row;
 		if (!seats_get(fold->view, key, &row))
-			return seats_poison(fold, "schedule \"%.*s\" has no seat %u", SLICE_PRINT(named->schedule_id), named->seat_nos.at[i]);
+			return seats_poison(fold, "schedule \"%.*s\" has no seat %u", SLICE_PRINT(named->schedule_id),
+					    named->seat_nos.at[i]);
 		if (row.status != from || row.reservation_id != before)
-			return seats_poison(fold, "seat %u of schedule \"%.*s\" is %s, with another reservation than the event says",
-					    named->seat_nos.at[i], SLICE_PRINT(named->schedule_id),
-					    enumeration_text(&seat_status_enumeration, row.status));
+			return seats_poison(
+				fold,
+				"seat %u of schedule \"%.*s\" is %s, with another reservation than the event says",
+				named->seat_nos.at[i], SLICE_PRINT(named->schedule_id),
+				enumeration_text(&seat_status_enumeration, row.status));
 		if (__builtin_add_overflow(*price, row.price, price))
-			return seats_poison(fold, "the price of reservation %" PRIu64 " is too large", named->reservation_id);
+			return seats_poison(fold, "the price of reservation %" PRIu64 " is too large",
+					    named->reservation_id);
 		row.status = to;
 		row.reservation_id = after;
 		row.changed_by = fold->entry->seq;
@@ -81,7 +87,8 @@ static enum ll_code change_schedule(struct seats_fold *fold, const struct named 
 	int64_t held = row.held + change.held, reserved = row.reserved + change.reserved;
 	int64_t live = row.live_reservations + change.live;
 	if (held < 0 || reserved < 0 || live < 0 || held + reserved > row.total)
-		return seats_poison(fold, "the counts of schedule \"%.*s\" do not add up", SLICE_PRINT(named->schedule_id));
+		return seats_poison(fold, "the counts of schedule \"%.*s\" do not add up",
+				    SLICE_PRINT(named->schedule_id));
 	row.held = (uint32_t)held;
 	row.reserved = (uint32_t)reserved;
 	row.live_reservations = (uint32_t)live;
@@ -98,7 +105,8 @@ static enum ll_code change_user(struct seats_fold *fold, const struct named *nam
 	int64_t seats = schedule_users_get(fold->view, key, &row) ? row.seats : 0;
 	seats += change;
 	if (seats < 0)
-		return seats_poison(fold, "user \"%.*s\" has fewer seats than the event takes back", SLICE_PRINT(named->user_id));
+		return seats_poison(fold, "user \"%.*s\" has fewer seats than the event takes back",
+				    SLICE_PRINT(named->user_id));
 	row.seats = (uint32_t)seats;
 	if (seats > 0)
 		schedule_users_put(fold->view, key, &row);
@@ -121,8 +129,8 @@ enum ll_code seats_reservation_created(struct seats_fold *fold, const struct res
 	    !slice_equal(schedule.concert_id, event->concert_id))
 		return seats_poison(fold, "concert \"%.*s\" has no schedule \"%.*s\"", SLICE_PRINT(event->concert_id),
 				    SLICE_PRINT(event->schedule_id));
-	enum ll_code code = move_seats(fold, &named, NONE_U64, event->reservation_id, SEAT_STATUS_AVAILABLE, SEAT_STATUS_HELD,
-				       &price);
+	enum ll_code code = move_seats(fold, &named, NONE_U64, event->reservation_id, SEAT_STATUS_AVAILABLE,
+				       SEAT_STATUS_HELD, &price);
 	if (code != LL_OK)
 		return code;
 	if (price != event->price)
@@ -147,8 +155,8 @@ enum ll_code seats_reservation_created(struct seats_fold *fold, const struct res
 	if (code == LL_OK)
 		code = change_user(fold, &named, seats);
 	if (code == LL_OK)
-		code = seats_change_totals(fold, &(struct totals_change){.held = seats,
-									 .reservations[RESERVATION_STATUS_HELD] = 1});
+		code = seats_change_totals(
+			fold, &(struct totals_change){.held = seats, .reservations[RESERVATION_STATUS_HELD] = 1});
 	return code;
 }
 
@@ -165,7 +173,8 @@ enum ll_code seats_reservation_confirmed(struct seats_fold *fold, const struct r
 		return wrong_status(fold, event->reservation_id, row.status);
 	if (!payments_get(fold->view, payments_key(event->payment_id), &payment) ||
 	    payment.reservation_id != event->reservation_id || payment.status != PAYMENT_STATUS_SUCCESS)
-		return seats_poison(fold, "reservation %" PRIu64 " is confirmed by a payment that is not its own", event->reservation_id);
+		return seats_poison(fold, "reservation %" PRIu64 " is confirmed by a payment that is not its own",
+				    event->reservation_id);
 	fold->confirmed++;
 	int64_t expires_at = row.expires_at;
 	row.status = RESERVATION_STATUS_CONFIRMED;
@@ -175,9 +184,11 @@ enum ll_code seats_reservation_confirmed(struct seats_fold *fold, const struct r
 	row.changed_by = fold->entry->seq;
 	reservations_put(fold->view, reservations_key(event->reservation_id), &row);
 	hold_due_remove(fold->view, hold_due_key(expires_at, event->reservation_id));
-	code = move_seats(fold, &named, event->reservation_id, event->reservation_id, SEAT_STATUS_HELD, SEAT_STATUS_RESERVED, &price);
+	code = move_seats(fold, &named, event->reservation_id, event->reservation_id, SEAT_STATUS_HELD,
+			  SEAT_STATUS_RESERVED, &price);
 	if (code == LL_OK)
-		code = change_schedule(fold, &named, (struct counts){.held = -seats, .reserved = seats, .confirmation = true});
+		code = change_schedule(fold, &named,
+				       (struct counts){.held = -seats, .reserved = seats, .confirmation = true});
 	if (code == LL_OK)
 		code = seats_change_totals(fold, &(struct totals_change){
 							 .held = -seats,
@@ -197,8 +208,9 @@ static enum ll_code free_seats(struct seats_fold *fold, const struct named *name
 	struct totals_change totals = {.held = counts.held, .reserved = counts.reserved};
 	totals.reservations[was_confirmed ? RESERVATION_STATUS_CONFIRMED : RESERVATION_STATUS_HELD] = -1;
 	totals.reservations[status] = 1;
-	enum ll_code code = move_seats(fold, named, named->reservation_id, NONE_U64,
-				       was_confirmed ? SEAT_STATUS_RESERVED : SEAT_STATUS_HELD, SEAT_STATUS_AVAILABLE, &price);
+	enum ll_code code =
+		move_seats(fold, named, named->reservation_id, NONE_U64,
+			   was_confirmed ? SEAT_STATUS_RESERVED : SEAT_STATUS_HELD, SEAT_STATUS_AVAILABLE, &price);
 	if (code == LL_OK)
 		code = change_schedule(fold, named, counts);
 	if (code == LL_OK)
@@ -253,7 +265,8 @@ enum ll_code seats_reservation_cancelled(struct seats_fold *fold, const struct r
 		return wrong_status(fold, event->reservation_id, row.status);
 	if (event->payment_id != row.payment_id || event->confirmed_day != row.confirmed_day ||
 	    event->refund_amount + event->fee != (was_confirmed ? row.price : 0))
-		return seats_poison(fold, "reservation %" PRIu64 " has another payment than its cancellation says", event->reservation_id);
+		return seats_poison(fold, "reservation %" PRIu64 " has another payment than its cancellation says",
+				    event->reservation_id);
 	fold->cancelled_paid += was_confirmed;
 	int64_t expires_at = row.expires_at;
 	row.status = RESERVATION_STATUS_CANCELLED;

@@ -33,7 +33,8 @@ static enum ll_code put_seats(struct seats_fold *fold, struct slice schedule_id,
 		struct key key = seats_key(schedule_id, seat->seat_no);
 		struct seats_row row;
 		if (seats_get(fold->view, key, &row))
-			return seats_poison(fold, "schedule \"%.*s\" has seat %u already", SLICE_PRINT(schedule_id), seat->seat_no);
+			return seats_poison(fold, "schedule \"%.*s\" has seat %u already", SLICE_PRINT(schedule_id),
+					    seat->seat_no);
 		row = (struct seats_row){
 			.section = seat->section,
 			.grade = seat->grade,
@@ -95,10 +96,12 @@ enum ll_code seats_schedule_seats_added(struct seats_fold *fold, const struct co
 	if (code != LL_OK)
 		return code;
 	if (row.confirmations > 0)
-		return seats_poison(fold, "seats were added to schedule \"%.*s\" after a confirmation", SLICE_PRINT(event->schedule_id));
+		return seats_poison(fold, "seats were added to schedule \"%.*s\" after a confirmation",
+				    SLICE_PRINT(event->schedule_id));
 	if (event->total_seats != row.total + event->seats.count)
-		return seats_poison(fold, "schedule \"%.*s\" would have %u seats, not %u", SLICE_PRINT(event->schedule_id),
-				    row.total + event->seats.count, event->total_seats);
+		return seats_poison(fold, "schedule \"%.*s\" would have %u seats, not %u",
+				    SLICE_PRINT(event->schedule_id), row.total + event->seats.count,
+				    event->total_seats);
 	row.total = event->total_seats;
 	row.changed_by = fold->entry->seq;
 	schedules_put(fold->view, schedules_key(event->schedule_id), &row);
@@ -126,8 +129,8 @@ enum ll_code seats_schedule_cancelling(struct seats_fold *fold, const struct con
 	if (code != LL_OK)
 		return code;
 	if (event->remaining != row.live_reservations)
-		return seats_poison(fold, "schedule \"%.*s\" has %u live reservations, not %u", SLICE_PRINT(event->schedule_id),
-				    row.live_reservations, event->remaining);
+		return seats_poison(fold, "schedule \"%.*s\" has %u live reservations, not %u",
+				    SLICE_PRINT(event->schedule_id), row.live_reservations, event->remaining);
 	row.status = SCHEDULE_STATUS_CANCELLING;
 	row.changed_by = fold->entry->seq;
 	schedules_put(fold->view, schedules_key(event->schedule_id), &row);
@@ -142,8 +145,8 @@ enum ll_code seats_schedule_cancelled(struct seats_fold *fold, const struct conc
 	if (code != LL_OK)
 		return code;
 	if (row.live_reservations > 0 || row.held > 0 || row.reserved > 0)
-		return seats_poison(fold, "schedule \"%.*s\" still has %u live reservations", SLICE_PRINT(event->schedule_id),
-				    row.live_reservations);
+		return seats_poison(fold, "schedule \"%.*s\" still has %u live reservations",
+				    SLICE_PRINT(event->schedule_id), row.live_reservations);
 	int64_t total = row.total;
 	row.status = SCHEDULE_STATUS_CANCELLED;
 	row.changed_by = fold->entry->seq;

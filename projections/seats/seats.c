@@ -9,9 +9,10 @@
  *
  *	schedule      created -> OPEN --cancelling--> CANCELLING --cancelled--> CANCELLED
  *
- * What holds after every entry: a seat has at most one live (HELD or CONFIRMED) reservation, and its status is that one's;
- * a schedule's held and reserved are the counts of its seats; a reservation is CONFIRMED exactly while one payment of it is
- * SUCCESS; the sums are those over all schedules that are not CANCELLED. An event that would break one of these is poison.
+ * What holds after every entry: a seat has at most one live (HELD or CONFIRMED) reservation, and its status is that
+ * one's; a schedule's held and reserved are the counts of its seats; a reservation is CONFIRMED exactly while one
+ * payment of it is SUCCESS; the sums are those over all schedules that are not CANCELLED. An event that would break one
+ * of these is poison.
  */
 #include "projections/seats/fold.h"
 
@@ -25,7 +26,8 @@ enum ll_code seats_poison(struct seats_fold *fold, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	return error_set(fold->error, LL_POISON, "entry %" PRIu64 " contradicts the state of seats: %s", fold->entry->seq, text);
+	return error_set(fold->error, LL_POISON, "entry %" PRIu64 " contradicts the state of seats: %s",
+			 fold->entry->seq, text);
 }
 
 static bool add(uint64_t *sum, int64_t change)
@@ -58,8 +60,10 @@ static enum ll_code apply_event(struct seats_fold *fold, const struct event *eve
 	case EVENT_CONCERT_SCHEDULE_SEATS_ADDED:
 		return seats_schedule_seats_added(fold, &event->concert_schedule_seats_added);
 	case EVENT_CONCERT_SCHEDULE_UPDATED: return seats_schedule_updated(fold, &event->concert_schedule_updated);
-	case EVENT_CONCERT_SCHEDULE_CANCELLING: return seats_schedule_cancelling(fold, &event->concert_schedule_cancelling);
-	case EVENT_CONCERT_SCHEDULE_CANCELLED: return seats_schedule_cancelled(fold, &event->concert_schedule_cancelled);
+	case EVENT_CONCERT_SCHEDULE_CANCELLING:
+		return seats_schedule_cancelling(fold, &event->concert_schedule_cancelling);
+	case EVENT_CONCERT_SCHEDULE_CANCELLED:
+		return seats_schedule_cancelled(fold, &event->concert_schedule_cancelled);
 	case EVENT_RESERVATION_CREATED: return seats_reservation_created(fold, &event->reservation_created);
 	case EVENT_RESERVATION_CONFIRMED: return seats_reservation_confirmed(fold, &event->reservation_confirmed);
 	case EVENT_RESERVATION_EXPIRED: return seats_reservation_expired(fold, &event->reservation_expired);

@@ -155,7 +155,8 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 		store_free(store);
 		free((void *)position->at);
 		*position = SLICE_EMPTY;
-		return code == LL_NOT_FOUND || code == LL_OK ? code : error_prefix(error, "projection %s", spec->projection);
+		(void)error_prefix(error, "projection %s", spec->projection);
+		return code;
 	}
 	memcpy(store->position, position->at ? position->at : store->position, position->size);
 	store->position_size = position->size;

@@ -111,9 +111,22 @@ static void bad_urls_are_refused(void **state)
 {
 	(void)state;
 	static const char *const urls[] = {
-		"kafka:", "kafka:/x", "kafka://", "kafka:///x", "kafka://host/x", "kafka://host:0/x", "kafka://host:99999/x",
-		"kafka://host:1", "kafka://host:1/", "kafka://host:1,/x", "kafka://,host:1/x", "kafka://host:1/x/y",
-		"kafka://user@host:1/x", "kafka://host:1/x y", "kafka://host:port/x", "kafka://a:1,b/x",
+		"kafka:",
+		"kafka:/x",
+		"kafka://",
+		"kafka:///x",
+		"kafka://host/x",
+		"kafka://host:0/x",
+		"kafka://host:99999/x",
+		"kafka://host:1",
+		"kafka://host:1/",
+		"kafka://host:1,/x",
+		"kafka://,host:1/x",
+		"kafka://host:1/x/y",
+		"kafka://user@host:1/x",
+		"kafka://host:1/x y",
+		"kafka://host:port/x",
+		"kafka://a:1,b/x",
 	};
 	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
 		struct journal *journal = NULL;
@@ -138,11 +151,18 @@ static void expect_refused(const char *name, const char *value, const char *sent
 static void settings_are_judged(void **state)
 {
 	(void)state;
-	static const char *const owned[] = {"acks", "enable.idempotence", "max.in.flight", "auto.offset.reset",
-					    "bootstrap.servers", "transactional.id", "message.timeout.ms", "group.id"};
+	static const char *const owned[] = {"acks",
+					    "enable.idempotence",
+					    "max.in.flight",
+					    "auto.offset.reset",
+					    "bootstrap.servers",
+					    "transactional.id",
+					    "message.timeout.ms",
+					    "group.id"};
 	for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
 		char sentence[128];
-		snprintf(sentence, sizeof sentence, "the Kafka setting \"%s\" belongs to the journal's protocol", owned[i]);
+		snprintf(sentence, sizeof sentence, "the Kafka setting \"%s\" belongs to the journal's protocol",
+			 owned[i]);
 		expect_refused(owned[i], "1", sentence);
 	}
 	expect_refused("no.such.setting", "1", "the Kafka client has no setting \"no.such.setting\"");
@@ -183,20 +203,38 @@ static void collect(void *context, bool wrong, const char *sentence)
 	snprintf(findings->text + used, sizeof findings->text - used, "%s\n", sentence);
 }
 
-/* A topic that was made here has nothing wrong, but a warning for its single replica. */
+static int count_brokers(void)
+{
+	rd_kafka_t *rk = admin_open();
+	const struct rd_kafka_metadata *metadata = NULL;
+	assert_int_equal(rd_kafka_metadata(rk, 0, NULL, &metadata, PATIENCE_MS), 0);
+	int count = metadata->broker_cnt;
+	rd_kafka_metadata_destroy(metadata);
+	rd_kafka_destroy(rk);
+	return count;
+}
+
+/* A topic that was made here has nothing wrong, but a warning where it has fewer than three replicas. */
 static void made_topics_are_right(void **state)
 {
 	(void)state;
 	struct journal *journal = contract_fresh();
 	struct findings findings = {0};
 	struct error error = {0};
+	char expected[256] = "";
 	unsigned wrong = 9;
+	char topic[JOURNAL_IDENTITY_MAX];
+	int brokers = count_brokers();
+	topic_of(journal, topic);
+	if (brokers < 3)
+		snprintf(
+			expected, sizeof expected,
+			"%.100s: replicas=%d, should be 3: with fewer a broker's disk that is lost can take the journal "
+			"with it\n",
+			topic, brokers);
 	must(journal_check(journal, collect, &findings, &wrong, &error), &error);
-	assert_string_equal(strstr(findings.text, "replicas=1, should be 3"),
-			    "replicas=1, should be 3: with fewer a broker's disk that is lost can take the journal with it\n");
+	assert_string_equal(findings.text, expected);
 	assert_int_equal(wrong, 0);
-	assert_int_equal(findings.wrong, 0);
-	assert_int_equal(findings.warnings, 1);
 	journal_close(journal);
 }
 
@@ -205,9 +243,13 @@ static void wrong_topics_are_found(void **state)
 {
 	(void)state;
 	static const char *const settings[][2] = {
-		{"retention.ms", "1000"}, {"retention.bytes", "5"}, {"cleanup.policy", "compact"},
-		{"max.message.bytes", "1000"}, {"message.timestamp.type", "LogAppendTime"},
-		{"message.timestamp.after.max.ms", "60001"}, {"unclean.leader.election.enable", "true"},
+		{"retention.ms", "1000"},
+		{"retention.bytes", "5"},
+		{"cleanup.policy", "compact"},
+		{"max.message.bytes", "1000"},
+		{"message.timestamp.type", "LogAppendTime"},
+		{"message.timestamp.after.max.ms", "60001"},
+		{"unclean.leader.election.enable", "true"},
 		{"compression.type", "gzip"},
 	};
 	const char *url = contract_url();

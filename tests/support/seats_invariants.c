@@ -10,11 +10,11 @@
 struct tally {
 	struct view *view;
 	struct seat_totals_row totals;
-	uint64_t live_seats;     /* of live reservations */
-	uint64_t taken_seats;    /* of the table of seats */
-	uint64_t holds, due;     /* HELD reservations, rows of hold_due */
+	uint64_t live_seats;  /* of live reservations */
+	uint64_t taken_seats; /* of the table of seats */
+	uint64_t holds, due;  /* HELD reservations, rows of hold_due */
 	uint64_t confirmed, paid;
-	uint64_t user_seats;     /* of schedule_users */
+	uint64_t user_seats; /* of schedule_users */
 	/* of the schedule that is being looked at */
 	struct slice schedule_id;
 	uint32_t seats, held, reserved;
@@ -50,8 +50,8 @@ static bool check_seat(void *context, struct slice key, struct slice value)
 	}
 	tally->taken_seats++;
 	assert_true(reservations_get(tally->view, reservations_key(seat.reservation_id), &reservation));
-	assert_int_equal(reservation.status, seat.status == SEAT_STATUS_HELD ? RESERVATION_STATUS_HELD
-									      : RESERVATION_STATUS_CONFIRMED);
+	assert_int_equal(reservation.status,
+			 seat.status == SEAT_STATUS_HELD ? RESERVATION_STATUS_HELD : RESERVATION_STATUS_CONFIRMED);
 	assert_true(slice_equal(reservation.schedule_id, tally->schedule_id) && has_seat(&reservation, parts.seat_no));
 	return true;
 }

@@ -138,14 +138,15 @@ int world_run(struct world *world, const struct command *command)
 	bool accepted = world->decision.outcome == DECIDED_ACCEPTED;
 	assert_true(!accepted || world->decision.event_count > 0);
 	struct entry entry = {
-		.head = {
-			.outcome = accepted ? OUTCOME_ACCEPTED : OUTCOME_REFUSED,
-			.command_id = SLICE("test"),
-			.command_hash = short_hash_slice(&hash),
-			.actor_type = ACTOR_TYPE_USER,
-			.command = command->type,
-			.policy = 1,
-		},
+		.head =
+			{
+				.outcome = accepted ? OUTCOME_ACCEPTED : OUTCOME_REFUSED,
+				.command_id = SLICE("test"),
+				.command_hash = short_hash_slice(&hash),
+				.actor_type = ACTOR_TYPE_USER,
+				.command = command->type,
+				.policy = 1,
+			},
 		.events = world->decision.events,
 		.event_count = world->decision.event_count,
 		.code = world->decision.code,
@@ -190,7 +191,8 @@ enum ll_code world_apply(struct world *world, struct event *events, uint32_t cou
 int world_charge(struct world *world, const char *user, int64_t amount)
 {
 	struct command command = {.type = COMMAND_POINTS_CHARGE};
-	command.points_charge = (struct points_charge){.user_id = slice_text(user), .amount = amount, .source = SOURCE_PAID};
+	command.points_charge =
+		(struct points_charge){.user_id = slice_text(user), .amount = amount, .source = SOURCE_PAID};
 	return world_run(world, &command);
 }
 

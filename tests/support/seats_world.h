@@ -1,6 +1,6 @@
 /*
- * A small ledger without a journal, for tests of the rules: commands are decided, made entries, written as bytes, read back
- * and folded into a layer of memory, as an engine would, one entry a block.
+ * A small ledger without a journal, for tests of the rules: commands are decided, made entries, written as bytes, read
+ * back and folded into a layer of memory, as an engine would, one entry a block.
  */
 #ifndef LEDGERLINE_TESTS_SEATS_WORLD_H
 #define LEDGERLINE_TESTS_SEATS_WORLD_H
@@ -34,7 +34,7 @@ struct world {
 	struct entry entry;       /* the last entry, as it was read back */
 	uint8_t *room;
 	size_t room_size;
-	struct buffer reply;      /* body of the answer to the last command that became an entry */
+	struct buffer reply; /* body of the answer to the last command that became an entry */
 	int reply_status;
 	void (*after_entry)(struct world *); /* NULL: nothing */
 };
@@ -42,7 +42,8 @@ struct world {
 void world_init(struct world *world);
 void world_release(struct world *world);
 
-/* Expires what the command waits for, decides it, and folds what it becomes. Returns WORLD_ACCEPTED, WORLD_READ or the code. */
+/* Expires what the command waits for, decides it, and folds what it becomes. Returns WORLD_ACCEPTED, WORLD_READ or the
+ * code. */
 int world_run(struct world *world, const struct command *command);
 
 /* Folds at most `max` entries of what is due. Returns how many there were. */

@@ -66,7 +66,8 @@ static inline struct journal_reader *contract_reader(struct journal *journal, ui
 }
 
 /* Appends and waits for the report. */
-static inline struct journal_report contract_append(struct journal_appender *appender, struct slice value, int64_t time_ms)
+static inline struct journal_report contract_append(struct journal_appender *appender, struct slice value,
+						    int64_t time_ms)
 {
 	static const struct journal_header headers[] = {{"ledgerline-kind", "entries"}, {"ledgerline-epoch", "7"}};
 	struct error error = {0};
@@ -98,7 +99,8 @@ static inline void contract_append_some(struct journal_appender *appender, unsig
 }
 
 /* Reads until something other than a passing state comes. */
-static inline enum ll_code contract_read(struct journal_reader *reader, struct journal_record *record, struct error *error)
+static inline enum ll_code contract_read(struct journal_reader *reader, struct journal_record *record,
+					 struct error *error)
 {
 	enum ll_code code = LL_TIMEOUT;
 	for (int waited = 0; (code == LL_TIMEOUT || code == LL_UNAVAILABLE) && waited < PATIENCE_MS; waited += 100)
@@ -387,12 +389,12 @@ static void contract_gives_up_an_append(void **state)
 	journal_close(journal);
 }
 
-#define CONTRACT_TESTS                                                                                                  \
-	cmocka_unit_test(contract_is_not_found), cmocka_unit_test(contract_is_created_once),                            \
-		cmocka_unit_test(contract_reads_what_was_appended), cmocka_unit_test(contract_keeps_all_sizes),         \
-		cmocka_unit_test(contract_refuses_the_too_large), cmocka_unit_test(contract_reads_single_records),      \
-		cmocka_unit_test(contract_tells_divergence), cmocka_unit_test(contract_survives_reopening),             \
-		cmocka_unit_test(contract_has_one_appender), cmocka_unit_test(contract_works_on_a_loop),                \
+#define CONTRACT_TESTS                                                                                                 \
+	cmocka_unit_test(contract_is_not_found), cmocka_unit_test(contract_is_created_once),                           \
+		cmocka_unit_test(contract_reads_what_was_appended), cmocka_unit_test(contract_keeps_all_sizes),        \
+		cmocka_unit_test(contract_refuses_the_too_large), cmocka_unit_test(contract_reads_single_records),     \
+		cmocka_unit_test(contract_tells_divergence), cmocka_unit_test(contract_survives_reopening),            \
+		cmocka_unit_test(contract_has_one_appender), cmocka_unit_test(contract_works_on_a_loop),               \
 		cmocka_unit_test(contract_gives_up_an_append)
 
 #endif

@@ -761,6 +761,25 @@ static void clients_that_stop_reading_are_dropped(void **state)
 	hang_up(&other);
 }
 
+/* Writing to a client that has closed its socket ends the connection, not the process. */
+static void writing_to_the_departed_is_harmless(void **state)
+{
+	(void)state;
+	struct client client = dial(), other = dial();
+	say(&client, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	turn_until_held(&client, 2);
+	hang_up(&client);
+	answer(0, "the kernel takes it, and gets a reset");
+	turn(&other);
+	turn(&other);
+	answer(1, "this meets a broken pipe");
+	uint64_t began = uv_hrtime();
+	while (statistics().connections > 1 && uv_hrtime() - began < PATIENCE_NS)
+		turn(&other);
+	assert_int_equal(statistics().connections, 1);
+	hang_up(&other);
+}
+
 /* A stop answers what was taken with Connection: close, closes idle connections, refuses new ones, and then says so. */
 static void stopping_finishes_what_was_taken(void **state)
 {
@@ -887,6 +906,7 @@ int main(void)
 		SERVED(aborted_requests_stay_valid),
 		SERVED(large_answers_arrive_whole),
 		SERVED(clients_that_stop_reading_are_dropped),
+		SERVED(writing_to_the_departed_is_harmless),
 		SERVED(stopping_finishes_what_was_taken),
 		SERVED(stopping_has_a_deadline),
 		cmocka_unit_test(connections_are_bounded),

@@ -34,7 +34,8 @@ static void bad_urls_are_refused(void **state)
 		const char *url, *sentence;
 	} cases[] = {
 		{"", "\"\" is no journal URL: give local:DIR or kafka://HOST:PORT,HOST:PORT/NAME"},
-		{"/var/journal", "\"/var/journal\" is no journal URL: give local:DIR or kafka://HOST:PORT,HOST:PORT/NAME"},
+		{"/var/journal",
+		 "\"/var/journal\" is no journal URL: give local:DIR or kafka://HOST:PORT,HOST:PORT/NAME"},
 		{"redis://x", "\"redis://x\" is no journal URL: give local:DIR or kafka://HOST:PORT,HOST:PORT/NAME"},
 		{"local", "\"local\" is no journal URL: give local:DIR or kafka://HOST:PORT,HOST:PORT/NAME"},
 		{"local:", "\"local:\" is no journal URL: give local:DIR"},
@@ -139,7 +140,8 @@ static void fault_fail(void **state)
 {
 	(void)state;
 	struct faulty faulty = faulty_open();
-	memory_journal_fault(faulty.name, (struct memory_fault){.append = 1, .kind = MEMORY_FAIL, .code = LL_TOO_LARGE});
+	memory_journal_fault(faulty.name,
+			     (struct memory_fault){.append = 1, .kind = MEMORY_FAIL, .code = LL_TOO_LARGE});
 	hand_over(&faulty, 1);
 	struct journal_report report = report_now(&faulty);
 	assert_int_equal(report.code, LL_TOO_LARGE);
@@ -388,7 +390,7 @@ static uint64_t chaos_digest(uint64_t seed)
 		enum ll_code code = LL_TIMEOUT;
 		while (code == LL_TIMEOUT && tries--)
 			code = journal_report(faulty.appender, 0, &report);
-		digest = digest * 31 + report.code * 2 + report.appender_is_dead;
+		digest = digest * 31 + (uint64_t)report.code * 2 + report.appender_is_dead;
 		if (code == LL_TIMEOUT || report.appender_is_dead) {
 			journal_appender_close(faulty.appender);
 			faulty.appender = contract_appender(faulty.journal);
@@ -440,7 +442,8 @@ static void local_appender_is_alone(void **state)
 	if (child == 0) {
 		struct journal *own = NULL;
 		struct journal_appender *its = NULL;
-		bool good = journal_open(url, NULL, &own, NULL) == LL_OK && journal_appender_open(own, &its, NULL) == LL_OK;
+		bool good =
+			journal_open(url, NULL, &own, NULL) == LL_OK && journal_appender_open(own, &its, NULL) == LL_OK;
 		byte = good ? 'y' : 'n';
 		good = good && write(ready[1], &byte, 1) == 1;
 		good = good && read(go[0], &byte, 1) == 1;
@@ -450,8 +453,8 @@ static void local_appender_is_alone(void **state)
 	assert_int_equal(byte, 'y');
 	journal = contract_open(url);
 	assert_int_equal(journal_appender_open(journal, &refused, &error), LL_BUSY);
-	snprintf(expected, sizeof expected, "process %d appends to this journal (%s/appender): stop it first", (int)child,
-		 url + strlen("local:"));
+	snprintf(expected, sizeof expected, "process %d appends to this journal (%s/appender): stop it first",
+		 (int)child, url + strlen("local:"));
 	assert_string_equal(error.text, expected);
 	assert_int_equal(write(go[1], "x", 1), 1);
 	int status;
@@ -472,7 +475,8 @@ static void append_until_killed(const char *url, int told)
 	struct journal *journal = NULL;
 	struct journal_appender *appender = NULL;
 	struct journal_watermarks watermarks;
-	if (journal_open(url, NULL, &journal, NULL) != LL_OK || journal_appender_open(journal, &appender, NULL) != LL_OK ||
+	if (journal_open(url, NULL, &journal, NULL) != LL_OK ||
+	    journal_appender_open(journal, &appender, NULL) != LL_OK ||
 	    journal_watermarks(journal, &watermarks, NULL) != LL_OK)
 		_exit(1);
 	for (uint64_t i = watermarks.high;; i++) {

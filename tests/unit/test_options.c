@@ -12,7 +12,7 @@
 #include "engine/cli/config.h"
 #include "engine/cli/options.h"
 #include "engine/cli/progress.h"
-#include "engine/cli/table.h"
+#include "engine/cli/listing.h"
 #include "engine/log/log.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -271,25 +271,25 @@ static void files_are_refused_with_their_line(void **state)
 static void tables_line_up(void **state)
 {
 	(void)state;
-	static const struct table_column columns[] = {{"CONCERT", "concertTitle", TABLE_TEXT},
-						      {"SEATS", "seats", TABLE_AMOUNT},
-						      {"YEAR", "year", TABLE_NUMBER},
-						      {"OPEN", "open", TABLE_TEXT},
+	static const struct listing_column columns[] = {{"CONCERT", "concertTitle", LISTING_TEXT},
+						      {"SEATS", "seats", LISTING_AMOUNT},
+						      {"YEAR", "year", LISTING_NUMBER},
+						      {"OPEN", "open", LISTING_TEXT},
 						      {0}};
-	struct table shown;
+	struct listing shown;
 	char *text = NULL;
 	size_t size = 0;
-	table_init(&shown, columns);
-	table_text(&shown, SLICE("서울의 밤"));
-	table_number(&shown, 10000);
-	table_number(&shown, 2026);
-	table_bool(&shown, true);
-	table_text(&shown, SLICE("cafe\xCC\x81\x01\xFF"));
-	table_number(&shown, -7);
-	table_null(&shown);
-	table_bool(&shown, false);
+	listing_init(&shown, columns);
+	listing_text(&shown, SLICE("서울의 밤"));
+	listing_number(&shown, 10000);
+	listing_number(&shown, 2026);
+	listing_bool(&shown, true);
+	listing_text(&shown, SLICE("cafe\xCC\x81\x01\xFF"));
+	listing_number(&shown, -7);
+	listing_null(&shown);
+	listing_bool(&shown, false);
 	FILE *out = open_memstream(&text, &size);
-	table_print(&shown, out);
+	listing_print(&shown, out);
 	fclose(out);
 	assert_string_equal(text, "CONCERT     SEATS  YEAR  OPEN\n"
 				  "서울의 밤  10,000  2026  yes\n"
@@ -298,16 +298,16 @@ static void tables_line_up(void **state)
 	struct buffer json = {0};
 	struct json_writer writer;
 	json_writer_init(&writer, &json, false);
-	table_json(&shown, &writer);
+	listing_json(&shown, &writer);
 	assert_string_equal(
 		buffer_text(&json),
 		"[{\"concertTitle\":\"서울의 밤\",\"seats\":10000,\"year\":2026,\"open\":true},"
 		"{\"concertTitle\":\"cafe\xCC\x81\\u0001\xEF\xBF\xBD\",\"seats\":-7,\"year\":null,\"open\":false}]");
 	buffer_clear(&json);
-	table_amount(&json, INT64_MIN);
+	listing_amount(&json, INT64_MIN);
 	assert_string_equal(buffer_text(&json), "-9,223,372,036,854,775,808");
 	buffer_release(&json);
-	table_release(&shown);
+	listing_release(&shown);
 }
 
 /* Progress says how much, how fast and how long; nothing at all where no terminal is. */

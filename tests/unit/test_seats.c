@@ -1,4 +1,5 @@
-/* The rules of concerts, schedules, reservations and payments: each command's refusals in their order, and what it leaves. */
+/* The rules of concerts, schedules, reservations and payments: each command's refusals in their order, and what it
+ * leaves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -65,7 +66,8 @@ static struct reservations_row reservation_row(struct world *world, uint64_t res
 static int64_t balance_of(struct world *world, const char *user)
 {
 	struct accounts_row row;
-	return accounts_get(world->view, accounts_key(slice_text(user)), &row) ? row.lots_total + row.held - row.debt : 0;
+	return accounts_get(world->view, accounts_key(slice_text(user)), &row) ? row.lots_total + row.held - row.debt
+									       : 0;
 }
 
 static uint8_t seat_status(struct world *world, const char *schedule, uint32_t seat_no)
@@ -77,11 +79,14 @@ static uint8_t seat_status(struct world *world, const char *schedule, uint32_t s
 
 /* ---- reservation.create ---- */
 
-/* Schedules that are closed in one way each: cancelling (seat 1 taken), late (window closed, seat 1 taken), early, s (1 taken). */
+/* Schedules that are closed in one way each: cancelling (seat 1 taken), late (window closed, seat 1 taken), early, s (1
+ * taken). */
 static void make_closed_schedules(struct world *world)
 {
-	assert_int_equal(world_schedule(world, "cancelling", "c", SHOW, NONE_TIME, WORLD_START + 10 * SECOND, 6, false), ACCEPTED);
-	assert_int_equal(world_schedule(world, "late", "c", SHOW, NONE_TIME, WORLD_START + 10 * SECOND, 6, false), ACCEPTED);
+	assert_int_equal(world_schedule(world, "cancelling", "c", SHOW, NONE_TIME, WORLD_START + 10 * SECOND, 6, false),
+			 ACCEPTED);
+	assert_int_equal(world_schedule(world, "late", "c", SHOW, NONE_TIME, WORLD_START + 10 * SECOND, 6, false),
+			 ACCEPTED);
 	assert_int_equal(world_schedule(world, "early", "c", SHOW, WORLD_START + DAY, NONE_TIME, 6, false), ACCEPTED);
 	held(world, "poor", "cancelling", 1);
 	held(world, "poor", "late", 1);
@@ -112,9 +117,8 @@ static void refuses_a_reservation_in_the_order_of_the_contract(void **state)
 	struct world *world = *state;
 	make_closed_schedules(world);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		assert_int_equal(world_hold(world, "rich", cases[i].schedule, cases[i].count, cases[i].seat_nos), cases[i].expected);
-	world->policy.queue_required = true;
-	assert_int_equal(world_hold_one(world, "rich", "none", 1), CODE_TOKEN_REQUIRED);
+		assert_int_equal(world_hold(world, "rich", cases[i].schedule, cases[i].count, cases[i].seat_nos),
+				 cases[i].expected);
 }
 
 /* All seats or none; the price is the seats'; the answer is the contract's, to the byte. */
@@ -129,13 +133,15 @@ static void holds_all_seats_or_none(void **state)
 	assert_int_equal(seat_status(world, "s", 1), SEAT_STATUS_AVAILABLE);
 	assert_int_equal(world_hold(world, "rich", "s", 3, (uint32_t[]){1, 3, 6}), ACCEPTED);
 	assert_int_equal(world->reply_status, 201);
-	assert_string_equal(buffer_text(&world->reply),
-			    "{\"reservationId\":\"reservation-6\",\"userId\":\"rich\",\"scheduleId\":\"s\",\"concertId\":\"c\","
-			    "\"seatNos\":[1,3,6],\"price\":4000,\"status\":\"HELD\",\"createdAt\":\"2026-03-02T00:00:00.000Z\","
-			    "\"expiresAt\":\"2026-03-02T00:05:00.000Z\"}");
+	assert_string_equal(
+		buffer_text(&world->reply),
+		"{\"reservationId\":\"reservation-6\",\"userId\":\"rich\",\"scheduleId\":\"s\",\"concertId\":\"c\","
+		"\"seatNos\":[1,3,6],\"price\":4000,\"status\":\"HELD\",\"createdAt\":\"2026-03-02T00:00:00.000Z\","
+		"\"expiresAt\":\"2026-03-02T00:05:00.000Z\"}");
 }
 
-/* Held and confirmed seats count towards the limit of a user; cancelled ones do not, and neither do holds that are over. */
+/* Held and confirmed seats count towards the limit of a user; cancelled ones do not, and neither do holds that are
+ * over. */
 static void limits_seats_per_user(void **state)
 {
 	struct world *world = *state;
@@ -150,13 +156,47 @@ static void limits_seats_per_user(void **state)
 	assert_int_equal(world_hold_one(world, "rich", "s", 4), ACCEPTED);
 }
 
+/* With queueRequired the waiting room's door comes after existence and before the schedule's state; paying ends the
+ * token. */
+static void asks_for_an_active_token(void **state)
+{
+	struct world *world = *state;
+	struct command enter = {.type = COMMAND_QUEUE_ENTER}, hold = {.type = COMMAND_RESERVATION_CREATE};
+	struct tokens_row token;
+	char shown[REFERENCE_TEXT_MAX];
+	uint32_t seat_no = 99;
+	make_closed_schedules(world);
+	enter.queue_enter = (struct queue_enter){SLICE("rich"), SLICE("default")};
+	assert_int_equal(world_run(world, &enter), ACCEPTED);
+	uint64_t token_id = world->last;
+	size_t size = reference_text(shown, "tok", token_id);
+	world->policy.queue_required = true;
+	assert_int_equal(world_hold_one(world, "rich", "none", 1), CODE_TOKEN_REQUIRED);
+	hold.reservation_create =
+		(struct reservation_create){SLICE("poor"), SLICE("cancelling"), {&seat_no, 1}, slice_of(shown, size)};
+	assert_int_equal(world_run(world, &hold), CODE_SEAT_NOT_FOUND);
+	seat_no = 2;
+	assert_int_equal(world_run(world, &hold), CODE_QUEUE_NOT_ACTIVE);
+	hold.reservation_create.user_id = SLICE("rich");
+	assert_int_equal(world_run(world, &hold), CODE_SCHEDULE_CANCELLED);
+	hold.reservation_create.schedule_id = SLICE("s");
+	assert_int_equal(world_run(world, &hold), ACCEPTED);
+	assert_int_equal(world_pay(world, "rich", world->last, ANY), ACCEPTED);
+	assert_true(tokens_get(world->view, tokens_key(token_id), &token));
+	assert_int_equal(token.status, TOKEN_STATUS_EXPIRED);
+	assert_int_equal(token.reason, TOKEN_END_PAID);
+	seat_no = 3;
+	assert_int_equal(world_run(world, &hold), CODE_QUEUE_NOT_ACTIVE);
+}
+
 /* ---- expiry ---- */
 
 /* A hold lives until just before expires_at; at that instant it is over, for its owner as for everybody else. */
 static void expires_holds_at_their_instant(void **state)
 {
 	struct world *world = *state;
-	uint64_t first = held(world, "rich", "s", 1), second = held(world, "rich", "s", 2), third = held(world, "rich", "s", 3);
+	uint64_t first = held(world, "rich", "s", 1), second = held(world, "rich", "s", 2),
+		 third = held(world, "rich", "s", 3);
 	world->now += 300 * SECOND - 1;
 	assert_int_equal(world_hold_one(world, "poor", "s", 1), CODE_SEAT_ALREADY_RESERVED);
 	assert_int_equal(world_pay(world, "rich", third, ANY), ACCEPTED);
@@ -218,7 +258,8 @@ static void refuses_a_payment_in_the_order_of_the_contract(void **state)
 		{"poor", open, ANY, CODE_INSUFFICIENT_POINTS},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		assert_int_equal(world_pay(world, cases[i].user, cases[i].reservation_id, cases[i].amount), cases[i].expected);
+		assert_int_equal(world_pay(world, cases[i].user, cases[i].reservation_id, cases[i].amount),
+				 cases[i].expected);
 	assert_int_equal(world_fact(world, FACT_NAME_BALANCE), 0);
 	assert_int_equal(world_fact(world, FACT_NAME_AVAILABLE), 0);
 	assert_int_equal(world_fact(world, FACT_NAME_REQUIRED), 4000);
@@ -232,12 +273,16 @@ static void pays_once(void **state)
 	struct world *world = *state;
 	uint64_t reservation_id = held(world, "rich", "s", 2);
 	assert_int_equal(world_pay(world, "rich", reservation_id, 2000), ACCEPTED);
-	assert_string_equal(buffer_text(&world->reply),
-			    "{\"paymentId\":\"payment-5\",\"reservationId\":\"reservation-4\",\"userId\":\"rich\",\"amount\":2000,"
-			    "\"status\":\"SUCCESS\",\"paidAt\":\"2026-03-02T00:00:00.000Z\",\"remainingBalance\":98000,"
-			    "\"useId\":\"use-5\"}");
+	assert_string_equal(
+		buffer_text(&world->reply),
+		"{\"paymentId\":\"payment-5\",\"reservationId\":\"reservation-4\",\"userId\":\"rich\",\"amount\":2000,"
+		"\"status\":\"SUCCESS\",\"paidAt\":\"2026-03-02T00:00:00.000Z\",\"remainingBalance\":98000,"
+		"\"useId\":\"use-5\"}");
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(world_pay(world, "rich", reservation_id, ANY), CODE_PAYMENT_CONFLICT);
+	struct command refund = {.type = COMMAND_POINTS_REFUND};
+	refund.points_refund = (struct points_refund){5, NONE_I64};
+	assert_int_equal(world_run(world, &refund), CODE_USE_BELONGS_TO_PAYMENT);
 	assert_int_equal(balance_of(world, "rich"), 98000);
 	assert_int_equal(seat_status(world, "s", 2), SEAT_STATUS_RESERVED);
 	world->now += 301 * SECOND;
@@ -278,7 +323,8 @@ static void spends_no_more_than_there_is(void **state)
 static void refuses_a_cancellation_in_the_order_of_the_contract(void **state)
 {
 	struct world *world = *state;
-	assert_int_equal(world_schedule(world, "past", "c", WORLD_START + SECOND, NONE_TIME, NONE_TIME, 3, false), ACCEPTED);
+	assert_int_equal(world_schedule(world, "past", "c", WORLD_START + SECOND, NONE_TIME, NONE_TIME, 3, false),
+			 ACCEPTED);
 	uint64_t gone = held(world, "rich", "past", 1), started = paid(world, "rich", "past", 2);
 	uint64_t payment_id = world->last, open = held(world, "rich", "past", 3);
 	assert_int_equal(world_cancel(world, gone, "rich"), ACCEPTED);
@@ -291,29 +337,25 @@ static void refuses_a_cancellation_in_the_order_of_the_contract(void **state)
 	assert_int_equal(world_cancel_payment(world, 9999), CODE_PAYMENT_NOT_FOUND);
 	assert_int_equal(world_cancel_payment(world, payment_id), CODE_REFUND_CLOSED);
 	assert_int_equal(world_cancel(world, open, NULL), ACCEPTED);
-	assert_string_equal(buffer_text(&world->reply),
-			    "{\"reservationId\":\"reservation-8\",\"status\":\"CANCELLED\",\"refundAmount\":0,\"fee\":0}");
+	assert_string_equal(
+		buffer_text(&world->reply),
+		"{\"reservationId\":\"reservation-8\",\"status\":\"CANCELLED\",\"refundAmount\":0,\"fee\":0}");
 }
 
-/* Calendar days in Seoul decide the share, rounded down; soon after the payment all comes back while three days remain. */
+/* Calendar days in Seoul decide the share, rounded down; soon after the payment all comes back while three days remain.
+ */
 static void refunds_by_the_table(void **state)
 {
-	/* The show: 2026-03-21 at 00:00 in Seoul. `days` and `before` say when: so many days before, then so long after midnight. */
+	/* The show: 2026-03-21 at 00:00 in Seoul. `days` and `before` say when: so many days before, then so long after
+	 * midnight. */
 	static const struct {
 		int64_t days, after_midnight;
 		int64_t within; /* refundFullWithinSeconds */
 		int64_t refund; /* of 999 */
 	} cases[] = {
-		{10, 0, 0, 999},
-		{10, DAY - 1, 0, 999},
-		{9, 0, 0, 899},
-		{7, DAY - 1, 0, 899},
-		{6, 0, 0, 799},
-		{3, DAY - 1, 0, 799},
-		{2, 0, 0, 699},
-		{1, DAY - 1, 0, 699},
-		{3, DAY - 1, 60, 999},
-		{2, 0, 60, 699},
+		{10, 0, 0, 999},       {10, DAY - 1, 0, 999}, {9, 0, 0, 899}, {7, DAY - 1, 0, 899},
+		{6, 0, 0, 799},        {3, DAY - 1, 0, 799},  {2, 0, 0, 699}, {1, DAY - 1, 0, 699},
+		{3, DAY - 1, 60, 999}, {2, 0, 60, 699},
 	};
 	struct world *world = *state;
 	struct seat seat = {.seat_no = 1, .price = 999};
@@ -321,8 +363,9 @@ static void refunds_by_the_table(void **state)
 		char schedule[8] = {'r', (char)('0' + i)};
 		int32_t show_day = zone_day_of(world->zone, WORLD_START) + 19 + 100 * (int32_t)i;
 		struct command command = {.type = COMMAND_SCHEDULE_CREATE};
-		command.schedule_create = (struct schedule_create){slice_text(schedule), SLICE("c"), -(int64_t)show_day - 1,
-								   NONE_TIME, NONE_TIME, SLICE_EMPTY, {&seat, 1}};
+		command.schedule_create = (struct schedule_create){
+			slice_text(schedule), SLICE("c"), -(int64_t)show_day - 1, NONE_TIME, NONE_TIME,
+			SLICE_EMPTY,          {&seat, 1}};
 		assert_int_equal(world_run(world, &command), ACCEPTED);
 		world->policy.refund_full_within_seconds = (uint32_t)cases[i].within;
 		world->now = zone_day_start(world->zone, show_day) - cases[i].days * DAY + cases[i].after_midnight;
@@ -348,14 +391,16 @@ static void refunds_in_full_soon_after_the_payment(void **state)
 	assert_int_equal(reservation_row(world, second).refund_amount, 1600);
 }
 
-/* Cancelling a payment is cancelling its reservation; afterwards neither can be cancelled again, and the seat is free. */
+/* Cancelling a payment is cancelling its reservation; afterwards neither can be cancelled again, and the seat is free.
+ */
 static void cancels_a_payment_with_its_reservation(void **state)
 {
 	struct world *world = *state;
 	uint64_t reservation_id = paid(world, "rich", "s", 3), payment_id = world->last;
 	assert_int_equal(world_cancel_payment(world, payment_id), ACCEPTED);
-	assert_string_equal(buffer_text(&world->reply), "{\"paymentId\":\"payment-5\",\"reservationId\":\"reservation-4\","
-							"\"status\":\"CANCELLED\",\"refundAmount\":3000,\"fee\":0}");
+	assert_string_equal(buffer_text(&world->reply),
+			    "{\"paymentId\":\"payment-5\",\"reservationId\":\"reservation-4\","
+			    "\"status\":\"CANCELLED\",\"refundAmount\":3000,\"fee\":0}");
 	assert_int_equal(world_cancel_payment(world, payment_id), CODE_PAYMENT_CANCELLED);
 	assert_int_equal(world_cancel(world, reservation_id, NULL), CODE_RESERVATION_NOT_ACTIVE);
 	assert_int_equal(balance_of(world, "rich"), 100000);
@@ -371,7 +416,8 @@ static void refuses_changes_of_schedules_in_order(void **state)
 	struct command update = {.type = COMMAND_SCHEDULE_UPDATE};
 	update.schedule_update = (struct schedule_update){SLICE("none"), NONE_I64, NONE_TIME, NONE_TIME};
 	assert_int_equal(world_concert(world, "c"), CODE_CONCERT_EXISTS);
-	assert_int_equal(world_schedule(world, "s", "none", SHOW, NONE_TIME, NONE_TIME, 1, false), CODE_CONCERT_NOT_FOUND);
+	assert_int_equal(world_schedule(world, "s", "none", SHOW, NONE_TIME, NONE_TIME, 1, false),
+			 CODE_CONCERT_NOT_FOUND);
 	assert_int_equal(world_schedule(world, "s", "c", SHOW, NONE_TIME, NONE_TIME, 1, false), CODE_SCHEDULE_EXISTS);
 	assert_int_equal(world_run(world, &update), CODE_VALIDATION_ERROR);
 	update.schedule_update.booking_opens_at = WORLD_START;
@@ -394,12 +440,13 @@ static void changes_dates_and_windows(void **state)
 {
 	struct world *world = *state;
 	struct command update = {.type = COMMAND_SCHEDULE_UPDATE};
-	update.schedule_update = (struct schedule_update){SLICE("s"), -(int64_t)day_of_civil((struct civil){2026, 5, 1}) - 1,
-							  NONE_TIME, WORLD_START + DAY};
+	update.schedule_update = (struct schedule_update){
+		SLICE("s"), -(int64_t)day_of_civil((struct civil){2026, 5, 1}) - 1, NONE_TIME, WORLD_START + DAY};
 	assert_int_equal(world_run(world, &update), ACCEPTED);
-	assert_string_equal(buffer_text(&world->reply),
-			    "{\"scheduleId\":\"s\",\"concertDate\":\"2026-04-30T15:00:00.000Z\",\"bookingOpensAt\":null,"
-			    "\"bookingClosesAt\":\"2026-03-03T00:00:00.000Z\"}");
+	assert_string_equal(
+		buffer_text(&world->reply),
+		"{\"scheduleId\":\"s\",\"concertDate\":\"2026-04-30T15:00:00.000Z\",\"bookingOpensAt\":null,"
+		"\"bookingClosesAt\":\"2026-03-03T00:00:00.000Z\"}");
 	update.schedule_update = (struct schedule_update){SLICE("s"), NONE_I64, WORLD_START, NONE_TIME};
 	assert_int_equal(world_run(world, &update), ACCEPTED);
 	assert_non_null(strstr(buffer_text(&world->reply), "2026-04-30T15:00:00.000Z"));
@@ -418,7 +465,8 @@ static void cancels_a_schedule_step_by_step(void **state)
 	assert_int_equal(reservation_row(world, hold).status, RESERVATION_STATUS_EXPIRED);
 	uint64_t open = held(world, "poor", "s", 3);
 	assert_int_equal(world_cancel_schedule(world, "s"), ACCEPTED);
-	assert_string_equal(buffer_text(&world->reply), "{\"scheduleId\":\"s\",\"status\":\"CANCELLING\",\"remaining\":3}");
+	assert_string_equal(buffer_text(&world->reply),
+			    "{\"scheduleId\":\"s\",\"status\":\"CANCELLING\",\"remaining\":3}");
 	assert_int_equal(world->reply_status, 202);
 	assert_int_equal(world_cancel_schedule(world, "s"), WORLD_READ);
 	assert_int_equal(due_when(world->view, world->now), world->now);
@@ -461,6 +509,7 @@ int main(void)
 		TEST(refuses_a_reservation_in_the_order_of_the_contract),
 		TEST(holds_all_seats_or_none),
 		TEST(limits_seats_per_user),
+		TEST(asks_for_an_active_token),
 		TEST(expires_holds_at_their_instant),
 		TEST(sweeps_what_is_due),
 		TEST(refuses_a_payment_in_the_order_of_the_contract),

@@ -44,24 +44,24 @@ static uint32_t one[] = {1}, two[] = {1, 2}, third[] = {3}, fourth[] = {4}, nint
 static struct event created(struct u32_list seat_nos, int64_t price)
 {
 	struct event event = {.type = EVENT_RESERVATION_CREATED, .version = 1};
-	event.reservation_created = (struct reservation_created){6, SLICE("poor"), SLICE("s"), SLICE("c"), seat_nos,
-								 price, SHOW, SLICE_EMPTY};
+	event.reservation_created = (struct reservation_created){6,        SLICE("poor"), SLICE("s"), SLICE("c"),
+								 seat_nos, price,         SHOW,       SLICE_EMPTY};
 	return event;
 }
 
 static struct event confirmed(uint64_t reservation_id, struct u32_list seat_nos, int64_t price, uint64_t payment_id)
 {
 	struct event event = {.type = EVENT_RESERVATION_CONFIRMED, .version = 1};
-	event.reservation_confirmed = (struct reservation_confirmed){reservation_id, SLICE("rich"), SLICE("s"), seat_nos,
-								     price, payment_id, 20000};
+	event.reservation_confirmed = (struct reservation_confirmed){
+		reservation_id, SLICE("rich"), SLICE("s"), seat_nos, price, payment_id, 20000};
 	return event;
 }
 
 static struct event expired(uint64_t reservation_id, struct u32_list seat_nos, int64_t price)
 {
 	struct event event = {.type = EVENT_RESERVATION_EXPIRED, .version = 1};
-	event.reservation_expired = (struct reservation_expired){reservation_id, SLICE("rich"), SLICE("s"), seat_nos, price,
-								 WORLD_START + 300 * SECOND};
+	event.reservation_expired = (struct reservation_expired){
+		reservation_id, SLICE("rich"), SLICE("s"), seat_nos, price, WORLD_START + 300 * SECOND};
 	return event;
 }
 
@@ -84,16 +84,16 @@ static struct event cancelled(uint64_t reservation_id, struct u32_list seat_nos,
 static struct event completed(uint64_t reservation_id, int64_t amount)
 {
 	struct event event = {.type = EVENT_PAYMENT_COMPLETED, .version = 1};
-	event.payment_completed = (struct payment_completed){6, reservation_id, SLICE("rich"), SLICE("s"), SEATS_OF(two),
-							     amount, NONE_I64, 6, 0};
+	event.payment_completed = (struct payment_completed){
+		6, reservation_id, SLICE("rich"), SLICE("s"), SEATS_OF(two), amount, NONE_I64, 6, 0};
 	return event;
 }
 
 static struct event taken_back(uint64_t payment_id, uint64_t reservation_id)
 {
 	struct event event = {.type = EVENT_PAYMENT_CANCELLED, .version = 1};
-	event.payment_cancelled = (struct payment_cancelled){payment_id, reservation_id, SLICE("rich"), SLICE("s"),
-							     SEATS_OF(third), 3000, 0};
+	event.payment_cancelled = (struct payment_cancelled){
+		payment_id, reservation_id, SLICE("rich"), SLICE("s"), SEATS_OF(third), 3000, 0};
 	return event;
 }
 
@@ -155,15 +155,16 @@ static void tells_poison(void **state)
 		world->view = view;
 		layer_free(layer);
 		if (code != LL_POISON || !strstr(error.text, cases[i].sentence))
-			fail_msg("case %zu: %s, \"%s\" instead of \"%s\"", i, error_code_text(code), error.text, cases[i].sentence);
+			fail_msg("case %zu: %s, \"%s\" instead of \"%s\"", i, error_code_text(code), error.text,
+				 cases[i].sentence);
 		assert_non_null(strstr(error.text, "entry 6 "));
 	}
 }
 
 /* ---- reads ---- */
 
-static const char *read_text(struct buffer *buffer, struct world *world, int (*read)(struct world *, struct json_writer *),
-			     int expected)
+static const char *read_text(struct buffer *buffer, struct world *world,
+			     int (*read)(struct world *, struct json_writer *), int expected)
 {
 	struct json_writer writer;
 	buffer_clear(buffer);
@@ -173,10 +174,10 @@ static const char *read_text(struct buffer *buffer, struct world *world, int (*r
 	return buffer_text(buffer);
 }
 
-#define READ(name, call)                                                                                                \
-	static int name(struct world *world, struct json_writer *writer)                                                \
-	{                                                                                                               \
-		return call;                                                                                            \
+#define READ(name, call)                                                                                               \
+	static int name(struct world *world, struct json_writer *writer)                                               \
+	{                                                                                                              \
+		return call;                                                                                           \
 	}
 
 READ(concerts, read_concerts(world->view, writer))
@@ -207,21 +208,24 @@ static void reads_to_the_byte(void **state)
 	struct buffer buffer = {0};
 	assert_string_equal(read_text(&buffer, world, concerts, 0),
 			    "{\"concerts\":[{\"concertId\":\"c\",\"title\":\"A title\",\"schedules\":1}]}");
-	assert_string_equal(read_text(&buffer, world, schedule, 0),
-			    "{\"scheduleId\":\"s\",\"concertId\":\"c\",\"concertTitle\":\"A title\","
-			    "\"concertDate\":\"2026-04-01T00:00:00.000Z\",\"bookingOpensAt\":null,\"bookingClosesAt\":null,"
-			    "\"status\":\"OPEN\",\"queueId\":\"default\",\"totalSeats\":6,\"availableSeats\":3,\"heldSeats\":2,"
-			    "\"reservedSeats\":1}");
+	assert_string_equal(
+		read_text(&buffer, world, schedule, 0),
+		"{\"scheduleId\":\"s\",\"concertId\":\"c\",\"concertTitle\":\"A title\","
+		"\"concertDate\":\"2026-04-01T00:00:00.000Z\",\"bookingOpensAt\":null,\"bookingClosesAt\":null,"
+		"\"status\":\"OPEN\",\"queueId\":\"default\",\"totalSeats\":6,\"availableSeats\":3,\"heldSeats\":2,"
+		"\"reservedSeats\":1}");
 	assert_string_equal(read_text(&buffer, world, dates, 0),
 			    "{\"dates\":[{\"scheduleId\":\"s\",\"concertId\":\"c\",\"concertTitle\":\"A title\","
 			    "\"concertDate\":\"2026-04-01T00:00:00.000Z\",\"availableSeats\":3,\"totalSeats\":6}]}");
-	assert_non_null(strstr(read_text(&buffer, world, seats, 0),
-			       "{\"scheduleId\":\"s\",\"seats\":[{\"seatNo\":1,\"section\":\"A\",\"grade\":null,\"price\":1000,"
-			       "\"status\":\"HELD\"},{\"seatNo\":2,"));
-	assert_string_equal(read_text(&buffer, world, reservation, 0),
-			    "{\"reservationId\":\"reservation-3\",\"userId\":\"rich\",\"scheduleId\":\"s\",\"concertId\":\"c\","
-			    "\"seatNos\":[1,2],\"price\":3000,\"status\":\"HELD\",\"createdAt\":\"2026-03-02T00:00:00.000Z\","
-			    "\"expiresAt\":\"2026-03-02T00:05:00.000Z\"}");
+	assert_non_null(
+		strstr(read_text(&buffer, world, seats, 0),
+		       "{\"scheduleId\":\"s\",\"seats\":[{\"seatNo\":1,\"section\":\"A\",\"grade\":null,\"price\":1000,"
+		       "\"status\":\"HELD\"},{\"seatNo\":2,"));
+	assert_string_equal(
+		read_text(&buffer, world, reservation, 0),
+		"{\"reservationId\":\"reservation-3\",\"userId\":\"rich\",\"scheduleId\":\"s\",\"concertId\":\"c\","
+		"\"seatNos\":[1,2],\"price\":3000,\"status\":\"HELD\",\"createdAt\":\"2026-03-02T00:00:00.000Z\","
+		"\"expiresAt\":\"2026-03-02T00:05:00.000Z\"}");
 	assert_string_equal(read_text(&buffer, world, totals, 0),
 			    "{\"seats\":{\"total\":6,\"available\":3,\"held\":2,\"reserved\":1},"
 			    "\"reservations\":{\"HELD\":1,\"CONFIRMED\":1,\"EXPIRED\":0,\"CANCELLED\":0}}");
@@ -241,10 +245,11 @@ static void reads_a_payment_as_it_was_answered(void **state)
 	assert_string_equal(read_text(&buffer, world, payment, 0), buffer_text(&world->reply));
 	world->now += SECOND;
 	assert_int_equal(world_cancel_payment(world, 5), ACCEPTED);
-	assert_string_equal(read_text(&buffer, world, payment, 0),
-			    "{\"paymentId\":\"payment-5\",\"reservationId\":\"reservation-4\",\"userId\":\"rich\",\"amount\":3000,"
-			    "\"status\":\"CANCELLED\",\"paidAt\":\"2026-03-02T00:00:00.000Z\",\"remainingBalance\":97000,"
-			    "\"useId\":\"use-5\",\"cancelledAt\":\"2026-03-02T00:00:01.000Z\",\"refundAmount\":3000,\"fee\":0}");
+	assert_string_equal(
+		read_text(&buffer, world, payment, 0),
+		"{\"paymentId\":\"payment-5\",\"reservationId\":\"reservation-4\",\"userId\":\"rich\",\"amount\":3000,"
+		"\"status\":\"CANCELLED\",\"paidAt\":\"2026-03-02T00:00:00.000Z\",\"remainingBalance\":97000,"
+		"\"useId\":\"use-5\",\"cancelledAt\":\"2026-03-02T00:00:01.000Z\",\"refundAmount\":3000,\"fee\":0}");
 	buffer_release(&buffer);
 }
 
@@ -272,12 +277,15 @@ static void finds_the_schedule_of_a_day(void **state)
 	struct world *world = *state;
 	struct slice found;
 	int32_t day = zone_day_of(world->zone, SHOW);
-	assert_int_equal(read_schedule_of_day(world->view, SLICE("none"), day, world->zone, &found), CODE_CONCERT_NOT_FOUND);
-	assert_int_equal(read_schedule_of_day(world->view, SLICE("c"), day + 1, world->zone, &found), CODE_SCHEDULE_NOT_FOUND);
+	assert_int_equal(read_schedule_of_day(world->view, SLICE("none"), day, world->zone, &found),
+			 CODE_CONCERT_NOT_FOUND);
+	assert_int_equal(read_schedule_of_day(world->view, SLICE("c"), day + 1, world->zone, &found),
+			 CODE_SCHEDULE_NOT_FOUND);
 	assert_int_equal(read_schedule_of_day(world->view, SLICE("c"), day, world->zone, &found), 0);
 	assert_true(slice_equal(found, SLICE("s")));
 	assert_int_equal(world_schedule(world, "a", "c", SHOW + 1, NONE_TIME, NONE_TIME, 1, false), ACCEPTED);
-	assert_int_equal(read_schedule_of_day(world->view, SLICE("c"), day, world->zone, &found), CODE_SCHEDULE_AMBIGUOUS);
+	assert_int_equal(read_schedule_of_day(world->view, SLICE("c"), day, world->zone, &found),
+			 CODE_SCHEDULE_AMBIGUOUS);
 	assert_int_equal(world_cancel_schedule(world, "s"), ACCEPTED);
 	assert_int_equal(read_schedule_of_day(world->view, SLICE("c"), day, world->zone, &found), 0);
 	assert_true(slice_equal(found, SLICE("a")));

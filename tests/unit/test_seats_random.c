@@ -84,7 +84,8 @@ static void hold_some(struct play *play)
 			seat_nos[count++] = seat_no;
 	if (count > 0)
 		play->accepted[COMMAND_RESERVATION_CREATE] +=
-			world_hold(&play->world, some_user(play), some_schedule(play), count, seat_nos) == WORLD_ACCEPTED;
+			world_hold(&play->world, some_user(play), some_schedule(play), count, seat_nos) ==
+			WORLD_ACCEPTED;
 }
 
 static void open_schedule(struct play *play)
@@ -123,14 +124,28 @@ static void step(struct play *play)
 	uint64_t id = some_reservation(play);
 	struct payments_row payment;
 	switch (below(play, 24)) {
-	case 0: case 1: case 2: case 3: case 4: case 5: case 6: hold_some(play); break;
-	case 7: case 8: case 9: case 10: case 11:
-		play->accepted[COMMAND_PAYMENT_CREATE] += world_pay(world, owner_of(play, id), id, NONE_I64) == WORLD_ACCEPTED;
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+	case 4:
+	case 5:
+	case 6: hold_some(play); break;
+	case 7:
+	case 8:
+	case 9:
+	case 10:
+	case 11:
+		play->accepted[COMMAND_PAYMENT_CREATE] +=
+			world_pay(world, owner_of(play, id), id, NONE_I64) == WORLD_ACCEPTED;
 		break;
-	case 12: case 13:
-		play->accepted[COMMAND_RESERVATION_CANCEL] += world_cancel(world, id, owner_of(play, id)) == WORLD_ACCEPTED;
+	case 12:
+	case 13:
+		play->accepted[COMMAND_RESERVATION_CANCEL] +=
+			world_cancel(world, id, owner_of(play, id)) == WORLD_ACCEPTED;
 		break;
-	case 14: case 15:
+	case 14:
+	case 15:
 		for (int i = 0; i < 20 && !payments_get(world->view, payments_key(id), &payment); i++)
 			id = some_entry(play);
 		play->accepted[COMMAND_PAYMENT_CANCEL] += world_cancel_payment(world, id) == WORLD_ACCEPTED;
@@ -138,7 +153,8 @@ static void step(struct play *play)
 	case 16: world_charge(world, some_user(play), 1000 + (int64_t)below(play, 8000)); break;
 	case 17: world->now += jump(play); break;
 	case 18: world->now += 20000; break;
-	case 19: case 20: world_sweep(world, (unsigned)below(play, 4)); break;
+	case 19:
+	case 20: world_sweep(world, (unsigned)below(play, 4)); break;
 	case 21: open_schedule(play); break;
 	case 22: update_schedule(play); break;
 	default:

@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,6 +21,7 @@
 #include "projections/store/environment.h"
 #include "projections/store/snapshot.h"
 #include "projections/store/store.h"
+#include "tests/unit/scratch.h"
 
 enum { POINT, ORDERED, APPEND, ORDERED_APPEND, TABLES };
 enum { KEYS = 400, KEY_BYTES = 12, VALUE_BYTES_MAX = 30000, BLOCK_CHANGES = 40 };
@@ -34,7 +34,7 @@ static const struct table_spec tables[TABLES] = {
 };
 static const struct store_spec spec = {"tested", 3, tables, TABLES};
 
-/* ---- randomness and directories ---- */
+/* ---- randomness ---- */
 
 static uint64_t random_state;
 
@@ -48,29 +48,6 @@ static uint64_t first_seed(void)
 {
 	const char *given = getenv("STORE_TEST_SEED");
 	return given ? strtoull(given, NULL, 10) : 20240229;
-}
-
-static char directory[64];
-
-static int setup(void **state)
-{
-	(void)state;
-	snprintf(directory, sizeof directory, "/tmp/test_store.XXXXXX");
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	char path[400];
-	DIR *opened = opendir(directory);
-	for (struct dirent *entry; opened && (entry = readdir(opened));) {
-		snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
-		unlink(path);
-	}
-	if (opened)
-		closedir(opened);
-	return rmdir(directory);
 }
 
 static struct error problem;
@@ -230,7 +207,7 @@ static void check_all(const struct model *model, struct store *store, bool overl
 static struct store *open_store(uint64_t *position, size_t clean_bytes_max, size_t map_bytes)
 {
 	struct store_options options = {
-		.directory = directory, .create = true, .clean_bytes_max = clean_bytes_max, .map_bytes = map_bytes};
+		.directory = scratch, .create = true, .clean_bytes_max = clean_bytes_max, .map_bytes = map_bytes};
 	struct store *store = NULL;
 	struct slice stored;
 	assert_ok(store_open(&spec, &options, &store, &stored, &problem));
@@ -299,7 +276,7 @@ static void test_overlay_is_never_written(void **state)
 	store_put(store, ORDERED, SLICE("a"), SLICE("2"));
 	store_put(store, ORDERED, SLICE("b"), SLICE("2"));
 	flush(store);
-	assert_ok(snapshot_open(&spec, directory, &snapshot, &problem));
+	assert_ok(snapshot_open(&spec, scratch, &snapshot, &problem));
 	assert_ok(snapshot_pin(snapshot, &problem));
 	assert_true(slice_equal(snapshot_position(snapshot), SLICE("position")));
 	assert_true(snapshot_get(snapshot, ORDERED, SLICE("a"), &value) && slice_equal(value, SLICE("1")));
@@ -440,8 +417,8 @@ static void test_random_operations(void **state)
 		check_all(&model, store, true);
 		mark(&model, store);
 		assert_ok(store_close(store, &problem));
-		assert_int_equal(teardown(NULL), 0);
-		assert_int_equal(setup(NULL), 0);
+		assert_int_equal(scratch_remove(NULL), 0);
+		assert_int_equal(scratch_make(NULL), 0);
 	}
 }
 
@@ -568,7 +545,7 @@ static void test_refusals(void **state)
 {
 	(void)state;
 	uint64_t position;
-	struct store_options options = {.directory = directory};
+	struct store_options options = {.directory = scratch};
 	struct store *store = NULL, *second = NULL;
 	struct slice stored;
 	assert_int_equal(store_open(&spec, &options, &second, &stored, &problem), LL_NOT_FOUND);
@@ -606,7 +583,7 @@ static void test_snapshots(void **state)
 		flush(store);
 		if (block % 3 == 0) {
 			snapshot_close(snapshot);
-			assert_ok(snapshot_open(&spec, directory, &snapshot, &problem));
+			assert_ok(snapshot_open(&spec, scratch, &snapshot, &problem));
 			assert_ok(snapshot_pin(snapshot, &problem));
 			seen = model;
 		}
@@ -618,7 +595,7 @@ static void test_snapshots(void **state)
 	snapshot_close(snapshot);
 	assert_ok(store_close(store, &problem));
 	store = open_store(&position, 0, 0);
-	assert_ok(snapshot_open(&spec, directory, &snapshot, &problem));
+	assert_ok(snapshot_open(&spec, scratch, &snapshot, &problem));
 	assert_ok(snapshot_pin(snapshot, &problem));
 	assert_false(snapshot_retired(snapshot));
 	assert_ok(store_close(store, &problem)); /* a snapshot outlives it */
@@ -629,16 +606,16 @@ static void test_snapshots(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_overlay_is_never_written, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_value_may_overlap, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_positions, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_random_operations, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_map_grows, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_failed_flush, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_snapshots, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_layers, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_overlay_is_never_written, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_value_may_overlap, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_positions, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_random_operations, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_map_grows, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_kill, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_failed_flush, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_refusals, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_snapshots, scratch_make, scratch_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
