@@ -643,7 +643,7 @@ static void test_replies(void **state)
 	expect_reply(world, 200, "{\"holdId\":\"hold-6\",\"userId\":\"ann\",\"releasedAmount\":500,\"status\":\"RELEASED\","
 				 "\"balance\":4200,\"available\":4200}");
 	run(world, adjust("ann", -200), 0);
-	expect_reply(world, 200, "{\"adjustmentId\":\"adj-8\",\"userId\":\"ann\",\"amount\":-200,\"balance\":4000,"
+	expect_reply(world, 200, "{\"adjustmentId\":\"adjustment-8\",\"userId\":\"ann\",\"amount\":-200,\"balance\":4000,"
 				 "\"available\":4000,\"debt\":0,\"lotId\":null}");
 	run(world, use("ann", 9000), CODE_INSUFFICIENT_POINTS);
 	expect_reply(world, 402, "{\"code\":\"INSUFFICIENT_POINTS\",\"message\":\"There are not enough points.\","
