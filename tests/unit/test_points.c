@@ -395,8 +395,12 @@ static void test_refunds_of_one_entry(void **state)
 	assert_int_equal(balance(world, "ann"), 900);
 	assert_int_equal(account(world, "ann").lots.count, 1); /* 500 of the first repaid debt, and 100 of the second */
 	assert_int_equal(account(world, "ann").lots.at[0].remaining, 900);
-	run(world, refund(first, 500), 0);
-	assert_int_equal(account(world, "ann").lots.count, 2);
+	run(world, charge("bob", 2000, SOURCE_PAID, world->now + DAY), 0);
+	first = run(world, use("bob", 1000), 0);
+	second = run(world, use("bob", 1000), 0);
+	world->now += 2 * DAY;
+	refund_two_at_once(world, first, 500, second);
+	expect_lots(world, "bob", (int64_t[]){500, 1000}, 2); /* both opened by this entry */
 }
 
 /* What comes back only to expire may stand behind many lots that are due but not yet expired: also beyond the row. */
