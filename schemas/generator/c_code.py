@@ -184,9 +184,9 @@ REFERENCES = {
     "lot": "lot",
     "use": "use",
     "hold": "hold",
-    "adjustment": "adj",
-    "reservation": "res",
-    "payment": "pay",
+    "adjustment": "adjustment",
+    "reservation": "reservation",
+    "payment": "payment",
     "token": "tok",
 }
 
