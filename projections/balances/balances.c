@@ -1,9 +1,9 @@
 /*
  * The fold of `balances`: accounts with their lots, uses and holds of points, policies, and the totals over all.
  *
- * The path that must be fast is a point.used: the account's row is read, decoded, changed, written; the use is written; the
- * totals, one row that is always in the cache, are read and written. Lots beyond the account's row and rows of what is due
- * are touched only when they must be.
+ * The path that must be fast is a point.used: the account's row is read, decoded, changed, written; the use is
+ * written; the totals, one row that is always in the cache, are read and written. Lots beyond the account's row and
+ * rows of what is due are touched only when they must be.
  */
 #include <inttypes.h>
 
@@ -29,7 +29,8 @@ static enum ll_code apply_policy(struct folding *folding, const struct policy_ch
 	struct policies_row row;
 	if (event->version < 2 || !policies_get(folding->view, policies_key(event->version - 1), &row) ||
 	    policies_get(folding->view, policies_key(event->version), &row))
-		return error_set(folding->error, LL_POISON, "entry %" PRIu64 ": policy version %u does not follow the last one",
+		return error_set(folding->error, LL_POISON,
+				 "entry %" PRIu64 ": policy version %u does not follow the last one",
 				 folding->entry->seq, event->version);
 	row = (struct policies_row){folding->entry->time, folding->entry->seq, event->policy};
 	policies_put(folding->view, policies_key(event->version), &row);
