@@ -93,11 +93,11 @@ int64_t expiry_by_policy(const struct decide_context *context, uint8_t source)
 
 static bool stands(const struct event *event, struct slice user_id, struct standing *standing)
 {
-#define STANDS(TYPE, name)                                                                                              \
-	case EVENT_##TYPE:                                                                                              \
-		if (!slice_equal(event->name.user_id, user_id))                                                         \
-			return false;                                                                                   \
-		*standing = (struct standing){event->name.balance_after, event->name.available_after};                  \
+#define STANDS(TYPE, name)                                                                                             \
+	case EVENT_##TYPE:                                                                                             \
+		if (!slice_equal(event->name.user_id, user_id))                                                        \
+			return false;                                                                                  \
+		*standing = (struct standing){event->name.balance_after, event->name.available_after};                 \
 		return true;
 	switch (event->type) {
 		STANDS(POINT_CHARGED, point_charged)
@@ -147,7 +147,8 @@ static uint32_t lots_opened(const struct decision *decision)
 }
 
 struct lots_returned plan_return(struct decide_context *context, const struct decision *decision,
-				 const struct use_lot_list *from, int64_t skip, int64_t amount, struct standing standing)
+				 const struct use_lot_list *from, int64_t skip, int64_t amount,
+				 struct standing standing)
 {
 	const struct policy *policy = context->policy;
 	struct lots_return how = {

@@ -30,7 +30,8 @@ static enum ll_code apply_policy(struct folding *folding, const struct policy_ch
 	struct policies_row row;
 	if (event->version < 2 || !policies_get(folding->view, policies_key(event->version - 1), &row) ||
 	    policies_get(folding->view, policies_key(event->version), &row))
-		return error_set(folding->error, LL_POISON, "entry %" PRIu64 ": policy version %u does not follow the last one",
+		return error_set(folding->error, LL_POISON,
+				 "entry %" PRIu64 ": policy version %u does not follow the last one",
 				 folding->entry->seq, event->version);
 	row = (struct policies_row){folding->entry->time, folding->entry->seq, event->policy};
 	policies_put(folding->view, policies_key(event->version), &row);
