@@ -164,14 +164,14 @@ static int reservation(struct read_call *call, struct view *view, struct json_wr
 {
 	struct slice id;
 	int code = path_id(call, "reservationId", &id);
-	return code ? code : read_reservation(view, reference_or_nowhere(id, "res"), writer);
+	return code ? code : read_reservation(view, reference_or_nowhere(id, "reservation"), writer);
 }
 
 static int payment(struct read_call *call, struct view *view, struct json_writer *writer)
 {
 	struct slice id;
 	int code = path_id(call, "paymentId", &id);
-	return code ? code : read_payment(view, reference_or_nowhere(id, "pay"), writer);
+	return code ? code : read_payment(view, reference_or_nowhere(id, "payment"), writer);
 }
 
 static int queue_status(struct read_call *call, struct view *view, struct json_writer *writer)
@@ -226,7 +226,7 @@ static int reservation_story(struct read_call *call, struct view *view, struct j
 {
 	struct slice id;
 	int code = path_id(call, "reservationId", &id);
-	return code ? code : read_reservation_story(view, reference_or_nowhere(id, "res"), writer);
+	return code ? code : read_reservation_story(view, reference_or_nowhere(id, "reservation"), writer);
 }
 
 static int seat_story(struct read_call *call, struct view *view, struct json_writer *writer)

@@ -83,9 +83,9 @@ static const struct {
 	{"queue.enter", "'userId':'u'", "'userId':'u','queueId':'q'"},
 	{"queue.leave", "'queueToken':'t'", NULL},
 	{"reservation.create", "'userId':'u','scheduleId':'s','seatNo':1", "'userId':'u','scheduleId':'s','seatNos':[1,2],'queueToken':'t'"},
-	{"reservation.cancel", "'reservationId':'res-1'", "'reservationId':'res-1','userId':'u'"},
-	{"payment.create", "'reservationId':'res-1','userId':'u'", "'reservationId':'res-1','userId':'u','amount':0"},
-	{"payment.cancel", "'paymentId':'pay-1'", NULL},
+	{"reservation.cancel", "'reservationId':'reservation-1'", "'reservationId':'reservation-1','userId':'u'"},
+	{"payment.create", "'reservationId':'reservation-1','userId':'u'", "'reservationId':'reservation-1','userId':'u','amount':0"},
+	{"payment.cancel", "'paymentId':'payment-1'", NULL},
 };
 
 /* Every type is taken with the fields it must have, and with all it can have. */
@@ -467,7 +467,7 @@ static void given_fields(void **state)
 {
 	(void)state;
 	const char *const names[] = {"reservationId", "userId", NULL};
-	struct slice given[] = {SLICE("res-7"), SLICE("kim")};
+	struct slice given[] = {SLICE("reservation-7"), SLICE("kim")};
 	const struct json_node *root;
 	assert_true(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, NULL, names, given, &arena, NULL, &parsed));
 	assert_int_equal(parsed.command.reservation_cancel.reservation_id, 7);
