@@ -1,3 +1,4 @@
+#include "projections/balances/totals.h"
 #include "engine/decide/limits.h"
 
 #include "schemas/wire/ensure.h"
@@ -67,8 +68,7 @@ static bool fits(__int128 sum)
 bool refuse_ledger(struct decide_context *context, struct decision *decision, enum movement movement, int64_t amount)
 {
 	struct totals_row totals;
-	if (!totals_get(context->view, totals_key(0), &totals))
-		totals = (struct totals_row){0};
+	totals_load(context->view, &totals);
 	int64_t total = movement == MOVE_CHARGE ? totals.charged : movement == MOVE_USE ? totals.used : totals.adjusted;
 	__int128 came_in = (__int128)totals.charged + totals.adjusted + totals.debt;
 	bool well = fits((__int128)total + amount);
