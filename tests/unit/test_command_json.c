@@ -60,19 +60,22 @@ static const struct {
 } commands[] = {
 	{"user.register", "'userId':'u'", NULL},
 	{"concert.create", "'concertId':'c','title':'t'", NULL},
-	{"schedule.create", "'scheduleId':'s','concertId':'c','concertDate':'2026-03-01','seats':[{'seatNo':1,'price':0}]",
+	{"schedule.create",
+	 "'scheduleId':'s','concertId':'c','concertDate':'2026-03-01','seats':[{'seatNo':1,'price':0}]",
 	 "'scheduleId':'s','concertId':'c','concertDate':'2026-03-01T19:00:00Z','bookingOpensAt':'2026-01-01T00:00:00Z',"
 	 "'bookingClosesAt':'2026-02-01T00:00:00.5+09:00','queueId':'q','seats':[{'seatNo':1000000,'section':'A','grade':'VIP','price':9007199254740991}]"},
 	{"schedule.addSeats", "'scheduleId':'s','seats':[{'seatNo':2,'price':1},{'seatNo':1,'price':1}]", NULL},
 	{"schedule.update", "'scheduleId':'s','concertDate':'2026-03-01'",
 	 "'scheduleId':'s','concertDate':'2026-03-01','bookingOpensAt':'2026-01-01T00:00:00Z','bookingClosesAt':'2026-01-01T00:00:00Z'"},
 	{"schedule.cancel", "'scheduleId':'s','reason':'rain'", NULL},
-	{"policy.set", "'holdSeconds':300", "'holdSeconds':1,'chargeMin':1,'chargeMax':1,'balanceMax':0,'seatsPerReservation':1000,"
+	{"policy.set", "'holdSeconds':300",
+	 "'holdSeconds':1,'chargeMin':1,'chargeMax':1,'balanceMax':0,'seatsPerReservation':1000,"
 	 "'bonusExpiresSeconds':0,'paidExpiresSeconds':3153600000,'lotOrder':'expiry-bonus-oldest','refundExpiredLot':'expire',"
 	 "'regrantExpiresSeconds':1,'seatsPerUserPerSchedule':0,'timeZone':'UTC','pointHoldSeconds':1,'queueRequired':true,"
 	 "'queueActiveMax':1,'queueWaitSeconds':1,'queueActiveSeconds':31536000,'refundTable':[[10,100],[0,0]],"
 	 "'refundFullWithinSeconds':0,'registrationRequired':false"},
-	{"points.charge", "'userId':'u','amount':1", "'userId':'u','amount':9007199254740991,'source':'bonus','expiresAt':'2030-01-01T00:00:00Z'"},
+	{"points.charge", "'userId':'u','amount':1",
+	 "'userId':'u','amount':9007199254740991,'source':'bonus','expiresAt':'2030-01-01T00:00:00Z'"},
 	{"points.use", "'userId':'u','amount':1", "'userId':'u','amount':1,'reference':'r'"},
 	{"points.refund", "'useId':'use-1'", "'useId':'use-1','amount':1"},
 	{"points.hold", "'userId':'u','amount':1", "'userId':'u','amount':1,'expiresInSeconds':31536000"},
@@ -82,9 +85,11 @@ static const struct {
 	 "'userId':'u','amount':1,'reason':'r','approver':'a','source':'paid','expiresAt':'2030-01-01T00:00:00Z','effectiveAt':'2020-01-01T00:00:00Z'"},
 	{"queue.enter", "'userId':'u'", "'userId':'u','queueId':'q'"},
 	{"queue.leave", "'queueToken':'t'", NULL},
-	{"reservation.create", "'userId':'u','scheduleId':'s','seatNo':1", "'userId':'u','scheduleId':'s','seatNos':[1,2],'queueToken':'t'"},
+	{"reservation.create", "'userId':'u','scheduleId':'s','seatNo':1",
+	 "'userId':'u','scheduleId':'s','seatNos':[1,2],'queueToken':'t'"},
 	{"reservation.cancel", "'reservationId':'reservation-1'", "'reservationId':'reservation-1','userId':'u'"},
-	{"payment.create", "'reservationId':'reservation-1','userId':'u'", "'reservationId':'reservation-1','userId':'u','amount':0"},
+	{"payment.create", "'reservationId':'reservation-1','userId':'u'",
+	 "'reservationId':'reservation-1','userId':'u','amount':0"},
 	{"payment.cancel", "'paymentId':'payment-1'", NULL},
 };
 
@@ -128,8 +133,8 @@ static void with_member(size_t i, const char *name, const char *value, char *out
 		if (is_it)
 			used += (size_t)snprintf(out + used, size - used, "%s'%s':%s", used ? "," : "", name, value);
 		else
-			used += (size_t)snprintf(out + used, size - used, "%s'%s':%s%.*s%s", used ? "," : "", key, is_string ? "'" : "",
-						 SLICE_PRINT(child->text), is_string ? "'" : "");
+			used += (size_t)snprintf(out + used, size - used, "%s'%s':%s%.*s%s", used ? "," : "", key,
+						 is_string ? "'" : "", SLICE_PRINT(child->text), is_string ? "'" : "");
 		assert_true(used < size);
 	}
 	assert_true(replaced);
@@ -140,33 +145,71 @@ struct bad_value {
 };
 
 static const struct bad_value bad_integers[] = {
-	{"'1'", "must be an integer"}, {"1.0", "must be an integer"}, {"1e3", "must be an integer"}, {"-0", "must be an integer"},
-	{"1.5", "must be an integer"}, {"true", "must be an integer"}, {"[]", "must be an integer"}, {"{}", "must be an integer"},
-	{"9223372036854775807", "must be an integer"}, {"9223372036854775808", "must be an integer"},
-	{"-9223372036854775808", "must be an integer"}, {"99999999999999999999999", "must be an integer"},
-	{"9007199254740992", "must be an integer"}, {"''", "must be an integer"},
+	{"'1'", "must be an integer"},
+	{"1.0", "must be an integer"},
+	{"1e3", "must be an integer"},
+	{"-0", "must be an integer"},
+	{"1.5", "must be an integer"},
+	{"true", "must be an integer"},
+	{"[]", "must be an integer"},
+	{"{}", "must be an integer"},
+	{"9223372036854775807", "must be an integer"},
+	{"9223372036854775808", "must be an integer"},
+	{"-9223372036854775808", "must be an integer"},
+	{"99999999999999999999999", "must be an integer"},
+	{"9007199254740992", "must be an integer"},
+	{"''", "must be an integer"},
 };
 static const struct bad_value bad_ids[] = {
-	{"''", "must be a string of 1 to 64"}, {"1", "must be a string of 1 to 64"}, {"[]", "must be a string of 1 to 64"},
-	{"'a b'", "must be a string of 1 to 64"}, {"'a/b'", "must be a string of 1 to 64"}, {"'\\u00e9'", "must be a string of 1 to 64"},
-	{"'" ID64 "a'", "must be a string of 1 to 64"}, {"'a\\u0000'", "must be a string of 1 to 64"}, {"true", "must be a string"},
+	{"''", "must be a string of 1 to 64"},
+	{"1", "must be a string of 1 to 64"},
+	{"[]", "must be a string of 1 to 64"},
+	{"'a b'", "must be a string of 1 to 64"},
+	{"'a/b'", "must be a string of 1 to 64"},
+	{"'\\u00e9'", "must be a string of 1 to 64"},
+	{"'" ID64 "a'", "must be a string of 1 to 64"},
+	{"'a\\u0000'", "must be a string of 1 to 64"},
+	{"true", "must be a string"},
 };
 static const struct bad_value bad_texts[] = {
-	{"''", "must have 1 to 128"}, {"1", "must be a string"}, {"{}", "must be a string"}, {"false", "must be a string"},
+	{"''", "must have 1 to 128"},
+	{"1", "must be a string"},
+	{"{}", "must be a string"},
+	{"false", "must be a string"},
 	{"'" TEXT128 "x'", "must have 1 to 128"},
 };
 static const struct bad_value bad_times[] = {
-	{"''", ""}, {"1", "must be a string"}, {"'2026-02-29T00:00:00Z'", ""}, {"'2026-13-01T00:00:00Z'", ""},
-	{"'2026-01-01T24:00:00Z'", ""}, {"'2016-12-31T23:59:60Z'", ""}, {"'2026-01-01T00:00:00'", ""}, {"'2026-01-01 00:00:00Z'", ""},
-	{"'2026-01-01T00:00:00z'", ""}, {"'2026-01-01T00:00:00.1234Z'", ""}, {"'2026-01-01T00:00:00+25:00'", ""},
-	{"'1969-12-31T23:59:59Z'", ""}, {"'10000-01-01T00:00:00Z'", ""}, {"'tomorrow'", ""},
+	{"''", ""},
+	{"1", "must be a string"},
+	{"'2026-02-29T00:00:00Z'", ""},
+	{"'2026-13-01T00:00:00Z'", ""},
+	{"'2026-01-01T24:00:00Z'", ""},
+	{"'2016-12-31T23:59:60Z'", ""},
+	{"'2026-01-01T00:00:00'", ""},
+	{"'2026-01-01 00:00:00Z'", ""},
+	{"'2026-01-01T00:00:00z'", ""},
+	{"'2026-01-01T00:00:00.1234Z'", ""},
+	{"'2026-01-01T00:00:00+25:00'", ""},
+	{"'1969-12-31T23:59:59Z'", ""},
+	{"'10000-01-01T00:00:00Z'", ""},
+	{"'tomorrow'", ""},
 };
-static const struct bad_value bad_days[] = {{"'2026-02-30'", ""}, {"'2026-00-01'", ""}, {"'26-01-01'", ""}, {"'2026/01/01'", ""}};
+static const struct bad_value bad_days[] = {{"'2026-02-30'", ""},
+					    {"'2026-00-01'", ""},
+					    {"'26-01-01'", ""},
+					    {"'2026/01/01'", ""}};
 static const struct bad_value only_times[] = {{"'2026-01-01'", ""}, {"'1970-01-01T00:00:00Z'", "must be later"}};
-static const struct bad_value bad_enums[] = {{"''", "must be \""}, {"'no such'", "must be \""}, {"1", "must be \""}, {"'PAID'", "must be \""}};
-static const struct bad_value bad_bools[] = {{"1", "must be true or false"}, {"'true'", "must be true or false"}, {"[]", "must be"}};
-static const struct bad_value bad_lists[] = {{"[]", "must be an array of 1 to"}, {"{}", "must be an array of 1 to"},
-					     {"1", "must be an array of 1 to"}, {"'1'", "must be an array"}};
+static const struct bad_value bad_enums[] = {{"''", "must be \""},
+					     {"'no such'", "must be \""},
+					     {"1", "must be \""},
+					     {"'PAID'", "must be \""}};
+static const struct bad_value bad_bools[] = {{"1", "must be true or false"},
+					     {"'true'", "must be true or false"},
+					     {"[]", "must be"}};
+static const struct bad_value bad_lists[] = {{"[]", "must be an array of 1 to"},
+					     {"{}", "must be an array of 1 to"},
+					     {"1", "must be an array of 1 to"},
+					     {"'1'", "must be an array"}};
 
 static void expect_all(size_t i, const char *name, const struct bad_value *bad, size_t count)
 {
@@ -269,8 +312,8 @@ static void unknown_fields_are_refused(void **state)
 		expect_refused(commands[i].type, text, "id", "is not a known field");
 	}
 	expect_refused("policy.set", "'change':{'holdSeconds':1}", "change", "is not a known field");
-	expect_refused("reservation.create", "'userId':'u','concertId':'c','date':'2026-01-01','seatNumber':1", "concertId",
-		       "is not a known field");
+	expect_refused("reservation.create", "'userId':'u','concertId':'c','date':'2026-01-01','seatNumber':1",
+		       "concertId", "is not a known field");
 }
 
 /* What is wrong inside a list is named with its index. */
@@ -300,10 +343,14 @@ static void places_in_lists(void **state)
 	static const struct {
 		const char *table, *field, *reason;
 	} tables[] = {
-		{"[[1]]", "refundTable[0]", "an array of two"}, {"[[1,2,3]]", "refundTable[0]", "an array of two"},
-		{"[1]", "refundTable[0]", "an array of two"}, {"[{'days':1,'percent':2}]", "refundTable[0]", "an array of two"},
-		{"[[1,2],[0,101]]", "refundTable[1].percent", "from 0 to 100"}, {"[[-1,2]]", "refundTable[0].days", "from 0 to 3650"},
-		{"[[null,2]]", "refundTable[0].days", "must be an integer"}, {"[['1',2]]", "refundTable[0].days", "must be an integer"},
+		{"[[1]]", "refundTable[0]", "an array of two"},
+		{"[[1,2,3]]", "refundTable[0]", "an array of two"},
+		{"[1]", "refundTable[0]", "an array of two"},
+		{"[{'days':1,'percent':2}]", "refundTable[0]", "an array of two"},
+		{"[[1,2],[0,101]]", "refundTable[1].percent", "from 0 to 100"},
+		{"[[-1,2]]", "refundTable[0].days", "from 0 to 3650"},
+		{"[[null,2]]", "refundTable[0].days", "must be an integer"},
+		{"[['1',2]]", "refundTable[0].days", "must be an integer"},
 	};
 	for (size_t i = 0; i < COUNT(tables); i++) {
 		snprintf(text, sizeof text, "'refundTable':%s", tables[i].table);
@@ -319,7 +366,8 @@ static void lists_of_seats(void **state)
 	for (int count = 10000; count <= 10001; count++) {
 		size_t used = (size_t)snprintf(text, sizeof text, "'scheduleId':'s','seats':[");
 		for (int i = count; i > 0; i--)
-			used += (size_t)snprintf(text + used, sizeof text - used, "{'seatNo':%d,'price':%d}%s", i, i, i > 1 ? "," : "]");
+			used += (size_t)snprintf(text + used, sizeof text - used, "{'seatNo':%d,'price':%d}%s", i, i,
+						 i > 1 ? "," : "]");
 		if (count == 10001) {
 			expect_refused("schedule.addSeats", text, "seats", "must be an array of 1 to 10000");
 			break;
@@ -340,12 +388,18 @@ static void seats_of_a_reservation(void **state)
 	static const struct {
 		const char *seats, *field, *reason;
 	} cases[] = {
-		{"'seatNo':1,'seatNos':[1]", "seatNo", "beside"},	     {"'seatNumber':1,'seatNos':[1]", "seatNumber", "beside"},
-		{"'seatNo':1,'seatNumber':1", "seatNo", "beside"},	     {"'seatNos':[2,1,2]", "seatNos", "2 stands twice"},
-		{"'seatNos':[0]", "seatNos[0]", "from 1 to 1000000"},	     {"'seatNos':[1,'2']", "seatNos[1]", "must be an integer"},
-		{"'seatNos':[1,1000001]", "seatNos[1]", "from 1 to 1000000"}, {"'seatNo':0", "seatNo", "from 1 to 1000000"},
-		{"'seatNo':1.0", "seatNo", "must be an integer"},	     {"'seatNo':[1]", "seatNo", "must be an integer"},
-		{"'seatNo':null", "seatNos", "is missing"},		     {"'seatNumber':'1'", "seatNumber", "must be an integer"},
+		{"'seatNo':1,'seatNos':[1]", "seatNo", "beside"},
+		{"'seatNumber':1,'seatNos':[1]", "seatNumber", "beside"},
+		{"'seatNo':1,'seatNumber':1", "seatNo", "beside"},
+		{"'seatNos':[2,1,2]", "seatNos", "2 stands twice"},
+		{"'seatNos':[0]", "seatNos[0]", "from 1 to 1000000"},
+		{"'seatNos':[1,'2']", "seatNos[1]", "must be an integer"},
+		{"'seatNos':[1,1000001]", "seatNos[1]", "from 1 to 1000000"},
+		{"'seatNo':0", "seatNo", "from 1 to 1000000"},
+		{"'seatNo':1.0", "seatNo", "must be an integer"},
+		{"'seatNo':[1]", "seatNo", "must be an integer"},
+		{"'seatNo':null", "seatNos", "is missing"},
+		{"'seatNumber':'1'", "seatNumber", "must be an integer"},
 	};
 	char text[1024];
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -364,7 +418,8 @@ static void seats_of_a_reservation(void **state)
 static void references(void **state)
 {
 	(void)state;
-	static const char *const nowhere[] = {"use-01", "hold-1", "1842", "use-", "use--1", "use-1-1", "USE-1", "use-99999999999999999999", "x"};
+	static const char *const nowhere[] = {
+		"use-01", "hold-1", "1842", "use-", "use--1", "use-1-1", "USE-1", "use-99999999999999999999", "x"};
 	char text[128];
 	expect_fine("points.refund", "'useId':'use-1842'");
 	assert_int_equal(parsed.command.points_refund.use_id, 1842);
@@ -379,7 +434,8 @@ static void references(void **state)
 static void values(void **state)
 {
 	(void)state;
-	expect_fine("points.charge", "'userId':'u.A_9:-','amount':9007199254740991,'expiresAt':'2026-03-01T09:00:00.5+09:00'");
+	expect_fine("points.charge",
+		    "'userId':'u.A_9:-','amount':9007199254740991,'expiresAt':'2026-03-01T09:00:00.5+09:00'");
 	assert_int_equal(parsed.command.points_charge.amount, 9007199254740991);
 	assert_int_equal(parsed.command.points_charge.expires_at, INT64_C(1772323200500));
 	assert_int_equal(parsed.command.points_charge.source, SOURCE_PAID);
@@ -398,7 +454,8 @@ static void values(void **state)
 	expect_fine("concert.create", title); /* 128 characters of three bytes */
 	expect_fine("points.adjust", "'userId':'u','amount':-1,'reason':'r','approver':'a'");
 	assert_int_equal(parsed.command.points_adjust.amount, -1);
-	expect_refused("points.adjust", "'userId':'u','amount':0,'reason':'r','approver':'a'", "amount", "must not be 0");
+	expect_refused("points.adjust", "'userId':'u','amount':0,'reason':'r','approver':'a'", "amount",
+		       "must not be 0");
 }
 
 /* A change must change something. */
@@ -436,17 +493,25 @@ static void around_the_fields(void **state)
 		const char *text, *field;
 		bool id;
 	} cases[] = {
-		{"1", "command", false}, {"[]", "command", false}, {"null", "command", false}, {"'x'", "command", false},
-		{"{}", "type", false}, {"{'id':'a'}", "type", true}, {"{'id':'a','type':null}", "type", true},
-		{"{'id':'a','type':1}", "type", true}, {"{'id':'a','type':'points.steal'}", "type", true},
-		{"{'id':'a b','type':'user.register','userId':'u'}", "id", false}, {"{'id':1,'type':'user.register','userId':'u'}", "id", false},
+		{"1", "command", false},
+		{"[]", "command", false},
+		{"null", "command", false},
+		{"'x'", "command", false},
+		{"{}", "type", false},
+		{"{'id':'a'}", "type", true},
+		{"{'id':'a','type':null}", "type", true},
+		{"{'id':'a','type':1}", "type", true},
+		{"{'id':'a','type':'points.steal'}", "type", true},
+		{"{'id':'a b','type':'user.register','userId':'u'}", "id", false},
+		{"{'id':1,'type':'user.register','userId':'u'}", "id", false},
 		{"{'id':'','type':'user.register','userId':'u'}", "id", false},
 		{"{'id':'" ID64 "a','type':'user.register','userId':'u'}", "id", false},
 		{"{'id':'a','type':'user.register','userId':'u','actor':1}", "actor", true},
 		{"{'id':'a','type':'user.register','userId':'u','actor':{}}", "actor.type", true},
 		{"{'id':'a','type':'user.register','userId':'u','actor':{'type':'god'}}", "actor.type", true},
 		{"{'id':'a','type':'user.register','userId':'u','actor':{'type':'user','id':'a b'}}", "actor.id", true},
-		{"{'id':'a','type':'user.register','userId':'u','actor':{'type':'user','name':null}}", "actor.name", true},
+		{"{'id':'a','type':'user.register','userId':'u','actor':{'type':'user','name':null}}", "actor.name",
+		 true},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		assert_false(parse_whole(cases[i].text));
@@ -469,18 +534,22 @@ static void given_fields(void **state)
 	const char *const names[] = {"reservationId", "userId", NULL};
 	struct slice given[] = {SLICE("reservation-7"), SLICE("kim")};
 	const struct json_node *root;
-	assert_true(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, NULL, names, given, &arena, NULL, &parsed));
+	assert_true(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, NULL, names, given, &arena, NULL,
+					     &parsed));
 	assert_int_equal(parsed.command.reservation_cancel.reservation_id, 7);
 	assert_true(slice_equal(parsed.command.reservation_cancel.user_id, SLICE("kim")));
 	given[1] = SLICE_EMPTY; /* not sent */
-	assert_true(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, NULL, names, given, &arena, NULL, &parsed));
+	assert_true(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, NULL, names, given, &arena, NULL,
+					     &parsed));
 	assert_int_equal(parsed.command.reservation_cancel.user_id.size, 0);
 	given[1] = SLICE(""); /* sent empty */
-	assert_false(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, NULL, names, given, &arena, NULL, &parsed));
+	assert_false(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, NULL, names, given, &arena, NULL,
+					      &parsed));
 	assert_string_equal(parsed.field, "userId");
 	given[1] = SLICE("kim");
 	assert_int_equal(json_read(&reader, SLICE("{\"userId\":\"kim\"}"), &root, NULL), LL_OK);
-	assert_false(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, root, names, given, &arena, NULL, &parsed));
+	assert_false(command_fields_from_json(COMMAND_RESERVATION_CANCEL, &reader, root, names, given, &arena, NULL,
+					      &parsed));
 	assert_string_equal(parsed.field, "userId");
 	/* id, type and actor are no fields of a body. */
 	assert_int_equal(json_read(&reader, SLICE("{\"userId\":\"kim\",\"id\":null}"), &root, NULL), LL_OK);
@@ -506,28 +575,38 @@ static void same_body(void **state)
 		bool same;
 	} cases[] = {
 		{"points.charge", "'userId':'u','amount':5", " 'amount' : 5 , 'userId' : '\\u0075' ", true},
-		{"points.charge", "'userId':'u','amount':5", "'userId':'u','amount':5,'source':'paid','expiresAt':null", true},
-		{"points.charge", "'userId':'u','amount':5", "'userId':'u','amount':5,'actor':{'type':'admin','id':'x'}", true},
+		{"points.charge", "'userId':'u','amount':5", "'userId':'u','amount':5,'source':'paid','expiresAt':null",
+		 true},
+		{"points.charge", "'userId':'u','amount':5",
+		 "'userId':'u','amount':5,'actor':{'type':'admin','id':'x'}", true},
 		{"points.charge", "'userId':'u','amount':5", "'userId':'u','amount':5,'source':'bonus'", false},
 		{"points.charge", "'userId':'u','amount':5", "'userId':'u','amount':6", false},
 		{"points.charge", "'userId':'u','amount':5,'expiresAt':'2030-01-01T09:00:00+09:00'",
 		 "'userId':'u','amount':5,'expiresAt':'2030-01-01T00:00:00.000Z'", true},
 		{"queue.enter", "'userId':'u'", "'userId':'u','queueId':'default'", true},
 		{"queue.enter", "'userId':'u'", "'userId':'u','queueId':'other'", false},
-		{"reservation.create", "'userId':'u','scheduleId':'s','seatNo':3", "'userId':'u','scheduleId':'s','seatNos':[3]", true},
-		{"reservation.create", "'userId':'u','scheduleId':'s','seatNumber':3", "'userId':'u','scheduleId':'s','seatNo':3", true},
-		{"reservation.create", "'userId':'u','scheduleId':'s','seatNos':[2,1]", "'userId':'u','scheduleId':'s','seatNos':[1,2]", true},
-		{"reservation.create", "'userId':'u','scheduleId':'s','seatNo':3", "'userId':'u','scheduleId':'s','seatNo':3,'queueToken':'t'", false},
+		{"reservation.create", "'userId':'u','scheduleId':'s','seatNo':3",
+		 "'userId':'u','scheduleId':'s','seatNos':[3]", true},
+		{"reservation.create", "'userId':'u','scheduleId':'s','seatNumber':3",
+		 "'userId':'u','scheduleId':'s','seatNo':3", true},
+		{"reservation.create", "'userId':'u','scheduleId':'s','seatNos':[2,1]",
+		 "'userId':'u','scheduleId':'s','seatNos':[1,2]", true},
+		{"reservation.create", "'userId':'u','scheduleId':'s','seatNo':3",
+		 "'userId':'u','scheduleId':'s','seatNo':3,'queueToken':'t'", false},
 		{"schedule.addSeats", "'scheduleId':'s','seats':[{'seatNo':2,'price':1},{'price':3,'seatNo':1}]",
 		 "'scheduleId':'s','seats':[{'seatNo':1,'price':3,'grade':null},{'seatNo':2,'price':1}]", true},
-		{"schedule.create", "'scheduleId':'s','concertId':'c','concertDate':'2026-03-01','seats':[{'seatNo':1,'price':0}]",
-		 "'scheduleId':'s','concertId':'c','concertDate':'2026-03-01','queueId':'default','seats':[{'seatNo':1,'price':0}]", true},
-		{"schedule.update", "'scheduleId':'s','concertDate':'2026-03-01'", "'scheduleId':'s','concertDate':'2026-03-01T00:00:00Z'", false},
+		{"schedule.create",
+		 "'scheduleId':'s','concertId':'c','concertDate':'2026-03-01','seats':[{'seatNo':1,'price':0}]",
+		 "'scheduleId':'s','concertId':'c','concertDate':'2026-03-01','queueId':'default','seats':[{'seatNo':1,'price':0}]",
+		 true},
+		{"schedule.update", "'scheduleId':'s','concertDate':'2026-03-01'",
+		 "'scheduleId':'s','concertDate':'2026-03-01T00:00:00Z'", false},
 		{"points.refund", "'useId':'use-1'", "'useId':'use-1','amount':null", true},
 		{"points.refund", "'useId':'use-1'", "'useId':'use-1','amount':1", false},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct short_hash a = hash_of_fields(cases[i].type, cases[i].a), b = hash_of_fields(cases[i].type, cases[i].b);
+		struct short_hash a = hash_of_fields(cases[i].type, cases[i].a),
+				  b = hash_of_fields(cases[i].type, cases[i].b);
 		if ((memcmp(&a, &b, sizeof a) == 0) != cases[i].same)
 			fail_msg("%s {%s} {%s}", cases[i].type, cases[i].a, cases[i].b);
 	}
@@ -543,7 +622,8 @@ static void msgpack_is_the_same(void **state)
 	struct json_reader other = {0};
 	const struct json_node *root;
 	for (size_t i = 0; i < COUNT(commands); i++) {
-		struct short_hash hash = hash_of_fields(commands[i].type, commands[i].most ? commands[i].most : commands[i].least);
+		struct short_hash hash =
+			hash_of_fields(commands[i].type, commands[i].most ? commands[i].most : commands[i].least);
 		buffer_clear(&packed);
 		msgpack_write(&reader, &reader.nodes[0], &packed);
 		assert_int_equal(msgpack_read(&other, buffer_slice(&packed), &root, NULL), LL_OK);
@@ -565,11 +645,20 @@ static void msgpack_numbers(void **state)
 		bool is_integer;
 		int64_t value;
 	} cases[] = {
-		{"\x00", 1, true, 0}, {"\x7f", 1, true, 127}, {"\xff", 1, true, -1}, {"\xe0", 1, true, -32}, {"\xcc\xff", 2, true, 255},
-		{"\xcd\x01\x00", 3, true, 256}, {"\xce\xff\xff\xff\xff", 5, true, UINT32_MAX}, {"\xd0\x80", 2, true, -128},
-		{"\xd1\xff\x00", 3, true, -256}, {"\xd2\x80\x00\x00\x00", 5, true, INT32_MIN},
-		{"\xcf\x7f\xff\xff\xff\xff\xff\xff\xff", 9, true, INT64_MAX}, {"\xcf\x80\x00\x00\x00\x00\x00\x00\x00", 9, false, 0},
-		{"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", 9, true, INT64_MIN}, {"\xca\x3f\x80\x00\x00", 5, false, 0},
+		{"\x00", 1, true, 0},
+		{"\x7f", 1, true, 127},
+		{"\xff", 1, true, -1},
+		{"\xe0", 1, true, -32},
+		{"\xcc\xff", 2, true, 255},
+		{"\xcd\x01\x00", 3, true, 256},
+		{"\xce\xff\xff\xff\xff", 5, true, UINT32_MAX},
+		{"\xd0\x80", 2, true, -128},
+		{"\xd1\xff\x00", 3, true, -256},
+		{"\xd2\x80\x00\x00\x00", 5, true, INT32_MIN},
+		{"\xcf\x7f\xff\xff\xff\xff\xff\xff\xff", 9, true, INT64_MAX},
+		{"\xcf\x80\x00\x00\x00\x00\x00\x00\x00", 9, false, 0},
+		{"\xd3\x80\x00\x00\x00\x00\x00\x00\x00", 9, true, INT64_MIN},
+		{"\xca\x3f\x80\x00\x00", 5, false, 0},
 		{"\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00", 9, false, 0},
 	};
 	const struct json_node *root;
@@ -590,11 +679,23 @@ static void bad_msgpack(void **state)
 		size_t size;
 		const char *why;
 	} cases[] = {
-		{"", 0, "nothing"}, {"\xcd\x01", 2, "cut off"}, {"\xa2x", 2, "cut off"}, {"\x92\x01", 2, "cut off"},
-		{"\x92\x01\xcd", 3, "cut off"}, {"\xdd\xff\xff\xff\xff", 5, "cut off"}, {"\xdf\xff\xff\xff\xff", 5, "more members"},
-		{"\xdb\xff\xff\xff\xff", 5, "cut off"}, {"\x81\x01\x01", 3, "not a string"}, {"\x82\xa1x\x01\xa1x\x02", 7, "twice"},
-		{"\xc4\x01x", 3, "bytes"}, {"\xc1", 1, "bytes"}, {"\xd4\x01x", 3, "bytes"}, {"\xc7\x01\x01x", 4, "bytes"},
-		{"\xa1\xff", 2, "UTF-8"}, {"\x01\x01", 2, "behind"}, {"\x81\xa1\xff\x01", 4, "UTF-8"},
+		{"", 0, "nothing"},
+		{"\xcd\x01", 2, "cut off"},
+		{"\xa2x", 2, "cut off"},
+		{"\x92\x01", 2, "cut off"},
+		{"\x92\x01\xcd", 3, "cut off"},
+		{"\xdd\xff\xff\xff\xff", 5, "cut off"},
+		{"\xdf\xff\xff\xff\xff", 5, "more members"},
+		{"\xdb\xff\xff\xff\xff", 5, "cut off"},
+		{"\x81\x01\x01", 3, "not a string"},
+		{"\x82\xa1x\x01\xa1x\x02", 7, "twice"},
+		{"\xc4\x01x", 3, "bytes"},
+		{"\xc1", 1, "bytes"},
+		{"\xd4\x01x", 3, "bytes"},
+		{"\xc7\x01\x01x", 4, "bytes"},
+		{"\xa1\xff", 2, "UTF-8"},
+		{"\x01\x01", 2, "behind"},
+		{"\x81\xa1\xff\x01", 4, "UTF-8"},
 		{"\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x01", 18, "levels"},
 	};
 	const struct json_node *root;
@@ -621,13 +722,20 @@ static int release(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_type_is_taken),	  cmocka_unit_test(each_field_is_checked),
-		cmocka_unit_test(unknown_fields_are_refused), cmocka_unit_test(places_in_lists),
-		cmocka_unit_test(lists_of_seats),	  cmocka_unit_test(seats_of_a_reservation),
-		cmocka_unit_test(references),		  cmocka_unit_test(values),
-		cmocka_unit_test(empty_changes),	  cmocka_unit_test(around_the_fields),
-		cmocka_unit_test(given_fields),		  cmocka_unit_test(same_body),
-		cmocka_unit_test(msgpack_is_the_same),	  cmocka_unit_test(msgpack_numbers),
+		cmocka_unit_test(each_type_is_taken),
+		cmocka_unit_test(each_field_is_checked),
+		cmocka_unit_test(unknown_fields_are_refused),
+		cmocka_unit_test(places_in_lists),
+		cmocka_unit_test(lists_of_seats),
+		cmocka_unit_test(seats_of_a_reservation),
+		cmocka_unit_test(references),
+		cmocka_unit_test(values),
+		cmocka_unit_test(empty_changes),
+		cmocka_unit_test(around_the_fields),
+		cmocka_unit_test(given_fields),
+		cmocka_unit_test(same_body),
+		cmocka_unit_test(msgpack_is_the_same),
+		cmocka_unit_test(msgpack_numbers),
 		cmocka_unit_test(bad_msgpack),
 	};
 	return cmocka_run_group_tests(tests, NULL, release);
