@@ -240,7 +240,6 @@ enum ll_code data_open_ledger(const struct data *data, unsigned mask, struct led
 				return made;
 			options->directories[id] = paths[id];
 		}
-		anew = 0;
 		options->create = true;
 		enum ll_code code = ledger_open(options, ledger, &which, error);
 		if ((code != LL_UNTRUSTED && code != LL_OLDER) || which == PROJECTIONS_COUNT)

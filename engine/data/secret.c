@@ -27,7 +27,7 @@ enum ll_code secret_read_file(const char *path, uint8_t secret[SECRET_BYTES], st
 	for (size_t i = 0; fine && i < SECRET_BYTES; i++) {
 		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
 		fine = high >= 0 && low >= 0;
-		secret[i] = (uint8_t)(high << 4 | low);
+		secret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
 	}
 	return fine ? LL_OK : error_set(error, LL_CORRUPT, "the secret in %s is not %d hexadecimal digits", path, 2 * SECRET_BYTES);
 }

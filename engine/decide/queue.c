@@ -15,6 +15,7 @@ uint32_t queue_estimate(const struct policy *policy, const struct queues_row *qu
 	uint64_t free = policy->queue_active_max > queue->active ? policy->queue_active_max - queue->active : 0;
 	if (place <= free)
 		return 0;
+	ENSURE(policy->queue_active_max > 0);
 	uint64_t seconds = (place - free) * policy->queue_active_seconds;
 	seconds = (seconds + policy->queue_active_max - 1) / policy->queue_active_max;
 	return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX - 1;

@@ -165,7 +165,7 @@ static bool read_header(struct slice *rest, char *version, struct tzif_counts *c
 
 static size_t data_size(const struct tzif_counts *c, size_t time_size)
 {
-	return c->transitions * (time_size + 1) + c->types * 6 + c->characters + c->leaps * (time_size + 4) +
+	return c->transitions * (time_size + 1) + (size_t)c->types * 6 + c->characters + c->leaps * (time_size + 4) +
 	       c->standard_flags + c->utc_flags;
 }
 
@@ -179,7 +179,7 @@ static bool skip(struct slice *rest, size_t size)
 
 static bool read_transitions(struct zone *zone, struct slice data, const struct tzif_counts *c)
 {
-	const uint8_t *times = data.at, *indexes = times + 8 * c->transitions, *types = indexes + c->transitions;
+	const uint8_t *times = data.at, *indexes = times + (size_t)8 * c->transitions, *types = indexes + c->transitions;
 	if (c->types == 0)
 		return false;
 	zone->before = (int32_t)load_u32(types);
@@ -190,7 +190,7 @@ static bool read_transitions(struct zone *zone, struct slice data, const struct 
 	for (uint32_t i = 0; i < c->transitions; i++) {
 		if (indexes[i] >= c->types)
 			return false;
-		zone->times[i] = (int64_t)load_u64(times + 8 * i);
+		zone->times[i] = (int64_t)load_u64(times + (size_t)8 * i);
 		zone->offsets[i] = (int32_t)load_u32(types + 6 * indexes[i]);
 	}
 	zone->count = c->transitions;
