@@ -18,7 +18,7 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 	{.name = "journal", .kind = OPTION_TEXT, .value = "URL",                                                        \
 	 .help = "local:DIR or kafka://HOST:PORT[,...]/LEDGER; remembered by the data directory"}
 #define OPTION_KAFKA                                                                                                    \
-	{.name = "kafka", .kind = OPTION_LIST, .value = "NAME=VALUE", .help = "a setting for librdkafka, verbatim; may be repeated"}
+	{.name = "kafka", .kind = OPTION_LIST, .value = "NAME=VALUE", .help = "a setting for librdkafka, verbatim"}
 #define OPTION_CONFIG                                                                                                   \
 	{.name = "config", .kind = OPTION_TEXT, .value = "FILE", .help = "an ini file: name = value for --name value, [kafka] for --kafka"}
 #define OPTION_JSON {.name = "json", .kind = OPTION_FLAG, .help = "JSON instead of a table"}

@@ -218,6 +218,8 @@ static int run(const struct options *options, void *context)
 	struct copy copy = {.had = 0};
 	struct error error;
 	(void)context;
+	if (strcmp(option_argument(options, 0), option_argument(options, 1)) == 0)
+		return option_complain(options, EXIT_USAGE, "FROM and TO are the same journal");
 	int status = command_open_journal(options, option_argument(options, 0), false, false, &copy.from);
 	if (status == EXIT_DONE)
 		status = open_target(options, option_argument(options, 1), &copy.to);

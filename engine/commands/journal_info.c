@@ -4,6 +4,7 @@
 #include "engine/audit/walk.h"
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
+#include "schemas/wire/hash.h"
 #include "schemas/wire/record_json.h"
 
 enum { UUID_TEXT_SIZE = 36 };
@@ -85,15 +86,15 @@ static void write_info(const struct info *info, const struct error *damage, stru
 	member_uuid(writer, "writer", fold->claim_writer, fold->epoch > 0);
 	json_member_uint64(writer, "blocks", info->blocks);
 	json_member_uint64(writer, "entries", fold->next_seq);
-	json_key(writer, "firstTime");
-	json_time(writer, info->first_time);
-	json_key(writer, "lastTime");
-	json_time(writer, fold->time);
 	json_key(writer, "void");
 	json_object_begin(writer);
 	json_member_uint64(writer, "stale", fold->stale_blocks);
 	json_member_uint64(writer, "foreign", fold->foreign_blocks);
 	json_object_end(writer);
+	json_key(writer, "firstTime");
+	json_time(writer, info->first_time);
+	json_key(writer, "lastTime");
+	json_time(writer, fold->time);
 	if (damage) {
 		json_key(writer, "damage");
 		json_object_begin(writer);

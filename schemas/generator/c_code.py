@@ -527,7 +527,7 @@ def run_time_code(table):
     for k in table.keys:
         is_bytes = k.base.startswith("bytes")
         kind, size = ("BYTES", k.base[5:]) if is_bytes else (k.base.upper(), 0)
-        lines.append(f'\t{{"{k.json}", KEY_{kind}, {size}}},')
+        lines.append(f'\t{{"{k.json}", KEY_PART_{kind}, {size}}},')
     lines.append("};")
     lines.append(f"static bool {table.title}_decode_any(struct cursor *c, void *row)\n{{")
     lines.append(f"\treturn {table.title}_row_decode(c, row);\n}}")
@@ -541,11 +541,11 @@ def tables_files(model):
     head += "\tTABLES_COUNT\n};\n\nenum projection_id {\n"
     head += "".join(f"\tPROJECTION_{p.name.upper()},\n" for p in model.projections) + "\tPROJECTIONS_COUNT\n};\n\n"
     head += """/* What a key is joined from, for those who show it. */
-enum key_part_kind { KEY_ID, KEY_BYTES, KEY_U8, KEY_U32, KEY_U64, KEY_TIME };
+enum key_part_kind { KEY_PART_ID, KEY_PART_BYTES, KEY_PART_U8, KEY_PART_U32, KEY_PART_U64, KEY_PART_TIME };
 struct key_part {
 	const char *json; /* camelCase */
 	enum key_part_kind kind;
-	uint8_t size; /* of KEY_BYTES */
+	uint8_t size; /* of KEY_PART_BYTES */
 };
 
 /* Where a table lives. */
