@@ -51,6 +51,7 @@ static const struct http_route other_routes[] = {
 	{.verb = HTTP_VERB_POST,
 	 .pattern = "/api/commands",
 	 .handler = handle_batch,
+	 .query = "onRejected",
 	 .accepts = "application/json application/msgpack",
 	 .body_bytes_max = COMMANDS_BYTES_MAX},
 	{.verb = HTTP_VERB_GET, .pattern = "/api/status", .handler = handle_status},
