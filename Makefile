@@ -217,7 +217,10 @@ $(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT)): | build/.deps-t
 $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/libsupport.a $(INTERNAL)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $^ -lcmocka -lmsgpackc $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lmsgpackc $(LIBS)
+
+# The one test of what is in no archive of ours.
+$(OUT)/tests/unit/test_reader: $(call objects,$(READER))
 
 fuzz-programs: $(FUZZ:%.c=$(OUT)/%)
 

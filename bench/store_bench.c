@@ -169,11 +169,12 @@ int main(int count, char **arguments)
 			struct store_statistics s;
 			store_statistics(store, &s);
 			if (getenv("VERBOSE"))
-				fprintf(stderr, "%8.3f s: froze %zu events, %llu rows%s; last flush %.0f ms; clean %zu MiB, dirty %zu "
-						"MiB, anonymous %zu MiB\n",
-					now_s() - begin_s, in_layer, (unsigned long long)fill.rows, fill.full ? " (full)" : "",
-					(double)s.flush_us_last / 1e3, (size_t)s.clean_bytes >> 20, (size_t)s.dirty_bytes >> 20,
-					bytes >> 20);
+				fprintf(stderr,
+					"%8.3f s: froze %zu events, %llu rows%s; last flush %.0f ms; clean %zu MiB, dirty %zu "
+					"MiB, anonymous %zu MiB\n",
+					now_s() - begin_s, in_layer, (unsigned long long)fill.rows,
+					fill.full ? " (full)" : "", (double)s.flush_us_last / 1e3,
+					(size_t)s.clean_bytes >> 20, (size_t)s.dirty_bytes >> 20, bytes >> 20);
 			in_layer = 0;
 		}
 	}
@@ -184,8 +185,8 @@ int main(int count, char **arguments)
 	process_s += spent_s(CLOCK_PROCESS_CPUTIME_ID);
 	printf("%zu events, %u accounts, zipf %.2f, layers of %zu: %.2f M events/s (%.2f s, of which %.2f s waiting for flushes, "
 	       "%.2f s for the last flush and sync), peak anonymous %zu MiB; processor: owner %.0f, flush %.0f ns an event\n",
-	       events, accounts, exponent, layer, (double)events / closed_s / 1e6, closed_s, waited_s, closed_s - folded_s,
-	       (peak_bytes - before_bytes) >> 20, thread_s / (double)events * 1e9,
+	       events, accounts, exponent, layer, (double)events / closed_s / 1e6, closed_s, waited_s,
+	       closed_s - folded_s, (peak_bytes - before_bytes) >> 20, thread_s / (double)events * 1e9,
 	       (process_s - thread_s) / (double)events * 1e9);
 	free(drawn);
 	return 0;

@@ -1,5 +1,15 @@
 /*
  * The HTTP API: requests to commands and reads, answers to JSON. API.md is the contract.
+ *
+ *	request -> parsed command -> engine_submit ... block ... answer -> reply_render(entry) -> response
+ *	request -> (wait for a position) -> read from the committed state -> response
+ *
+ * Everything belongs to the loop's thread. What a command needs lives in its request's arena; buffers and the JSON reader
+ * are the api's and used again for each request.
+ *
+ * Who acts. Without access keys everybody on loopback is admin. A command that comes by a route of its own has the actor
+ * {admin, "local"} under /api/admin, else {user, its userId, or "local" when it has none}. A JSON command says it itself, or
+ * has {system, no id}.
  */
 #ifndef LEDGERLINE_API_H
 #define LEDGERLINE_API_H
@@ -11,10 +21,11 @@ struct api;
 
 /* The routes of the API over an engine. `api_routes` is good as long as the api lives. */
 struct api *api_new(struct engine *engine);
+/* After the server: requests that were not answered by then point into it. NULL allowed. */
 void api_free(struct api *api);
 const struct http_route *api_routes(struct api *api, size_t *count);
 
-/* From now on /readyz says no and commands are not taken. */
+/* From now on /readyz says no and commands are not taken. To be called before engine_stop. */
 void api_close_doors(struct api *api);
 
 /* For http_options: counts answers for /metrics. */

@@ -332,39 +332,60 @@ static void check_shape(struct check *check, int partitions, int replicas)
 	}
 }
 
+/* Asks one broker for the topic's settings; the answer is in *answer, to be destroyed in any case. */
+static rd_kafka_resp_err_t ask_settings(struct kafka_client *client, rd_kafka_event_t **answer,
+					const rd_kafka_ConfigResource_t **settings)
+{
+	rd_kafka_ConfigResource_t *asked = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, client->address->topic);
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+	rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_PATIENCE_MS, NULL, 0);
+	rd_kafka_DescribeConfigs(client->rk, &asked, 1, options, queue);
+	*answer = rd_kafka_queue_poll(queue, -1);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_ConfigResource_destroy(asked);
+	size_t count = 0;
+	const rd_kafka_ConfigResource_t **told = NULL;
+	rd_kafka_resp_err_t err = rd_kafka_event_error(*answer);
+	if (!err)
+		told = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(*answer),
+								 &count);
+	if (!err && !count)
+		err = RD_KAFKA_RESP_ERR_UNKNOWN;
+	if (!err)
+		err = rd_kafka_ConfigResource_error(told[0]);
+	if (!err)
+		*settings = told[0];
+	return err;
+}
+
 enum ll_code kafka_topic_check(struct kafka_client *client, journal_finding_fn *found, void *context, unsigned *wrong,
 			       struct error *error)
 {
 	struct check check = {.client = client, .found = found, .context = context, .wrong = wrong};
+	const rd_kafka_ConfigResource_t *settings = NULL;
+	rd_kafka_event_t *answer = NULL;
 	int partitions = 0, replicas = 0;
 	*wrong = 0;
 	enum ll_code code = kafka_topic_look(client, KAFKA_PATIENCE_MS, &partitions, &replicas, error);
 	if (code != LL_OK)
 		return code;
-	rd_kafka_ConfigResource_t *asked = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, client->address->topic);
-	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-	rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_PATIENCE_MS, NULL, 0);
-	rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
-	rd_kafka_DescribeConfigs(client->rk, &asked, 1, options, queue);
-	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, -1);
-	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-	size_t answers = 0, count = 0;
-	const rd_kafka_ConfigResource_t **told = NULL;
-	if (!err)
-		told = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event),
-								 &answers);
-	if (!err)
-		err = answers ? rd_kafka_ConfigResource_error(told[0]) : RD_KAFKA_RESP_ERR_UNKNOWN;
+	int64_t start = kafka_now_ms();
+	rd_kafka_resp_err_t err = ask_settings(client, &answer, &settings);
+	while (kafka_code(err) == LL_NOT_FOUND && kafka_now_ms() - start < ABSENT_MS) {
+		rd_kafka_event_destroy(answer);
+		nap();
+		err = ask_settings(client, &answer, &settings);
+	}
 	if (err) {
 		code = kafka_fail(client, err, "asking for the settings of", error);
 	} else {
-		const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(told[0], &count);
+		size_t count = 0;
+		const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(settings, &count);
 		check_shape(&check, partitions, replicas);
 		check_settings(&check, entries, count, replicas);
 	}
-	rd_kafka_event_destroy(event);
-	rd_kafka_queue_destroy(queue);
-	rd_kafka_AdminOptions_destroy(options);
-	rd_kafka_ConfigResource_destroy(asked);
+	rd_kafka_event_destroy(answer);
 	return code;
 }

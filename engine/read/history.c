@@ -106,7 +106,7 @@ static bool write_reservation(void *context, struct slice key, struct slice valu
 	write_head(story, parts.seq, row.offset, row.time, row.event);
 	write_text(story->writer, "userId", row.user_id);
 	json_member_int64(story->writer, "amount", row.amount);
-	json_member_ref(story->writer, "paymentId", "pay", row.payment_id);
+	json_member_ref(story->writer, "paymentId", "payment", row.payment_id);
 	write_tail(story, row.actor_type, row.actor_id, row.reason);
 	json_object_end(story->writer);
 	return true;
@@ -125,7 +125,7 @@ static bool write_seat(void *context, struct slice key, struct slice value)
 	write_head(story, parts.seq, row.offset, row.time, row.event);
 	json_member_text(story->writer, "status", enumeration_text(&seat_status_enumeration, row.status));
 	write_text(story->writer, "userId", row.user_id);
-	json_member_ref(story->writer, "reservationId", "res", row.reservation_id);
+	json_member_ref(story->writer, "reservationId", "reservation", row.reservation_id);
 	write_tail(story, row.actor_type, row.actor_id, SLICE_EMPTY);
 	json_object_end(story->writer);
 	return true;

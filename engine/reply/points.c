@@ -111,7 +111,7 @@ static void released(const struct entry *entry, const struct point_hold_released
 
 static void adjusted(const struct point_adjusted *event, struct json_writer *writer)
 {
-	json_member_ref(writer, "adjustmentId", "adjustment", event->adjustment_id);
+	json_member_ref(writer, "adjustmentId", "adj", event->adjustment_id);
 	json_member_string(writer, "userId", event->user_id);
 	json_member_int64(writer, "amount", event->amount);
 	json_member_int64(writer, "balance", event->balance_after);

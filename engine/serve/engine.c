@@ -105,6 +105,8 @@ struct job {
 	uint64_t offset;
 	uint8_t *bytes;
 	size_t size;
+	void (*read)(void *context, struct slice bytes);
+	void *read_context;
 	struct journal_watermarks watermarks;
 	enum ll_code code;
 	struct error error;
@@ -232,6 +234,29 @@ static void host_read_hit(struct writer_host *host, struct pending *pending)
 	job->pending = pending;
 	job->offset = pending->hit_offset;
 	job_run(job, read_hit_work, read_hit_done);
+}
+
+static void read_block_done(uv_work_t *work, int status)
+{
+	struct job *job = work->data;
+	(void)status;
+	job->read(job->read_context, job->code == LL_OK ? slice_of(job->bytes, job->size) : SLICE_EMPTY);
+	free(job->bytes);
+	job_done(job);
+}
+
+void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes), void *context)
+{
+	struct slice recent;
+	if (!engine->working || writer_recent(engine->writer, offset, &recent)) {
+		done(context, engine->working ? recent : SLICE_EMPTY);
+		return;
+	}
+	struct job *job = job_new(engine);
+	job->offset = offset;
+	job->read = done;
+	job->read_context = context;
+	job_run(job, read_hit_work, read_block_done);
 }
 
 static void watermarks_work(uv_work_t *work)

@@ -64,6 +64,11 @@ struct engine_wait {
 /* Calls `reached` at once if entry `seq` is folded, else when it is, or after `timeout_ms`. */
 void engine_wait_for(struct engine *engine, struct engine_wait *wait, uint64_t seq, int64_t timeout_ms);
 
+/* Calls `done`, now or later, once, with the journal's record at that offset: from the blocks that were folded last, or read
+ * by a helper thread. Empty bytes: it cannot be read now. They are good during the call. Not before engine_start, nor
+ * after engine_stop. */
+void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes), void *context);
+
 /* ---- status ---- */
 
 struct engine_status {

@@ -663,6 +663,11 @@ enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum 
 	return LL_OK;
 }
 
+bool writer_recent(const struct writer *writer, uint64_t offset, struct slice *bytes)
+{
+	return recent_find(&writer->recent, offset, bytes);
+}
+
 void writer_flush_soon(struct writer *writer)
 {
 	writer->flush_soon = true;

@@ -101,6 +101,9 @@ void writer_appender_opened(struct writer *writer, struct journal_appender *appe
 /* `bytes` is the record at pending->hit_offset; empty: it could not be read. */
 void writer_answer_hit(struct writer *writer, struct pending *pending, struct slice bytes);
 
+/* The record at that offset, if it is one of those that were folded last. Good until the next pump. */
+bool writer_recent(const struct writer *writer, uint64_t offset, struct slice *bytes);
+
 /* Starts a flush as soon as one can be: for reads that want the stores as fresh as the memory. */
 void writer_flush_soon(struct writer *writer);
 

@@ -135,7 +135,7 @@ static bool write_use(void *context, struct slice key, struct slice value)
 	json_member_string(writer, "userId", row.user_id);
 	json_member_int64(writer, "amount", row.amount);
 	json_member_int64(writer, "refunded", row.refunded);
-	member_reference(writer, "paymentId", "pay", row.payment_id);
+	member_reference(writer, "paymentId", "payment", row.payment_id);
 	member_reference(writer, "holdId", "hold", row.hold_id);
 	member_text(writer, "reference", row.reference);
 	write_taken(writer, &row.lots);

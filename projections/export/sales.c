@@ -62,7 +62,7 @@ static bool write_seat(void *context, struct slice key, struct slice value)
 	member_text(writer, "grade", row.grade);
 	json_member_int64(writer, "price", row.price);
 	member_enum(writer, "status", &seat_status_enumeration, row.status);
-	member_reference(writer, "reservationId", "res", row.reservation_id);
+	member_reference(writer, "reservationId", "reservation", row.reservation_id);
 	return line_end(lines);
 }
 
@@ -76,7 +76,7 @@ static bool write_reservation(void *context, struct slice key, struct slice valu
 		return line_unreadable(lines, SEATS_RESERVATIONS);
 	if (!reservations_read(lines->view, key, value, &row))
 		return false;
-	member_reference(writer, "reservationId", "res", parts.reservation_id);
+	member_reference(writer, "reservationId", "reservation", parts.reservation_id);
 	json_member_string(writer, "userId", row.user_id);
 	json_member_string(writer, "scheduleId", row.schedule_id);
 	json_member_string(writer, "concertId", row.concert_id);
@@ -85,7 +85,7 @@ static bool write_reservation(void *context, struct slice key, struct slice valu
 	member_enum(writer, "status", &reservation_status_enumeration, row.status);
 	member_time(writer, "createdAt", row.created_at);
 	member_time(writer, "expiresAt", row.expires_at);
-	member_reference(writer, "paymentId", "pay", row.payment_id);
+	member_reference(writer, "paymentId", "payment", row.payment_id);
 	member_time(writer, "confirmedAt", row.confirmed_at);
 	member_day(writer, "confirmedDay", row.confirmed_day);
 	member_time(writer, "endedAt", row.ended_at);
@@ -104,8 +104,8 @@ static bool write_payment(void *context, struct slice key, struct slice value)
 		return line_unreadable(lines, SEATS_PAYMENTS);
 	if (!payments_read(lines->view, key, value, &row))
 		return false;
-	member_reference(writer, "paymentId", "pay", parts.payment_id);
-	member_reference(writer, "reservationId", "res", row.reservation_id);
+	member_reference(writer, "paymentId", "payment", parts.payment_id);
+	member_reference(writer, "reservationId", "reservation", row.reservation_id);
 	json_member_string(writer, "userId", row.user_id);
 	json_member_int64(writer, "amount", row.amount);
 	member_enum(writer, "status", &payment_status_enumeration, row.status);

@@ -69,7 +69,7 @@ static void post_registered(const struct posting *p, const struct user_registere
 static void post_used(const struct posting *p, const struct point_used *event)
 {
 	struct reference room;
-	struct slice reference = reference_of(&room, "pay", event->payment_id);
+	struct slice reference = reference_of(&room, "payment", event->payment_id);
 	if (!reference.size)
 		reference = event->reference;
 	if (!reference.size)
@@ -80,7 +80,7 @@ static void post_used(const struct posting *p, const struct point_used *event)
 static void post_refunded(const struct posting *p, const struct point_refunded *event)
 {
 	struct reference room;
-	struct slice reference = reference_of(&room, "pay", event->payment_id);
+	struct slice reference = reference_of(&room, "payment", event->payment_id);
 	if (!reference.size)
 		reference = reference_of(&room, "use", event->use_id);
 	post_account(p, event->user_id, event->amount, event->balance_after, reference, SLICE_EMPTY);

@@ -32,7 +32,7 @@ static bool visit_seat(void *context, struct slice key, struct slice value)
 		.price = row.price,
 		.status = enumeration_text(&seat_status_enumeration, row.status),
 	};
-	reader_copy_reference(seat.reservation_id, "res", row.reservation_id);
+	reader_copy_reference(seat.reservation_id, "reservation", row.reservation_id);
 	return walk->visit(walk->context, &seat) == 0;
 }
 
@@ -62,7 +62,7 @@ enum ll_result ll_read_reservation(struct ll_reader *reader, const char *reserva
 	struct view *view = reader_begin(reader, reservation_id, true, &result);
 	if (!view)
 		return result;
-	if (!reference_parse(slice_text(reservation_id), "res", &id) ||
+	if (!reference_parse(slice_text(reservation_id), "reservation", &id) ||
 	    !reservations_get(view, reservations_key(id), &row)) {
 		result = reader_end(reader);
 		return result == LL_DONE ? reader_absent(reader, "reservation", reservation_id) : result;
@@ -82,6 +82,6 @@ enum ll_result ll_read_reservation(struct ll_reader *reader, const char *reserva
 	reader_copy_id(reservation->user_id, row.user_id);
 	reader_copy_id(reservation->schedule_id, row.schedule_id);
 	reader_copy_id(reservation->concert_id, row.concert_id);
-	reader_copy_reference(reservation->payment_id, "pay", row.payment_id);
+	reader_copy_reference(reservation->payment_id, "payment", row.payment_id);
 	return reader_end(reader);
 }

@@ -8,14 +8,12 @@
 #include "projections/store/environment.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "schemas/wire/ensure.h"
 
@@ -55,29 +53,16 @@ struct environment_cursor {
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct environment *list;
 
-static environment_fault_fn *fault_now;
-
-void environment_fault_set(environment_fault_fn *fault)
-{
-	__atomic_store_n(&fault_now, fault, __ATOMIC_RELEASE);
-}
-
-int environment_fault(const char *call)
-{
-	environment_fault_fn *fault = __atomic_load_n(&fault_now, __ATOMIC_RELAXED);
-	return __builtin_expect(fault != NULL, 0) ? fault(call) : 0;
-}
-
 /* The call, unless a test wants it to fail. */
-#define TRY(call, expression) (environment_fault_injected(call) ? environment_fault_taken : (expression))
-static __thread int environment_fault_taken;
+#define TRY(call, expression) (fault_injected(call) ? fault_taken : (expression))
+static __thread int fault_taken;
 
-static inline bool environment_fault_injected(const char *call)
+static inline bool fault_injected(const char *call)
 {
-	if (__builtin_expect(__atomic_load_n(&fault_now, __ATOMIC_RELAXED) == NULL, 1))
+	if (__builtin_expect(!environment_faults, 1))
 		return false;
-	environment_fault_taken = environment_fault(call);
-	return environment_fault_taken != 0;
+	fault_taken = environment_fault(call);
+	return fault_taken != 0;
 }
 
 static enum ll_code code_of(int rc)
@@ -88,53 +73,38 @@ static enum ll_code code_of(int rc)
 	case MDB_DBS_FULL:
 	case MDB_TXN_FULL:
 	case ENOSPC:
-	case EDQUOT:
-		return LL_FULL;
+	case EDQUOT: return LL_FULL;
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_PAGE_FULL:
 	case MDB_CURSOR_FULL:
 	case MDB_INVALID:
-	case MDB_INCOMPATIBLE:
-		return LL_CORRUPT;
-	case MDB_VERSION_MISMATCH:
-		return LL_NEWER;
+	case MDB_INCOMPATIBLE: return LL_CORRUPT;
+	case MDB_VERSION_MISMATCH: return LL_NEWER;
 	case MDB_NOTFOUND:
-	case ENOENT:
-		return LL_NOT_FOUND;
-	case MDB_KEYEXIST:
-		return LL_EXISTS;
-	case MDB_BAD_VALSIZE:
-		return LL_TOO_LARGE;
+	case ENOENT: return LL_NOT_FOUND;
+	case MDB_KEYEXIST: return LL_EXISTS;
+	case MDB_BAD_VALSIZE: return LL_TOO_LARGE;
 	case EACCES:
 	case EPERM:
-	case EROFS:
-		return LL_DENIED;
-	case ENOMEM:
-		return LL_NO_MEMORY;
-	default:
-		return LL_IO;
+	case EROFS: return LL_DENIED;
+	case ENOMEM: return LL_NO_MEMORY;
+	default: return LL_IO;
 	}
 }
 
 static const char *advice(int rc)
 {
 	switch (rc) {
-	case MDB_READERS_FULL:
-		return "; too many readers: end some, or find the dead ones";
-	case MDB_MAP_FULL:
-		return "; the map must grow";
+	case MDB_READERS_FULL: return "; too many readers: end some, or find the dead ones";
+	case MDB_MAP_FULL: return "; the map must grow";
 	case ENOSPC:
-	case EDQUOT:
-		return "; make room on the disk";
-	case EIO:
-		return "; the disk fails, or is full";
+	case EDQUOT: return "; make room on the disk";
+	case EIO: return "; the disk fails, or is full";
 	case EACCES:
 	case EPERM:
-	case EROFS:
-		return "; data.mdb and lock.mdb must be writable for this user, and the file system too";
-	default:
-		return "";
+	case EROFS: return "; data.mdb and lock.mdb must be writable for this user, and the file system too";
+	default: return "";
 	}
 }
 
@@ -204,8 +174,9 @@ enum ll_code environment_grow(struct environment *environment, struct error *err
 	if (rc == 0)
 		return LL_OK;
 	if (rc == ETIMEDOUT)
-		return error_set(error, LL_FULL, "%s: the map of %zu bytes is full and a reader in this process did not end "
-						 "within %d s, so it cannot grow",
+		return error_set(error, LL_FULL,
+				 "%s: the map of %zu bytes is full and a reader in this process did not end "
+				 "within %d s, so it cannot grow",
 				 environment->directory, info.me_mapsize, GATE_WAIT_S);
 	return error_set(error, LL_FULL, "%s: the map of %zu bytes is full and cannot grow: %s", environment->directory,
 			 info.me_mapsize, mdb_strerror(rc));
@@ -287,14 +258,16 @@ static enum ll_code open_new(struct environment *environment, const struct envir
 	bool lockless = false;
 	mdb_reader_list(environment->env, no_locks, &lockless);
 	if (lockless)
-		return error_set(error, LL_DENIED, "%s: lock.mdb cannot be written (a read-only mount?), and without a slot "
-						   "there a reader gets garbage; mount it writable",
+		return error_set(error, LL_DENIED,
+				 "%s: lock.mdb cannot be written (a read-only mount?), and without a slot "
+				 "there a reader gets garbage; mount it writable",
 				 options->directory);
 	rc = TRY("mdb_reader_check", mdb_reader_check(environment->env, NULL));
 	return rc ? fail(environment, rc, "look for dead readers", error) : LL_OK;
 }
 
-static enum ll_code prepare_directory(const struct environment_options *options, struct stat *status, struct error *error)
+static enum ll_code prepare_directory(const struct environment_options *options, struct stat *status,
+				      struct error *error)
 {
 	char path[4096];
 	if (options->create && mkdir(options->directory, 0770) != 0 && errno != EEXIST)
@@ -323,8 +296,9 @@ enum ll_code environment_open(const struct environment_options *options, struct 
 		if (environment->device == status.st_dev && environment->inode == status.st_ino)
 			break;
 	if (environment && environment->read_only && !options->read_only) {
-		code = error_set(error, LL_BUSY, "%s: is open for reading in this process, so it cannot be opened for writing; "
-						 "close the readers first",
+		code = error_set(error, LL_BUSY,
+				 "%s: is open for reading in this process, so it cannot be opened for writing; "
+				 "close the readers first",
 				 options->directory);
 	} else if (environment) {
 		environment->openers++;
@@ -439,7 +413,7 @@ enum ll_code environment_txn_commit(struct environment_txn *txn, struct error *e
 {
 	struct environment *environment = txn->environment;
 	ENSURE(!txn->reset);
-	int rc = environment_fault("mdb_txn_commit");
+	int rc = TRY("mdb_txn_commit", 0);
 	if (rc)
 		mdb_txn_abort(txn->txn);
 	else
@@ -588,11 +562,19 @@ enum ll_code environment_cursor_move(struct environment_cursor *cursor, enum env
 	return LL_OK;
 }
 
-enum ll_code environment_cursor_put(struct environment_cursor *cursor, struct slice key, struct slice value, bool append,
-				    struct error *error)
+enum ll_code environment_cursor_put(struct environment_cursor *cursor, struct slice key, struct slice value,
+				    bool append, struct error *error)
 {
 	MDB_val k = val_of(key), v = val_of(value);
 	int rc = TRY("mdb_cursor_put", mdb_cursor_put(cursor->cursor, &k, &v, append ? MDB_APPEND : 0));
+	return rc ? fail(cursor->environment, rc, "write a row", error) : LL_OK;
+}
+
+enum ll_code environment_cursor_replace(struct environment_cursor *cursor, struct slice key, struct slice value,
+					struct error *error)
+{
+	MDB_val k = val_of(key), v = val_of(value);
+	int rc = TRY("mdb_cursor_put", mdb_cursor_put(cursor->cursor, &k, &v, MDB_CURRENT));
 	return rc ? fail(cursor->environment, rc, "write a row", error) : LL_OK;
 }
 
@@ -677,31 +659,6 @@ enum ll_code environment_sync(struct environment *environment, struct error *err
 	return rc ? fail(environment, rc, "put it on the disk", error) : LL_OK;
 }
 
-void environment_writeback(struct environment *environment)
-{
-	int descriptor;
-	if (mdb_env_get_fd(environment->env, &descriptor) == 0)
-		(void)sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
-}
-
-static enum ll_code sync_path(const char *path, int flags, struct error *error)
-{
-	enum ll_code code = LL_OK;
-	int descriptor = open(path, flags | O_CLOEXEC);
-	if (descriptor < 0)
-		return fail_path(path, errno, "open", error);
-	int failed = TRY("fsync", fsync(descriptor) ? errno : 0);
-	if (failed)
-		code = fail_path(path, failed, "put it on the disk", error);
-	close(descriptor);
-	return code;
-}
-
-enum ll_code environment_sync_directory(const char *directory, struct error *error)
-{
-	return sync_path(directory, O_RDONLY | O_DIRECTORY, error);
-}
-
 enum ll_code environment_copy(struct environment *environment, const char *directory, struct error *error)
 {
 	char path[4096];
@@ -710,6 +667,6 @@ enum ll_code environment_copy(struct environment *environment, const char *direc
 	int rc = TRY("mdb_env_copy2", mdb_env_copy2(environment->env, directory, MDB_CP_COMPACT));
 	if (rc)
 		return fail_path(directory, rc, "copy the environment to it", error);
-	enum ll_code code = sync_path(path, O_RDONLY, error);
+	enum ll_code code = environment_sync_file(path, error);
 	return code == LL_OK ? environment_sync_directory(directory, error) : code;
 }

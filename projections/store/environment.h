@@ -33,9 +33,9 @@ enum { ENVIRONMENT_KEY_BYTES_MAX = 511, ENVIRONMENT_DATABASES_MAX = 32, ENVIRONM
 
 struct environment_options {
 	const char *directory;
-	bool create;      /* makes the directory (its parent must be there) and what is in it */
-	bool read_only;   /* needs the right to write lock.mdb all the same: LL_DENIED */
-	bool synced;      /* every commit is on the disk when it returns; else only environment_sync puts it there */
+	bool create;    /* makes the directory (its parent must be there) and what is in it */
+	bool read_only; /* needs the right to write lock.mdb all the same: LL_DENIED */
+	bool synced;    /* every commit is on the disk when it returns; else only environment_sync puts it there */
 	size_t map_bytes; /* 0: ENVIRONMENT_MAP_BYTES_DEFAULT. Address space, not disk. Never smaller than what is there */
 };
 
@@ -103,9 +103,12 @@ enum ll_code environment_cursor_renew(struct environment_cursor *cursor, struct 
 /* LL_NOT_FOUND: there is none (*error is left alone). *value may be NULL. */
 enum ll_code environment_cursor_move(struct environment_cursor *cursor, enum environment_move move, struct slice *key,
 				     struct slice *value, struct error *error) LL_CHECKED;
-enum ll_code environment_cursor_put(struct environment_cursor *cursor, struct slice key, struct slice value, bool append,
-				    struct error *error) LL_CHECKED;
-/* Removes the row that it stands on; it then stands on the next one. */
+enum ll_code environment_cursor_put(struct environment_cursor *cursor, struct slice key, struct slice value,
+				    bool append, struct error *error) LL_CHECKED;
+/* A new value for the row that it stands on, whose key is `key`. */
+enum ll_code environment_cursor_replace(struct environment_cursor *cursor, struct slice key, struct slice value,
+					struct error *error) LL_CHECKED;
+/* Removes the row that it stands on; MOVE_NEXT then gives the one behind it. */
 enum ll_code environment_cursor_delete(struct environment_cursor *cursor, struct error *error) LL_CHECKED;
 
 /* ---- upkeep ---- */
@@ -132,15 +135,13 @@ void environment_readers_list(struct environment *environment, void (*visit)(voi
 
 /* Puts all commits on the disk. After an error nothing that was committed since the last good sync can be trusted. */
 enum ll_code environment_sync(struct environment *environment, struct error *error) LL_CHECKED;
-/* Tells the system to begin to write out what was committed. Waits for nothing; only a hint. */
-void environment_writeback(struct environment *environment);
-
 /* A compact copy as of now, in `directory` (which must be there and empty), on the disk when this returns. */
 enum ll_code environment_copy(struct environment *environment, const char *directory, struct error *error) LL_CHECKED;
 
 /* ---- files beside environments ---- */
 
-/* Puts a directory's entries on the disk. */
+/* Put a file's bytes, or a directory's entries, on the disk. */
+enum ll_code environment_sync_file(const char *path, struct error *error) LL_CHECKED;
 enum ll_code environment_sync_directory(const char *directory, struct error *error) LL_CHECKED;
 
 /* For tests: asked before every call that can fail, with the call's name; what it returns (an errno or LMDB's code) happens
@@ -148,5 +149,6 @@ enum ll_code environment_sync_directory(const char *directory, struct error *err
 typedef int environment_fault_fn(const char *call);
 void environment_fault_set(environment_fault_fn *fault);
 int environment_fault(const char *call);
+extern bool environment_faults; /* whether one is set */
 
 #endif

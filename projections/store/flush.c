@@ -6,7 +6,12 @@
 
 #include "schemas/wire/ensure.h"
 
-enum { AHEAD = 8, LOOK_UP_EVERY = 1024 };
+enum {
+	AHEAD = 8,
+	LOOK_UP_EVERY = 1024,
+	STEPS_MAX = 6,
+	DENSE = 4, /* when more than one of so many rows is changed, stepping beats searching */
+};
 
 static uint64_t now_us(void)
 {
@@ -33,17 +38,43 @@ static struct sorted_row *sort_changed(struct flush *flush, const struct table *
 	return rows_sort(flush->sorted, flush->spare, changed->count);
 }
 
-static enum ll_code write_row(struct environment_cursor *cursor, const struct row *row, bool append, struct error *error)
+/* Tries to come to a key by small steps from where the cursor stands, which is much faster than to search for it. False: not
+ * found this way; the cursor may stand anywhere. */
+static bool step_to(struct environment_cursor *cursor, struct slice wanted)
 {
-	if (!row->deleted)
-		return environment_cursor_put(cursor, row_key(row), row_value(row), append, error);
-	if (append)
-		return LL_OK; /* beyond the last key: it is not there */
+	struct slice key = SLICE_EMPTY;
+	for (int i = 0; i < STEPS_MAX; i++) {
+		if (environment_cursor_move(cursor, MOVE_NEXT, &key, NULL, NULL) != LL_OK)
+			return false;
+		if (key.size == wanted.size && row_bytes_equal(key.at, wanted.at, key.size))
+			return true;
+		if (slice_compare(key, wanted) > 0)
+			return false;
+	}
+	return false;
+}
+
+/* Writes a row into a table that may have it. `stepping`: the cursor stands on an earlier row, not far away. */
+static enum ll_code write_row(struct environment_cursor *cursor, const struct row *row, bool *stepping,
+			      struct error *error)
+{
 	struct slice key = row_key(row);
-	enum ll_code code = environment_cursor_move(cursor, MOVE_TO, &key, NULL, error);
-	if (code == LL_NOT_FOUND)
-		return LL_OK;
-	return code == LL_OK ? environment_cursor_delete(cursor, error) : code;
+	bool there = *stepping && step_to(cursor, key);
+	*stepping = true;
+	if (!row->deleted)
+		return there ? environment_cursor_replace(cursor, key, row_value(row), error)
+			     : environment_cursor_put(cursor, key, row_value(row), false, error);
+	enum ll_code code = there ? LL_OK : environment_cursor_move(cursor, MOVE_TO, &key, NULL, error);
+	if (code == LL_OK)
+		return environment_cursor_delete(cursor, error);
+	*stepping = false;
+	return code == LL_NOT_FOUND ? LL_OK : code;
+}
+
+/* Adds a row beyond the table's last one. */
+static enum ll_code append_row(struct environment_cursor *cursor, const struct row *row, struct error *error)
+{
+	return row->deleted ? LL_OK : environment_cursor_put(cursor, row_key(row), row_value(row), true, error);
 }
 
 static bool given_up(const struct flush *flush, size_t rows, struct error *error, enum ll_code *code)
@@ -76,8 +107,8 @@ static size_t rows_within(const struct sorted_row *rows, size_t count, struct sl
 	return low;
 }
 
-static enum ll_code write_changed(struct flush *flush, const struct table *table, struct environment_cursor *cursor,
-				  struct error *error)
+static enum ll_code write_changed(struct flush *flush, const struct table *table, uint64_t rows_there,
+				  struct environment_cursor *cursor, struct error *error)
 {
 	size_t count = table->flushing.count;
 	struct sorted_row *rows = sort_changed(flush, table);
@@ -86,13 +117,16 @@ static enum ll_code write_changed(struct flush *flush, const struct table *table
 	if (code != LL_OK)
 		return code;
 	size_t within = rows_within(rows, count, last);
+	bool dense = within * DENSE > rows_there, stepping = false;
 	for (size_t i = 0; i < count && code == LL_OK; i++) {
 		if (i + AHEAD < count) {
 			__builtin_prefetch(rows[i + AHEAD].row);
 			__builtin_prefetch((const char *)rows[i + AHEAD].row + 64);
 		}
+		stepping = stepping && dense;
 		if (!given_up(flush, i, error, &code))
-			code = write_row(cursor, rows[i].row, i >= within, error);
+			code = i < within ? write_row(cursor, rows[i].row, &stepping, error)
+					  : append_row(cursor, rows[i].row, error);
 	}
 	return code;
 }
@@ -104,7 +138,7 @@ static enum ll_code write_run(struct flush *flush, const struct table *table, st
 	enum ll_code code = LL_OK;
 	for (uint32_t i = 0; i < run->rows.count && code == LL_OK; i++)
 		if (!given_up(flush, i, error, &code))
-			code = write_row(cursor, run_row(run, &table->memory->slab, i), true, error);
+			code = append_row(cursor, run_row(run, &table->memory->slab, i), error);
 	return code;
 }
 
@@ -116,11 +150,13 @@ static enum ll_code write_table(struct flush *flush, struct environment_txn *txn
 	struct environment_database_size size;
 	enum ll_code code = LL_OK;
 	if (table->flushing.count + table->flushing_run.rows.count) {
-		code = environment_cursor_open(txn, table->database, &cursor, error);
+		code = environment_database_size(txn, table->database, &size, error);
+		if (code == LL_OK)
+			code = environment_cursor_open(txn, table->database, &cursor, error);
 		if (code == LL_OK)
 			code = write_run(flush, table, cursor, error);
 		if (code == LL_OK && table->flushing.count)
-			code = write_changed(flush, table, cursor, error);
+			code = write_changed(flush, table, size.rows, cursor, error);
 		environment_cursor_close(cursor);
 		flush->rows += table->flushing.count + table->flushing_run.rows.count;
 	}
@@ -143,8 +179,8 @@ static enum ll_code write_layer(struct flush *flush, struct error *error)
 	for (unsigned i = 0; i < flush->table_count && code == LL_OK; i++)
 		code = write_table(flush, txn, i, error);
 	if (code == LL_OK && flush->position_size)
-		code = environment_put(txn, flush->meta, SLICE("position"), slice_of(flush->position, flush->position_size),
-				       false, error);
+		code = environment_put(txn, flush->meta, SLICE("position"),
+				       slice_of(flush->position, flush->position_size), false, error);
 	if (code == LL_OK && flush->retire)
 		code = environment_put(txn, flush->meta, SLICE("retired"), SLICE("yes"), false, error);
 	if (code == LL_OK)
@@ -162,8 +198,6 @@ static enum ll_code run(struct flush *flush, struct error *error)
 	} while (code == LL_FULL && environment_grow(flush->environment, error) == LL_OK);
 	if (code == LL_OK && flush->sync)
 		code = environment_sync(flush->environment, error);
-	else if (code == LL_OK && getenv("WB"))
-		environment_writeback(flush->environment);
 	flush->us = now_us() - begin_us;
 	return code;
 }

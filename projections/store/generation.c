@@ -72,8 +72,8 @@ enum ll_code generation_current(const char *root, char path[GENERATION_PATH_MAX]
 	name[size] = 0;
 	unsigned found = number_of(name);
 	if (!found)
-		return error_set(error, LL_CORRUPT, "%s: points to '%s', which is no generation; rebuild the projection", link,
-				 name);
+		return error_set(error, LL_CORRUPT,
+				 "%s: points to '%s', which is no generation; rebuild the projection", link, name);
 	if (number)
 		*number = found;
 	return join(path, root, name, error);
@@ -212,7 +212,8 @@ enum ll_code generation_lock(const char *directory, int *descriptor, struct erro
 		close(opened);
 		if (number != EWOULDBLOCK)
 			return fail(path, "take the writer's lock", number, error);
-		return error_set(error, LL_BUSY, "%s: another engine or command writes it; stop that one first", directory);
+		return error_set(error, LL_BUSY, "%s: another engine or command writes it; stop that one first",
+				 directory);
 	}
 	*descriptor = opened;
 	return LL_OK;

@@ -58,8 +58,8 @@ static enum ll_code marks_now(const char *directory, struct marks *marks, struct
 static bool parse(const char *text, struct marks *marks)
 {
 	int end = 0;
-	int found = sscanf(text, "ledgerline guard 1\nstate %127[a-z]\nboot %127[^\n]\ndirectory %127[^\n]\n%n", marks->state,
-			   marks->boot, marks->directory, &end);
+	int found = sscanf(text, "ledgerline guard 1\nstate %127[a-z]\nboot %127[^\n]\ndirectory %127[^\n]\n%n",
+			   marks->state, marks->boot, marks->directory, &end);
 	return found == 3 && end && text[end] == 0;
 }
 
@@ -71,8 +71,8 @@ static enum ll_code no_guard(const char *directory, struct error *error)
 	snprintf(path, sizeof path, "%s/data.mdb", directory);
 	if (stat(path, &status) != 0)
 		return error_set(error, LL_NOT_FOUND, "%s: there is no projection", directory);
-	return error_set(error, LL_UNTRUSTED, "%s: has no guard file, so nobody knows whether it was synced; rebuild it",
-			 directory);
+	return error_set(error, LL_UNTRUSTED,
+			 "%s: has no guard file, so nobody knows whether it was synced; rebuild it", directory);
 }
 
 enum ll_code guard_check(const char *directory, struct error *error)
@@ -87,8 +87,9 @@ enum ll_code guard_check(const char *directory, struct error *error)
 	if (code != LL_OK)
 		return code;
 	if (!parse(text, &marks))
-		return error_set(error, LL_UNTRUSTED, "%s: cannot be understood, so nobody knows whether the projection was "
-						      "synced; rebuild it",
+		return error_set(error, LL_UNTRUSTED,
+				 "%s: cannot be understood, so nobody knows whether the projection was "
+				 "synced; rebuild it",
 				 path);
 	if (strcmp(marks.state, "clean") == 0)
 		return LL_OK;
@@ -96,11 +97,14 @@ enum ll_code guard_check(const char *directory, struct error *error)
 	if (code != LL_OK)
 		return code;
 	if (strcmp(marks.state, "running") != 0)
-		return error_set(error, LL_UNTRUSTED, "%s: unknown state '%s'; rebuild the projection", path, marks.state);
+		return error_set(error, LL_UNTRUSTED, "%s: unknown state '%s'; rebuild the projection", path,
+				 marks.state);
 	if (strcmp(marks.boot, now.boot) != 0)
-		return error_set(error, LL_UNTRUSTED, "%s: the machine stopped before this was synced; rebuild it", directory);
+		return error_set(error, LL_UNTRUSTED, "%s: the machine stopped before this was synced; rebuild it",
+				 directory);
 	if (strcmp(marks.directory, now.directory) != 0)
-		return error_set(error, LL_UNTRUSTED, "%s: is a copy made while it was being written; rebuild it", directory);
+		return error_set(error, LL_UNTRUSTED, "%s: is a copy made while it was being written; rebuild it",
+				 directory);
 	return LL_OK;
 }
 

@@ -26,11 +26,12 @@ static enum ll_code check_version(const char *directory, const char *what, struc
 	if (version == wanted)
 		return LL_OK;
 	if (version > wanted)
-		return error_set(error, LL_NEWER, "%s: is of %s %llu, made by a newer version of this program, which knows %u; "
-						  "use that one, or rebuild",
+		return error_set(error, LL_NEWER,
+				 "%s: is of %s %llu, made by a newer version of this program, which knows %u; "
+				 "use that one, or rebuild",
 				 directory, what, (unsigned long long)version, wanted);
-	return error_set(error, LL_OLDER, "%s: is of %s %llu, this program's is %u; rebuild the projection", directory, what,
-			 (unsigned long long)version, wanted);
+	return error_set(error, LL_OLDER, "%s: is of %s %llu, this program's is %u; rebuild the projection", directory,
+			 what, (unsigned long long)version, wanted);
 }
 
 static enum ll_code check(struct environment_txn *txn, unsigned database, const char *directory,
@@ -43,8 +44,8 @@ static enum ll_code check(struct environment_txn *txn, unsigned database, const 
 	if (code == LL_OK)
 		code = environment_get(txn, database, SLICE("projection"), &value, error);
 	if (code == LL_OK && !slice_equal(value, slice_text(spec->projection)))
-		code = error_set(error, LL_FOREIGN, "%s: holds the projection %.*s, not %s; give the right directory", directory,
-				 SLICE_PRINT(value), spec->projection);
+		code = error_set(error, LL_FOREIGN, "%s: holds the projection %.*s, not %s; give the right directory",
+				 directory, SLICE_PRINT(value), spec->projection);
 	if (code == LL_OK)
 		code = environment_get(txn, database, SLICE("schema_version"), &value, error);
 	if (code == LL_OK)
@@ -95,10 +96,11 @@ enum ll_code meta_write(struct environment *environment, const struct store_spec
 	if (code == LL_NOT_FOUND) {
 		code = environment_put(txn, *database, SLICE("layout"), text_of(number, LAYOUT), false, error);
 		if (code == LL_OK)
-			code = environment_put(txn, *database, SLICE("projection"), slice_text(spec->projection), false, error);
+			code = environment_put(txn, *database, SLICE("projection"), slice_text(spec->projection), false,
+					       error);
 		if (code == LL_OK)
-			code = environment_put(txn, *database, SLICE("schema_version"), text_of(number, spec->schema_version),
-					       false, error);
+			code = environment_put(txn, *database, SLICE("schema_version"),
+					       text_of(number, spec->schema_version), false, error);
 	}
 	if (code == LL_OK)
 		return environment_txn_commit(txn, error);

@@ -100,7 +100,8 @@ static void grow(struct overlay *overlay)
 	ENSURE(overlay->slots && "memory is used up");
 	for (size_t i = 0; i <= old.mask; i++)
 		if (old.slots[i].block == old.block)
-			*slot_find(overlay, old.slots[i].row->table, old.slots[i].tag, row_key(old.slots[i].row)) = old.slots[i];
+			*slot_find(overlay, old.slots[i].row->table, old.slots[i].tag, row_key(old.slots[i].row)) =
+				old.slots[i];
 	free(old.slots);
 }
 
@@ -117,8 +118,8 @@ static size_t row_room(size_t key_size, size_t value_size, bool ordered)
 	return (ROW_HEADER_BYTES + key_size + value_size + (ordered ? ROW_NODE_BYTES : 0) + 15) & ~(size_t)15;
 }
 
-void overlay_put(struct overlay *overlay, unsigned table, bool ordered, uint32_t tag, struct slice key, struct slice value,
-		 bool deleted)
+void overlay_put(struct overlay *overlay, unsigned table, bool ordered, uint32_t tag, struct slice key,
+		 struct slice value, bool deleted)
 {
 	struct overlay_slot *slot = slot_find(overlay, table, tag, key);
 	struct row *old = slot->block == overlay->block ? slot->row : NULL;

@@ -22,8 +22,8 @@ struct overlay {
 	uint32_t block; /* slots of other blocks are empty */
 	uint32_t count, mask;
 	struct overlay_slot *slots;
-	struct arena_piece *first, *piece; /* all pieces, and the one in use */
-	size_t used;                       /* bytes of that */
+	struct arena_piece *first, *piece;       /* all pieces, and the one in use */
+	size_t used;                             /* bytes of that */
 	struct row_tree trees[STORE_TABLES_MAX]; /* of ordered tables */
 };
 
@@ -33,7 +33,7 @@ void overlay_drop(struct overlay *overlay);
 
 /* A tombstone too; NULL: not in the overlay. */
 struct row *overlay_find(const struct overlay *overlay, unsigned table, uint32_t tag, struct slice key);
-void overlay_put(struct overlay *overlay, unsigned table, bool ordered, uint32_t tag, struct slice key, struct slice value,
-		 bool deleted);
+void overlay_put(struct overlay *overlay, unsigned table, bool ordered, uint32_t tag, struct slice key,
+		 struct slice value, bool deleted);
 
 #endif

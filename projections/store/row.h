@@ -17,8 +17,8 @@
 enum row_node_state { NODE_NONE, NODE_OUTSIDE, NODE_IN_TREE };
 
 struct row {
-	uint32_t tag;         /* of the key's hash: where it stands in the table, and a first comparison */
-	uint32_t epoch;       /* number of the layer in which it was last changed; 0: as read from LMDB */
+	uint32_t tag;   /* of the key's hash: where it stands in the table, and a first comparison */
+	uint32_t epoch; /* number of the layer in which it was last changed; 0: as read from LMDB */
 	union {
 		uint32_t dirty_index; /* its place in that layer's list */
 		uint32_t table;       /* in the overlay, which is one for all tables */
@@ -56,6 +56,19 @@ static inline struct slice row_key(const struct row *row)
 static inline struct slice row_value(const struct row *row)
 {
 	return slice_of(row->bytes + row->key_size, row->value_size);
+}
+
+/* memcmp() == 0, without the call for the usual sizes of keys. */
+static inline bool row_bytes_equal(const uint8_t *a, const uint8_t *b, size_t size)
+{
+	uint64_t x, y, z, w;
+	if (size < sizeof x || size > 2 * sizeof x)
+		return memcmp(a, b, size) == 0;
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	memcpy(&z, a + size - sizeof z, sizeof z);
+	memcpy(&w, b + size - sizeof w, sizeof w);
+	return ((x ^ y) | (z ^ w)) == 0;
 }
 
 /* Sets value and size. `value` may overlap the row's own. */

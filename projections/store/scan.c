@@ -22,9 +22,9 @@ struct source {
 	bool valid; /* stands on a row */
 	struct slice key, value;
 	bool deleted;
-	struct row *row;                                /* tree */
-	struct sorted_row *allocated, *spare, *sorted;  /* rows */
-	size_t at, count;                               /* rows, run: backwards `at` counts what is left */
+	struct row *row;                               /* tree */
+	struct sorted_row *allocated, *spare, *sorted; /* rows */
+	size_t at, count;                              /* rows, run: backwards `at` counts what is left */
 	const struct run *run;
 	struct environment_cursor *cursor;
 };
@@ -103,9 +103,7 @@ static void advance(const struct scan *scan, struct source *source)
 		source->at += scan->backwards ? (size_t)-1 : 1;
 		stand(scan, source, indexed_row(scan, source));
 		break;
-	case SOURCE_LMDB:
-		move_lmdb(scan, source, scan->backwards ? MOVE_PREVIOUS : MOVE_NEXT, SLICE_EMPTY);
-		break;
+	case SOURCE_LMDB: move_lmdb(scan, source, scan->backwards ? MOVE_PREVIOUS : MOVE_NEXT, SLICE_EMPTY); break;
 	}
 }
 

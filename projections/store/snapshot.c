@@ -22,7 +22,8 @@ static enum ll_code open_databases(struct snapshot *snapshot, const struct store
 	if (code == LL_OK)
 		code = environment_database(snapshot->environment, META_DATABASE, false, &snapshot->meta, error);
 	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++)
-		code = environment_database(snapshot->environment, spec->tables[i].name, false, &snapshot->databases[i], error);
+		code = environment_database(snapshot->environment, spec->tables[i].name, false, &snapshot->databases[i],
+					    error);
 	return code;
 }
 

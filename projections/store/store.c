@@ -192,8 +192,8 @@ void store_abandon(struct store *store)
 
 void store_read_failed(struct store *store, const struct error *error)
 {
-	fprintf(stderr, "ledgerline: projection %s cannot be read, and nothing sound can follow: %s\n", store->projection,
-		error->text);
+	fprintf(stderr, "ledgerline: projection %s cannot be read, and nothing sound can follow: %s\n",
+		store->projection, error->text);
 	abort();
 }
 

@@ -52,12 +52,12 @@ struct store_spec {
 };
 
 struct store_options {
-	const char *directory;    /* the generation's directory; made when it is not there and `create` */
+	const char *directory; /* the generation's directory; made when it is not there and `create` */
 	bool create;
-	size_t map_bytes;         /* 0: 64 GiB; grown by itself when full, up to the disk */
-	size_t clean_bytes_max;   /* 0: 256 MiB: bound of the clean rows kept */
-	bool bulk;                /* a rebuild: no checkpoints until store_close or store_checkpoint */
-	void (*flushed)(void *);  /* called by the flush thread when a flush ended, well or not, but for that of
+	size_t map_bytes;        /* 0: 64 GiB; grown by itself when full, up to the disk */
+	size_t clean_bytes_max;  /* 0: 256 MiB: bound of the clean rows kept */
+	bool bulk;               /* a rebuild: no checkpoints until store_close or store_checkpoint */
+	void (*flushed)(void *); /* called by the flush thread when a flush ended, well or not, but for that of
 				   * store_close; it must not call the store. May be NULL */
 	void *flushed_context;
 };
@@ -111,10 +111,10 @@ void store_mark_block(struct store *store, struct slice position);
 
 /* How much the filling layer holds. */
 struct store_fill {
-	uint64_t rows;  /* changed rows, each counted once */
-	size_t bytes;   /* memory of the filling layer */
-	bool flushing;  /* a flush is under way */
-	bool full;      /* freeze now: much more would not fit into one transaction of LMDB */
+	uint64_t rows; /* changed rows, each counted once */
+	size_t bytes;  /* memory of the filling layer */
+	bool flushing; /* a flush is under way */
+	bool full;     /* freeze now: much more would not fit into one transaction of LMDB */
 };
 struct store_fill store_fill(const struct store *store);
 

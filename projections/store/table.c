@@ -5,8 +5,13 @@
 
 #include "schemas/wire/ensure.h"
 
-enum { SLOTS_MIN = 256, AHEAD = 12, LARGE_VALUE_BYTES = 2000, PAGE_BYTES = 4096,
-       ROW_COST = 10 /* LMDB: a header of 8 and a pointer of 2 */ };
+enum {
+	SLOTS_MIN = 256,
+	AHEAD = 12,
+	LARGE_VALUE_BYTES = 2000,
+	PAGE_BYTES = 4096,
+	ROW_COST = 10 /* LMDB: a header of 8 and a pointer of 2 */
+};
 
 /* ---- rows ---- */
 
@@ -156,7 +161,7 @@ static inline uint64_t *slot_find(struct table *table, uint32_t tag, struct slic
 		if ((uint32_t)(slot >> 32) != tag)
 			continue;
 		struct row *row = row_at(table, (uint32_t)slot);
-		if (row->key_size == key.size && memcmp(row->bytes, key.at, key.size) == 0)
+		if (row->key_size == key.size && row_bytes_equal(row->bytes, key.at, key.size))
 			return &table->slots[i];
 	}
 }
@@ -301,7 +306,8 @@ static void put_in_hash(struct table *table, uint64_t *slot, struct slice value,
 	bool frozen = !filling && row->epoch > table->memory->flushed;
 	size_t bytes = footprint(table, row);
 	if (!deleted)
-		estimate(table, row->key_size, value.size, row->deleted ? 0 : row->key_size + row->value_size + ROW_COST);
+		estimate(table, row->key_size, value.size,
+			 row->deleted ? 0 : row->key_size + row->value_size + ROW_COST);
 	if (frozen || slab_footprint(row_bytes(table, row->key_size, value.size)) != bytes) {
 		put_version(table, slot, value, deleted, frozen);
 		return;

@@ -31,14 +31,14 @@
 /* What the tables of one store share. */
 struct memory {
 	struct slab slab;
-	uint64_t seed;            /* of the hash: nobody outside can aim at one slot */
-	uint32_t filling;         /* number of the layer being filled, from 1 */
-	uint32_t flushed;         /* layers up to this one are in LMDB */
-	struct handles replaced;  /* old versions of rows being flushed */
-	struct handles garbage;   /* those of flushes that ended: freed in steps */
-	size_t live_bytes;        /* rows that stand in tables */
-	size_t filling_bytes;     /* of them, filling */
-	size_t flushing_bytes;    /* of them, being flushed */
+	uint64_t seed;           /* of the hash: nobody outside can aim at one slot */
+	uint32_t filling;        /* number of the layer being filled, from 1 */
+	uint32_t flushed;        /* layers up to this one are in LMDB */
+	struct handles replaced; /* old versions of rows being flushed */
+	struct handles garbage;  /* those of flushes that ended: freed in steps */
+	size_t live_bytes;       /* rows that stand in tables */
+	size_t filling_bytes;    /* of them, filling */
+	size_t flushing_bytes;   /* of them, being flushed */
 };
 
 struct table {
@@ -48,8 +48,8 @@ struct table {
 	unsigned database;
 	uint64_t *slots;
 	uint32_t count, mask, hand;
-	unsigned shift; /* 32 - log2(slots) */
-	struct row_tree tree; /* if ordered: of the rows that were ever changed since they came to memory */
+	unsigned shift;                   /* 32 - log2(slots) */
+	struct row_tree tree;             /* if ordered: of the rows that were ever changed since they came to memory */
 	struct handles filling, flushing; /* changed rows */
 	struct run filling_run, flushing_run; /* if append */
 	uint16_t last_key_size;               /* if append: no key beyond this one was ever there */

@@ -153,6 +153,8 @@ def descriptor(record, enums):
         for bound in ("min", "max"):
             if bound in f.options:
                 parts.append(f".{bound} = {f.options[bound]}")
+        if f.family.startswith("bytes"):
+            parts.append(f".min = {f.family[5:]}, .max = {f.family[5:]}")
         if "default" in f.options:
             value = f.options["default"]
             if f.family == "enum":
@@ -182,9 +184,9 @@ REFERENCES = {
     "lot": "lot",
     "use": "use",
     "hold": "hold",
-    "adjustment": "adj",
-    "reservation": "res",
-    "payment": "pay",
+    "adjustment": "adjustment",
+    "reservation": "reservation",
+    "payment": "payment",
     "token": "tok",
 }
 

@@ -22,7 +22,7 @@ enum field_kind {
 	FIELD_DAY,    /* int32_t days since 1970; NONE_DAY absent */
 	FIELD_ID,     /* struct slice; empty absent */
 	FIELD_TEXT,   /* struct slice; empty absent */
-	FIELD_BYTES,  /* struct slice of fixed size: hex in JSON; empty absent */
+	FIELD_BYTES,  /* struct slice of fixed size (max): hex in JSON; empty absent */
 	FIELD_ENUM,   /* uint8_t; 0 absent */
 	FIELD_REF,    /* uint64_t number of the entry that made it (of a lot: shifted by 16, plus its index); NONE_U64 absent */
 	FIELD_RECORD, /* the struct itself */

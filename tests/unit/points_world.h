@@ -20,7 +20,6 @@
 #include "projections/projection.h"
 #include "projections/views/layer.h"
 #include "projections/views/rows.h"
-#include "tests/unit/rules_elsewhere.h"
 
 enum { ENTRY_ROOM = 1 << 20 };
 

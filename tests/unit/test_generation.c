@@ -85,7 +85,8 @@ static void test_lock(void **state)
 static void test_strange_links(void **state)
 {
 	(void)state;
-	static const char *const targets[] = {"gen-00001", "gen-0000001", "../gen-000001", "gen-00000x", "gen-000000", "x"};
+	static const char *const targets[] = {"gen-00001",  "gen-0000001", "../gen-000001",
+					      "gen-00000x", "gen-000000",  "x"};
 	char link[128];
 	snprintf(link, sizeof link, "%s/current", scratch);
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {

@@ -84,7 +84,8 @@ static void test_changed_fields(void **state)
 		read_text(GUARD_FILE, text, sizeof text);
 		char *at = strstr(text, cases[i].from);
 		assert_non_null(at);
-		snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, cases[i].to, at + strlen(cases[i].from));
+		snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, cases[i].to,
+			 at + strlen(cases[i].from));
 		write_text(GUARD_FILE, changed);
 		assert_int_equal(guard_check(scratch, &problem), cases[i].code);
 	}

@@ -64,7 +64,7 @@ static void postings_are_signed_and_say_what_they_belong_to(void **state)
 	       .approver = SLICE("bob"), .balance_after = -100);
 	assert_int_equal(read_account_story(ledger.view, SLICE("ann"), ledger_ask(&ledger)), 0);
 	assert_string_equal(column(&ledger, "amount"), "1000 -100 -50 50 10 0 0 -150 -60 -800 ");
-	assert_string_equal(column(&ledger, "reference"), "null order-7 pay-2 pay-2 use-1 hold-5 hold-5 hold-5 null null ");
+	assert_string_equal(column(&ledger, "reference"), "null order-7 payment-2 payment-2 use-1 hold-5 hold-5 hold-5 null null ");
 	assert_string_equal(column(&ledger, "position"), "0:0 0:1 0:2 0:3 0:4 0:5 0:6 0:6 0:7 0:8 ");
 	assert_string_equal(column(&ledger, "reason"), "null null null null null null null null null fraud ");
 	assert_string_equal(column(&ledger, "balanceAfter"), "1000 900 850 900 910 910 760 760 700 -100 ");
@@ -183,11 +183,11 @@ static void a_reservation_and_its_seats(void **state)
 	assert_int_equal(read_reservation_story(ledger.view, 1, ledger_ask(&ledger)), 0);
 	assert_string_equal(column(&ledger, "type"), "reservation.created reservation.confirmed reservation.cancelled ");
 	assert_string_equal(column(&ledger, "amount"), "300 300 270 ");
-	assert_string_equal(column(&ledger, "paymentId"), "null pay-2 pay-2 ");
+	assert_string_equal(column(&ledger, "paymentId"), "null payment-2 payment-2 ");
 	assert_string_equal(column(&ledger, "reason"), "null null USER_REQUEST ");
 	assert_int_equal(read_seat_story(ledger.view, SLICE("s1"), 2, ledger_ask(&ledger)), 0);
 	assert_string_equal(column(&ledger, "status"), "AVAILABLE HELD RESERVED AVAILABLE ");
-	assert_string_equal(column(&ledger, "reservationId"), "null res-1 res-1 res-1 ");
+	assert_string_equal(column(&ledger, "reservationId"), "null reservation-1 reservation-1 reservation-1 ");
 	assert_string_equal(column(&ledger, "offset"), "2 3 4 5 ");
 	assert_int_equal(read_seat_story(ledger.view, SLICE("s1"), 3, ledger_ask(&ledger)), CODE_SEAT_NOT_FOUND);
 	ledger_release(&ledger);

@@ -1,4 +1,5 @@
 /* Points: rules in their order of precedence, lots, holds, refunds, corrections, expiry, replies. */
+#include "engine/decide/points.h"
 #include "tests/unit/points_world.h"
 
 #define DAY ((int64_t)86400000)
@@ -368,6 +369,56 @@ static void test_expiry(void **state)
 	assert_int_equal(due_points_when(world->view, world->now), 0);
 }
 
+/* Decides and folds two refunds of one user as one entry, as a step of a cancellation does. */
+static void refund_two_at_once(struct world *world, uint64_t first, int64_t amount, uint64_t second)
+{
+	struct policy policy;
+	struct error error = {0};
+	struct decide_context context = world_context(world, &policy);
+	world->decision = (struct decision){0};
+	points_plan_refund(&context, first, amount, NONE_I64, NONE_U64, &world->decision);
+	points_plan_refund(&context, second, 1000, NONE_I64, NONE_U64, &world->decision);
+	if (world_commit(world, NULL, 1, &error) != LL_OK)
+		fail_msg("%s", error.text);
+}
+
+/* Several refunds of one entry stand on one another: balances, debt, and the numbers of new lots. */
+static void test_refunds_of_one_entry(void **state)
+{
+	struct world *world = *state;
+	run(world, charge("ann", 2000, SOURCE_PAID, world->now + DAY), 0);
+	uint64_t first = run(world, use("ann", 1000), 0);
+	uint64_t second = run(world, use("ann", 1000), 0);
+	run(world, adjust("ann", -600), 0);
+	world->now += 2 * DAY;
+	refund_two_at_once(world, first, 500, second);
+	assert_int_equal(balance(world, "ann"), 900);
+	assert_int_equal(account(world, "ann").lots.count, 1); /* 500 of the first repaid debt, and 100 of the second */
+	assert_int_equal(account(world, "ann").lots.at[0].remaining, 900);
+	run(world, refund(first, 500), 0);
+	assert_int_equal(account(world, "ann").lots.count, 2);
+}
+
+/* What comes back only to expire may stand behind many lots that are due but not yet expired: also beyond the row. */
+static void test_expiry_behind_what_is_due(void **state)
+{
+	struct world *world = *state;
+	struct command policy = policy_set();
+	policy.policy_set.change.refund_expired_lot = REFUND_EXPIRED_LOT_EXPIRE;
+	run(world, policy, 0);
+	run(world, charge("ann", 2000, SOURCE_PAID, world->now + DAY), 0);
+	uint64_t first = run(world, use("ann", 1000), 0);
+	uint64_t second = run(world, use("ann", 1000), 0);
+	for (int i = 0; i < 30; i++)
+		run(world, charge("ann", 1000, SOURCE_PAID, world->now + 1000 + i), 0);
+	world->now += DAY; /* and nobody has swept */
+	refund_two_at_once(world, first, 1000, second);
+	assert_int_equal(world->entry.event_count, 4);
+	assert_int_equal(balance(world, "ann"), 30000);
+	assert_int_equal(world_sweep(world), 1);
+	assert_int_equal(balance(world, "ann"), 0);
+}
+
 /* ---- holds ---- */
 
 /* A partial capture keeps what was taken first; the rest goes back as a refund would. */
@@ -592,7 +643,7 @@ static void test_replies(void **state)
 	expect_reply(world, 200, "{\"holdId\":\"hold-6\",\"userId\":\"ann\",\"releasedAmount\":500,\"status\":\"RELEASED\","
 				 "\"balance\":4200,\"available\":4200}");
 	run(world, adjust("ann", -200), 0);
-	expect_reply(world, 200, "{\"adjustmentId\":\"adjustment-8\",\"userId\":\"ann\",\"amount\":-200,\"balance\":4000,"
+	expect_reply(world, 200, "{\"adjustmentId\":\"adj-8\",\"userId\":\"ann\",\"amount\":-200,\"balance\":4000,"
 				 "\"available\":4000,\"debt\":0,\"lotId\":null}");
 	run(world, use("ann", 9000), CODE_INSUFFICIENT_POINTS);
 	expect_reply(world, 402, "{\"code\":\"INSUFFICIENT_POINTS\",\"message\":\"There are not enough points.\","
@@ -607,7 +658,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_precedence), TEST(test_golden_case), TEST(test_regrant_is_bounded),
-		TEST(test_refund_expires), TEST(test_order_beyond_the_row), TEST(test_expiry), TEST(test_capture_in_part),
+		TEST(test_refund_expires), TEST(test_order_beyond_the_row), TEST(test_expiry), TEST(test_refunds_of_one_entry),
+		TEST(test_expiry_behind_what_is_due), TEST(test_capture_in_part),
 		TEST(test_hold_expires), TEST(test_debt), TEST(test_policies), cmocka_unit_test(test_poison),
 		TEST(test_replies),
 	};

@@ -305,7 +305,7 @@ static void the_gate_knows_its_own(void **state)
 		{"ann", "tok-0", "", CODE_QUEUE_NOT_ACTIVE},
 		{"ann", "tok-7", "vip", CODE_TOKEN_INVALID},
 		{"ann", "tok-00", "vip", CODE_TOKEN_INVALID},
-		{"ann", "pay-0", "vip", CODE_TOKEN_INVALID},
+		{"ann", "payment-0", "vip", CODE_TOKEN_INVALID},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct reservation_create command = {.user_id = slice_text(cases[i].user),

@@ -315,7 +315,8 @@ static void test_value_may_overlap(void **state)
 			store_put(store, POINT, SLICE("a"), slice_of(value.at + 1, 39));
 			assert_true(store_get(store, POINT, SLICE("a"), true, &value));
 			store_put(store, POINT, SLICE("a"), slice_of(value.at + 1, 38));
-			assert_true(store_get(store, POINT, SLICE("a"), true, &value) && value.size == 38 && *value.at == '2');
+			assert_true(store_get(store, POINT, SLICE("a"), true, &value) && value.size == 38 &&
+				    *value.at == '2');
 			store_overlay_drop(store);
 			store_put(store, POINT, SLICE("a"), SLICE("012345678901234567890123456789012345678"));
 		}
@@ -354,12 +355,8 @@ static struct store *random_step(struct model *model, struct model *over, struct
 	uint64_t position;
 	enum ll_code code;
 	switch (random_below(16)) {
-	case 0:
-		check_scan(*overlay ? over : model, store, NULL, table, true);
-		break;
-	case 1:
-		check_scan(model, store, NULL, table, false);
-		break;
+	case 0: check_scan(*overlay ? over : model, store, NULL, table, true); break;
+	case 1: check_scan(model, store, NULL, table, false); break;
 	case 2:
 		if (*overlay)
 			store_overlay_drop(store);
@@ -388,9 +385,7 @@ static struct store *random_step(struct model *model, struct model *over, struct
 		}
 		break;
 	case 6:
-	case 7:
-		check_row(*overlay ? over : model, store, table, random_below(KEYS), true);
-		break;
+	case 7: check_row(*overlay ? over : model, store, table, random_below(KEYS), true); break;
 	default:
 		change(*overlay ? over : model, store, table);
 		check_row(model, store, table, random_below(KEYS), false);

@@ -1,0 +1,252 @@
+/* GET /metrics, in the text format of Prometheus, and what is counted for it. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/api/internal.h"
+#include "projections/ledger/specs.h"
+
+/* Upper bounds of request durations, in microseconds. */
+static const uint64_t buckets[BUCKETS] = {250,	  500,	  1000,	  2500,	   5000,    10000,
+					  25000, 50000, 100000, 250000, 1000000, 5000000};
+
+void api_answered(void *context, const struct http_request *request, int status, uint64_t duration_us)
+{
+	struct api *api = context;
+	const char *pattern = http_pattern(request);
+	size_t index = api->route_count;
+	unsigned bucket = 0;
+	for (size_t i = 0; i < api->route_count && index == api->route_count; i++)
+		if (api->routes[i].pattern == pattern)
+			index = api->contexts[i].index;
+	if (status > 0 && status < STATUS_COUNT)
+		api->counts.answers[index][status]++;
+	while (bucket < BUCKETS && duration_us > buckets[bucket])
+		bucket++;
+	api->counts.durations[bucket]++;
+	api->counts.duration_us_sum += duration_us;
+}
+
+/* ---- writing ---- */
+
+static void head(struct buffer *out, const char *name, const char *type, const char *help)
+{
+	buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void number(struct buffer *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+	head(out, name, type, help);
+	buffer_printf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void seconds(struct buffer *out, const char *name, const char *type, const char *help, uint64_t us)
+{
+	head(out, name, type, help);
+	buffer_printf(out, "%s %" PRIu64 ".%06u\n", name, us / 1000000, (unsigned)(us % 1000000));
+}
+
+/* ---- what happens here ---- */
+
+static void write_commands(struct api *api, struct buffer *out)
+{
+	static const char *const names[ENDED_KINDS] = {"accepted", "refused", "rejected", "read", "repeated"};
+	head(out, "ledgerline_commands_total", "counter", "Commands answered by this engine, by outcome and code.");
+	for (unsigned kind = 0; kind < ENDED_KINDS; kind++) {
+		for (uint16_t code = 0; code < CODES_MAX; code++) {
+			const struct code_info *info = code_info(code);
+			uint64_t count = api->counts.commands[kind][code];
+			if (count || (code == 0 && kind != ENDED_REJECTED && kind != ENDED_REFUSED))
+				buffer_printf(out, "ledgerline_commands_total{outcome=\"%s\",code=\"%s\"} %" PRIu64 "\n",
+					      names[kind], info ? info->name : "", count);
+		}
+	}
+}
+
+static void write_http(struct api *api, struct buffer *out)
+{
+	uint64_t total = 0;
+	head(out, "ledgerline_http_requests_total", "counter", "HTTP requests answered, by route and status.");
+	for (size_t i = 0; i <= api->route_count; i++)
+		for (unsigned status = 0; status < STATUS_COUNT; status++)
+			if (api->counts.answers[i][status])
+				buffer_printf(out, "ledgerline_http_requests_total{route=\"%s\",status=\"%u\"} %" PRIu64 "\n",
+					      i < api->route_count ? api->routes[i].pattern : "", status,
+					      api->counts.answers[i][status]);
+	head(out, "ledgerline_http_request_duration_seconds", "histogram", "From the first byte of a request to its answer.");
+	for (unsigned i = 0; i <= BUCKETS; i++) {
+		total += api->counts.durations[i];
+		if (i < BUCKETS)
+			buffer_printf(out, "ledgerline_http_request_duration_seconds_bucket{le=\"%" PRIu64 ".%06u\"} %" PRIu64 "\n",
+				      buckets[i] / 1000000, (unsigned)(buckets[i] % 1000000), total);
+	}
+	buffer_printf(out, "ledgerline_http_request_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", total);
+	buffer_printf(out, "ledgerline_http_request_duration_seconds_sum %" PRIu64 ".%06u\n",
+		      api->counts.duration_us_sum / 1000000, (unsigned)(api->counts.duration_us_sum % 1000000));
+	buffer_printf(out, "ledgerline_http_request_duration_seconds_count %" PRIu64 "\n", total);
+}
+
+static void write_connections(struct api *api, struct buffer *out)
+{
+	struct http_statistics http;
+	if (!api->server)
+		return;
+	http_server_statistics(api->server, &http);
+	number(out, "ledgerline_http_connections", "gauge", "Connections that are open.", http.connections);
+	number(out, "ledgerline_http_connections_total", "counter", "Connections taken since the start.", http.connections_total);
+	number(out, "ledgerline_http_connections_refused_total", "counter", "Connections refused for being too many.",
+	       http.connections_refused);
+	number(out, "ledgerline_http_requests_open", "gauge", "Requests that are not answered yet.", http.requests_open);
+	number(out, "ledgerline_http_clients_gone_total", "counter", "Requests whose client went before the answer.",
+	       http.clients_gone);
+	number(out, "ledgerline_http_received_bytes_total", "counter", "Bytes received.", http.bytes_in);
+	number(out, "ledgerline_http_sent_bytes_total", "counter", "Bytes sent.", http.bytes_out);
+}
+
+/* ---- the writer and the journal ---- */
+
+static void write_writer(struct api *api, struct buffer *out)
+{
+	const struct writer *writer = engine_writer(api->engine);
+	if (!writer)
+		return;
+	const struct writer_statistics *s = writer_statistics(writer);
+	head(out, "ledgerline_entries_total", "counter", "Entries folded since the start, by outcome, whoever wrote them.");
+	buffer_printf(out, "ledgerline_entries_total{outcome=\"accepted\"} %" PRIu64 "\n", s->accepted);
+	buffer_printf(out, "ledgerline_entries_total{outcome=\"refused\"} %" PRIu64 "\n", s->refused);
+	buffer_printf(out, "ledgerline_entries_total{outcome=\"system\"} %" PRIu64 "\n", s->system);
+	number(out, "ledgerline_blocks_total", "counter", "Blocks folded since the start.", s->blocks);
+	number(out, "ledgerline_own_blocks_total", "counter", "Of them, blocks that this engine wrote.", s->own_blocks);
+	number(out, "ledgerline_block_bytes_total", "counter", "Bytes of the blocks folded since the start.", s->bytes);
+	number(out, "ledgerline_block_last_entries", "gauge", "Entries of the last block that this engine wrote.",
+	       s->block_entries_last);
+	seconds(out, "ledgerline_append_last_seconds", "gauge", "From appending the last own block to reading it back.",
+		s->append_us_last);
+	seconds(out, "ledgerline_append_seconds_total", "counter", "The same, summed over all own blocks.", s->append_us_sum);
+	number(out, "ledgerline_append_failures_total", "counter", "Appends that failed, or came to nothing in time.",
+	       s->append_failures);
+	number(out, "ledgerline_claims_total", "counter", "Claims of the lead that this engine made.", s->claims);
+	number(out, "ledgerline_overloaded_total", "counter", "Commands refused for too many waiting.", s->overloaded);
+	number(out, "ledgerline_waiting_commands", "gauge", "Commands that wait or are in flight.", writer_waiting(writer));
+	number(out, "ledgerline_leader_info", "gauge", "1: this engine leads.", writer_state(writer) == WRITER_LEADING);
+	head(out, "ledgerline_writer_state_info", "gauge", "The state that the writer is in.");
+	buffer_printf(out, "ledgerline_writer_state_info{state=\"%s\"} 1\n", writer_state_text(writer_state(writer)));
+}
+
+static void write_journal(struct api *api, struct buffer *out)
+{
+	const struct fold *fold = ledger_fold_state(engine_ledger(api->engine));
+	struct engine_status status;
+	engine_status(api->engine, &status);
+	number(out, "ledgerline_journal_low_offset", "gauge", "The journal's first offset; anything but 0: its beginning is gone.",
+	       status.watermarks.low);
+	number(out, "ledgerline_journal_high_offset", "gauge", "One more than the journal's last offset, as of the last look.",
+	       status.watermarks.high);
+	number(out, "ledgerline_journal_folded_offset", "gauge", "The offset that is folded next.", fold->next_offset);
+	number(out, "ledgerline_journal_epoch", "gauge", "The epoch, which every change of the leader raises.", fold->epoch);
+	number(out, "ledgerline_ledger_entries", "gauge", "Entries of the whole ledger.", fold->next_seq);
+	head(out, "ledgerline_void_blocks_total", "counter", "Records of the journal that do not count, by why.");
+	buffer_printf(out, "ledgerline_void_blocks_total{reason=\"stale\"} %" PRIu64 "\n", fold->stale_blocks);
+	buffer_printf(out, "ledgerline_void_blocks_total{reason=\"foreign\"} %" PRIu64 "\n", fold->foreign_blocks);
+	seconds(out, "ledgerline_loop_turn_max_seconds", "gauge", "The longest turn of the event loop.", status.loop_late_us_max);
+	seconds(out, "ledgerline_start_time_seconds", "gauge", "When the engine was started, since 1970.",
+		(uint64_t)status.started_ms * 1000);
+	head(out, "ledgerline_build_info", "gauge", "The version that runs.");
+	buffer_printf(out, "ledgerline_build_info{version=\"%s\"} 1\n", LEDGERLINE_VERSION);
+}
+
+/* ---- projections ---- */
+
+struct standing {
+	uint64_t position, lag;
+	bool failed;
+	struct store_statistics store;
+};
+
+struct column {
+	const char *name, *type, *help;
+	uint64_t (*value)(const struct standing *);
+	bool is_us;
+};
+
+#define COLUMN(name, expression)                                                                                        \
+	static uint64_t column_##name(const struct standing *s)                                                         \
+	{                                                                                                               \
+		return expression;                                                                                      \
+	}
+COLUMN(position, s->position)
+COLUMN(lag, s->lag)
+COLUMN(failed, s->failed)
+COLUMN(flushes, s->store.flushes)
+COLUMN(rows, s->store.rows_flushed)
+COLUMN(flush_last, s->store.flush_us_last)
+COLUMN(flush_max, s->store.flush_us_max)
+COLUMN(map, s->store.map_bytes)
+COLUMN(map_used, s->store.map_used_bytes)
+COLUMN(clean, s->store.clean_bytes)
+COLUMN(dirty, s->store.dirty_bytes)
+COLUMN(readers, s->store.readers)
+COLUMN(readers_max, s->store.readers_max)
+
+static const struct column columns[] = {
+	{"ledgerline_projection_folded_entries", "gauge", "Entries that the projection has folded.", column_position, false},
+	{"ledgerline_projection_lag_entries", "gauge", "Entries that it is behind.", column_lag, false},
+	{"ledgerline_projection_stopped_info", "gauge", "1: it has failed and is not folded on.", column_failed, false},
+	{"ledgerline_projection_flushes_total", "counter", "Flushes to disk.", column_flushes, false},
+	{"ledgerline_projection_flushed_rows_total", "counter", "Rows flushed to disk.", column_rows, false},
+	{"ledgerline_projection_flush_last_seconds", "gauge", "How long its last flush took.", column_flush_last, true},
+	{"ledgerline_projection_flush_max_seconds", "gauge", "How long its longest flush took.", column_flush_max, true},
+	{"ledgerline_projection_map_bytes", "gauge", "Size of its LMDB map.", column_map, false},
+	{"ledgerline_projection_map_used_bytes", "gauge", "What of the map is used.", column_map_used, false},
+	{"ledgerline_projection_clean_bytes", "gauge", "Memory of rows that equal the disk's.", column_clean, false},
+	{"ledgerline_projection_dirty_bytes", "gauge", "Memory of rows that are not flushed.", column_dirty, false},
+	{"ledgerline_projection_readers", "gauge", "Read slots in use, by any process.", column_readers, false},
+	{"ledgerline_projection_max_readers", "gauge", "Read slots there are.", column_readers_max, false},
+};
+
+static void write_projections(struct api *api, struct buffer *out)
+{
+	struct ledger *ledger = engine_ledger(api->engine);
+	struct standing standings[PROJECTIONS_COUNT];
+	uint64_t next = ledger_fold_state(ledger)->next_seq;
+	for (enum projection_id id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!ledger_holds(ledger, id))
+			continue;
+		struct standing *standing = &standings[id];
+		standing->position = ledger_position(ledger, id);
+		standing->lag = standing->position < next ? next - standing->position : 0;
+		standing->failed = ledger_failure(ledger, id) != NULL;
+		store_statistics(ledger_store(ledger, id), &standing->store);
+	}
+	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+		const struct column *column = &columns[i];
+		head(out, column->name, column->type, column->help);
+		for (enum projection_id id = 0; id < PROJECTIONS_COUNT; id++) {
+			if (!ledger_holds(ledger, id))
+				continue;
+			uint64_t value = column->value(&standings[id]);
+			buffer_printf(out, "%s{projection=\"%s\"} ", column->name, projection_spec(id)->projection);
+			if (column->is_us)
+				buffer_printf(out, "%" PRIu64 ".%06u\n", value / 1000000, (unsigned)(value % 1000000));
+			else
+				buffer_printf(out, "%" PRIu64 "\n", value);
+		}
+	}
+}
+
+void handle_metrics(struct http_request *request, void *context)
+{
+	struct api *api = ((const struct route_context *)context)->api;
+	struct buffer *out = &api->body;
+	if (http_refuse_query(request))
+		return;
+	buffer_clear(out);
+	write_commands(api, out);
+	write_writer(api, out);
+	write_journal(api, out);
+	write_projections(api, out);
+	write_http(api, out);
+	write_connections(api, out);
+	const struct http_response response = {
+		.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8", .body = buffer_slice(out)};
+	http_respond(request, &response);
+}

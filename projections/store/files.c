@@ -1,0 +1,50 @@
+/* What environments need besides LMDB: files put on the disk, and faults for tests. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "projections/store/environment.h"
+
+bool environment_faults;
+static environment_fault_fn *fault_now;
+
+void environment_fault_set(environment_fault_fn *fault)
+{
+	fault_now = fault;
+	environment_faults = fault != NULL;
+}
+
+int environment_fault(const char *call)
+{
+	return environment_faults ? fault_now(call) : 0;
+}
+
+static enum ll_code sync_path(const char *path, int flags, struct error *error)
+{
+	int number = 0;
+	int descriptor = open(path, flags | O_CLOEXEC);
+	if (descriptor < 0)
+		number = errno;
+	if (!number)
+		number = environment_fault("fsync");
+	if (!number && fsync(descriptor) != 0)
+		number = errno;
+	if (descriptor >= 0)
+		close(descriptor);
+	if (!number)
+		return LL_OK;
+	enum ll_code code = number == ENOSPC || number == EDQUOT ? LL_FULL : LL_IO;
+	if (number == EACCES || number == EPERM || number == EROFS)
+		code = LL_DENIED;
+	return error_set(error, code, "%s: cannot put it on the disk: %s", path, strerror(number));
+}
+
+enum ll_code environment_sync_file(const char *path, struct error *error)
+{
+	return sync_path(path, O_RDONLY, error);
+}
+
+enum ll_code environment_sync_directory(const char *directory, struct error *error)
+{
+	return sync_path(directory, O_RDONLY | O_DIRECTORY, error);
+}
