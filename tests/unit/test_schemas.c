@@ -342,7 +342,7 @@ static void one_more(const struct subject *subject, struct slice bytes, struct a
 	static uint8_t room[ROOM];
 	union any value;
 	struct cursor cursor = cursor_over(bytes, arena);
-	uint32_t count;
+	uint32_t count = 0;
 	assert_true(cursor_array(&cursor, &count, "array"));
 	for (int more = -1; more <= 1; more += 2) {
 		if (count == 0 && more < 0)
