@@ -21,6 +21,13 @@ enum {
 	RECORDS_A_PUMP = 64, /* then others get their turn */
 };
 
+/* Where entry `index` of a block begins in its body. */
+struct hit_place {
+	uint64_t offset;
+	uint32_t index;
+	size_t at;
+};
+
 struct writer {
 	struct ledger *ledger;
 	struct journal_reader *reader;
@@ -49,6 +56,7 @@ struct writer {
 
 	int64_t flushed_at_ms;
 	struct recent recent;
+	struct hit_place hit_place;
 	struct writer_statistics statistics;
 	void (*folded)(void *);
 	void *folded_context;
@@ -94,25 +102,38 @@ static void answer_held(struct writer *writer)
 	}
 }
 
+/* Decodes the entry that was hit. Repeats come in the order of their entries (a file that is loaded again): where the last
+ * one ended is kept, so that a block is not decoded from its beginning for each. */
+static bool decode_hit(struct writer *writer, const struct pending *pending, const struct block *block,
+		       struct arena *arena, struct entry *entry)
+{
+	struct hit_place *place = &writer->hit_place;
+	if (place->offset != pending->hit_offset || place->index > pending->hit_index || place->at > block->body.size)
+		*place = (struct hit_place){.offset = pending->hit_offset};
+	struct slice rest = slice_of(block->body.at + place->at, block->body.size - place->at);
+	struct cursor cursor = cursor_over(rest, arena);
+	for (uint32_t i = place->index; i <= pending->hit_index; i++) {
+		cursor.seq = block->first_seq + i;
+		*entry = (struct entry){
+			.seq = cursor.seq, .offset = pending->hit_offset, .index = i, .time = pending->hit_time};
+		if (!entry_decode(&cursor, entry)) {
+			*place = (struct hit_place){0};
+			return false;
+		}
+	}
+	place->index = pending->hit_index + 1;
+	place->at = (size_t)(cursor.at - block->body.at);
+	return entry->seq == pending->hit_seq && slice_equal(entry->head.command_id, pending->id);
+}
+
 void writer_answer_hit(struct writer *writer, struct pending *pending, struct slice bytes)
 {
 	struct arena arena = {0};
 	struct block block;
 	struct entry entry = {0};
-	bool found = false;
-	if (block_read(bytes, &block, NULL) == LL_OK && pending->hit_index < block.count) {
-		struct cursor cursor = cursor_over(block.body, &arena);
-		for (uint32_t i = 0; i <= pending->hit_index; i++) {
-			cursor.seq = block.first_seq + i;
-			entry = (struct entry){.seq = cursor.seq, .offset = pending->hit_offset, .index = i, .time = pending->hit_time};
-			found = entry_decode(&cursor, &entry);
-			if (!found)
-				break;
-		}
-		found = found && entry.seq == pending->hit_seq && slice_equal(entry.head.command_id, pending->id);
-	}
 	writer->statistics.repeated++;
-	if (found) {
+	if (block_read(bytes, &block, NULL) == LL_OK && pending->hit_index < block.count &&
+	    decode_hit(writer, pending, &block, &arena, &entry)) {
 		struct answer answer = {.kind = ANSWER_HIT, .entry = &entry};
 		pending->answer(pending, &answer);
 	} else {
