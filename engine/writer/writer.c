@@ -6,6 +6,7 @@
 
 #include "engine/decide/due.h"
 #include "engine/writer/builder.h"
+#include "engine/writer/hit.h"
 #include "engine/writer/recent.h"
 #include "schemas/command_hash.h"
 #include "schemas/wire/ensure.h"
@@ -19,13 +20,6 @@ enum {
 	FLUSH_MS_IDLE = 40,
 	FLUSH_MS_BUSY = 1000,
 	RECORDS_A_PUMP = 64, /* then others get their turn */
-};
-
-/* Where entry `index` of a block begins in its body. */
-struct hit_place {
-	uint64_t offset;
-	uint32_t index;
-	size_t at;
 };
 
 struct writer {
@@ -102,30 +96,6 @@ static void answer_held(struct writer *writer)
 	}
 }
 
-/* Decodes the entry that was hit. Repeats come in the order of their entries (a file that is loaded again): where the last
- * one ended is kept, so that a block is not decoded from its beginning for each. */
-static bool decode_hit(struct writer *writer, const struct pending *pending, const struct block *block,
-		       struct arena *arena, struct entry *entry)
-{
-	struct hit_place *place = &writer->hit_place;
-	if (place->offset != pending->hit_offset || place->index > pending->hit_index || place->at > block->body.size)
-		*place = (struct hit_place){.offset = pending->hit_offset};
-	struct slice rest = slice_of(block->body.at + place->at, block->body.size - place->at);
-	struct cursor cursor = cursor_over(rest, arena);
-	for (uint32_t i = place->index; i <= pending->hit_index; i++) {
-		cursor.seq = block->first_seq + i;
-		*entry = (struct entry){
-			.seq = cursor.seq, .offset = pending->hit_offset, .index = i, .time = pending->hit_time};
-		if (!entry_decode(&cursor, entry)) {
-			*place = (struct hit_place){0};
-			return false;
-		}
-	}
-	place->index = pending->hit_index + 1;
-	place->at = (size_t)(cursor.at - block->body.at);
-	return entry->seq == pending->hit_seq && slice_equal(entry->head.command_id, pending->id);
-}
-
 void writer_answer_hit(struct writer *writer, struct pending *pending, struct slice bytes)
 {
 	struct arena arena = {0};
@@ -133,7 +103,7 @@ void writer_answer_hit(struct writer *writer, struct pending *pending, struct sl
 	struct entry entry = {0};
 	writer->statistics.repeated++;
 	if (block_read(bytes, &block, NULL) == LL_OK && pending->hit_index < block.count &&
-	    decode_hit(writer, pending, &block, &arena, &entry)) {
+	    hit_decode(&writer->hit_place, pending, &block, &arena, &entry)) {
 		struct answer answer = {.kind = ANSWER_HIT, .entry = &entry};
 		pending->answer(pending, &answer);
 	} else {
