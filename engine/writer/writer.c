@@ -6,6 +6,7 @@
 
 #include "engine/decide/due.h"
 #include "engine/writer/builder.h"
+#include "engine/writer/hit.h"
 #include "engine/writer/recent.h"
 #include "schemas/command_hash.h"
 #include "schemas/wire/ensure.h"
@@ -49,6 +50,7 @@ struct writer {
 
 	int64_t flushed_at_ms;
 	struct recent recent;
+	struct hit_place hit_place;
 	struct writer_statistics statistics;
 	void (*folded)(void *);
 	void *folded_context;
@@ -99,20 +101,9 @@ void writer_answer_hit(struct writer *writer, struct pending *pending, struct sl
 	struct arena arena = {0};
 	struct block block;
 	struct entry entry = {0};
-	bool found = false;
-	if (block_read(bytes, &block, NULL) == LL_OK && pending->hit_index < block.count) {
-		struct cursor cursor = cursor_over(block.body, &arena);
-		for (uint32_t i = 0; i <= pending->hit_index; i++) {
-			cursor.seq = block.first_seq + i;
-			entry = (struct entry){.seq = cursor.seq, .offset = pending->hit_offset, .index = i, .time = pending->hit_time};
-			found = entry_decode(&cursor, &entry);
-			if (!found)
-				break;
-		}
-		found = found && entry.seq == pending->hit_seq && slice_equal(entry.head.command_id, pending->id);
-	}
 	writer->statistics.repeated++;
-	if (found) {
+	if (block_read(bytes, &block, NULL) == LL_OK && pending->hit_index < block.count &&
+	    hit_decode(&writer->hit_place, pending, &block, &arena, &entry)) {
 		struct answer answer = {.kind = ANSWER_HIT, .entry = &entry};
 		pending->answer(pending, &answer);
 	} else {

@@ -477,6 +477,7 @@ static struct store_fill fill_of_all(const struct ledger *ledger)
 			struct store_fill one = store_fill(ledger->members[id].store);
 			all.rows += one.rows;
 			all.bytes += one.bytes;
+			all.full |= one.full;
 		}
 	return all;
 }
@@ -484,13 +485,13 @@ static struct store_fill fill_of_all(const struct ledger *ledger)
 bool ledger_wants_freeze(const struct ledger *ledger)
 {
 	struct store_fill fill = fill_of_all(ledger);
-	return fill.rows >= FREEZE_ROWS || fill.bytes >= FREEZE_BYTES;
+	return fill.full || fill.rows >= FREEZE_ROWS || fill.bytes >= FREEZE_BYTES;
 }
 
 bool ledger_is_behind(const struct ledger *ledger)
 {
 	struct store_fill fill = fill_of_all(ledger);
-	return ledger_is_flushing(ledger) && (fill.rows >= 2 * FREEZE_ROWS || fill.bytes >= BEHIND_BYTES);
+	return ledger_is_flushing(ledger) && (fill.full || fill.rows >= 2 * FREEZE_ROWS || fill.bytes >= BEHIND_BYTES);
 }
 
 void ledger_wait(struct ledger *ledger)

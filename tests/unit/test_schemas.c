@@ -47,7 +47,8 @@ static uint64_t below(struct maker *maker, uint64_t bound)
 /* Any number of bits, so that each length on the wire comes up. */
 static uint64_t number(struct maker *maker, unsigned bits)
 {
-	return next(maker) >> (64 - 1 - below(maker, bits));
+	uint64_t drawn = next(maker); /* before the shift is drawn: C says nothing of the order within one expression */
+	return drawn >> (64 - 1 - below(maker, bits));
 }
 
 static struct slice letters(struct maker *maker, size_t size)
