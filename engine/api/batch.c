@@ -8,6 +8,8 @@
  * change what that means, the batch waits for them first: it takes the reader with it, and goes on when the last of
  * them is answered.
  *
+ * With ?onRejected=stop nothing is taken behind an element that was not: those behind it are rejected as SKIPPED.
+ *
  * When the engine takes nothing at all (it does not lead, or is full), the request fails as a whole, with Retry-After.
  */
 #include "engine/api/internal.h"
@@ -28,12 +30,14 @@ struct batch {
 	struct api *api;
 	struct http_request *request;
 	bool is_array, in_msgpack, out_msgpack;
+	bool stops, stopped; /* ?onRejected=stop, and one was rejected before it reached the writer */
+	struct pending_chain chain;
 	struct element **elements;
 	uint32_t count, read, answered, under_way, taken;
-	bool changes_schedules; /* something under way may change what concert and day mean */
-	uint16_t unavailable;   /* why nothing more is taken; 0: all is well */
-	uint64_t position;      /* of the last entry that was answered */
-	bool sending;           /* elements are being read: answers that come meanwhile do not end it */
+	bool changes_schedules;    /* something under way may change what concert and day mean */
+	uint16_t unavailable;      /* why nothing more is taken; 0: all is well */
+	uint64_t position;         /* of the last entry that was answered */
+	bool sending;              /* elements are being read: answers that come meanwhile do not end it */
 	struct json_reader reader; /* when it had to wait: its own from then on */
 	const struct json_node *next;
 	struct buffer receipts;
@@ -134,7 +138,8 @@ static void element_answered(struct pending *pending, const struct answer *answe
 	uint64_t position = answer_position(batch->api, answer);
 	if (position != NO_POSITION && (batch->position == NO_POSITION || position > batch->position))
 		batch->position = position;
-	if (answer->kind == ANSWER_REJECTED && code_is_unavailable(answer->code) && answer->code != CODE_OUTCOME_UNKNOWN) {
+	if (answer->kind == ANSWER_REJECTED && code_is_unavailable(answer->code) &&
+	    answer->code != CODE_OUTCOME_UNKNOWN) {
 		batch->unavailable = answer->code;
 		batch->taken--;
 	}
@@ -146,6 +151,7 @@ static void reject(struct element *element, struct slice id, uint16_t code, cons
 {
 	struct json_writer writer;
 	count_rejected(element->batch->api, code);
+	element->batch->stopped = element->batch->stops;
 	begin_receipt(element, &writer);
 	write_rejected(element->batch->api, id, code, field, reason, &writer);
 	end_receipt(element);
@@ -171,6 +177,7 @@ static void submit(struct element *element, const struct parsed_command *parsed)
 		.actor_id = parsed->actor_id,
 		.answer = element_answered,
 		.context = element,
+		.chain = batch->stops ? &batch->chain : NULL,
 	};
 	if (parsed->id.size == 0) {
 		char *made = arena_take(http_arena(batch->request), 37, 1);
@@ -178,7 +185,8 @@ static void submit(struct element *element, const struct parsed_command *parsed)
 		element->pending.id = slice_text(made);
 	}
 	/* What comes behind one that was not taken is not taken either: order is kept. */
-	if (!batch->unavailable && !api->doors_closed && engine_submit(api->engine, &element->pending, &code) == LL_OK) {
+	if (!batch->unavailable && !api->doors_closed &&
+	    engine_submit(api->engine, &element->pending, &code) == LL_OK) {
 		batch->under_way++;
 		batch->taken++;
 		batch->changes_schedules |= changes_schedules(parsed->command.type);
@@ -230,6 +238,8 @@ static bool take_element(struct batch *batch, const struct json_node *node)
 	} else if (!take_header_key(batch, &parsed)) {
 		reject(element, parsed.id, CODE_VALIDATION_ERROR, "Idempotency-Key",
 		       "must be an id, and the command's own when it has one");
+	} else if (batch->stopped && !batch->unavailable) {
+		reject(element, parsed.id, CODE_SKIPPED, NULL, NULL);
 	} else {
 		submit(element, &parsed);
 	}
@@ -280,11 +290,22 @@ static bool read_batch(struct api *api, struct http_request *request, bool in_ms
 	if (code != LL_OK)
 		return refuse_batch(api, request, CODE_VALIDATION_ERROR, "body", error.text);
 	if ((*root)->type != JSON_ARRAY && (*root)->type != JSON_OBJECT)
-		return refuse_batch(api, request, CODE_VALIDATION_ERROR, "body", "must be a command or an array of commands");
+		return refuse_batch(api, request, CODE_VALIDATION_ERROR, "body",
+				    "must be a command or an array of commands");
 	if ((*root)->type == JSON_ARRAY && (*root)->children > (in_msgpack ? ELEMENTS_MSGPACK_MAX : ELEMENTS_JSON_MAX))
 		return refuse_batch(api, request, CODE_BODY_TOO_LARGE, "body",
-				    in_msgpack ? "must have at most 10000 commands" : "must have at most 1000 commands");
+				    in_msgpack ? "must have at most 10000 commands"
+					       : "must have at most 1000 commands");
 	return true;
+}
+
+static bool read_stops(struct api *api, struct http_request *request, bool *stops)
+{
+	struct slice what = SLICE("continue");
+	bool given = http_query(request, "onRejected", &what);
+	*stops = given && slice_equal(what, SLICE("stop"));
+	return *stops || slice_equal(what, SLICE("continue")) ||
+	       refuse_batch(api, request, CODE_VALIDATION_ERROR, "onRejected", "must be stop or continue");
 }
 
 void handle_batch(struct http_request *request, void *context)
@@ -292,7 +313,9 @@ void handle_batch(struct http_request *request, void *context)
 	struct api *api = ((const struct route_context *)context)->api;
 	const struct json_node *root;
 	bool in_msgpack = http_body_is(request, "application/msgpack");
-	if (http_refuse_query(request) || !read_batch(api, request, in_msgpack, &root))
+	bool stops;
+	if (http_refuse_query(request) || !read_stops(api, request, &stops) ||
+	    !read_batch(api, request, in_msgpack, &root))
 		return;
 	struct batch *batch = arena_alloc(http_arena(request), sizeof *batch);
 	*batch = (struct batch){
@@ -302,6 +325,7 @@ void handle_batch(struct http_request *request, void *context)
 		.in_msgpack = in_msgpack,
 		.out_msgpack = in_msgpack && accepts_msgpack(request),
 		.position = NO_POSITION,
+		.stops = stops,
 	};
 	batch->count = batch->is_array ? root->children : 1;
 	batch->next = batch->is_array ? json_first(&api->reader, root) : root;

@@ -2,6 +2,8 @@
  * A command on its way: from whoever asks, through the writer, to its answer.
  *
  * The caller owns the struct and everything it points to until `answer` was called, exactly once, on the writer's thread.
+ *
+ * Commands are decided in the order in which they were handed over, also when a block was lost and they are decided again.
  */
 #ifndef LEDGERLINE_PENDING_H
 #define LEDGERLINE_PENDING_H
@@ -24,6 +26,12 @@ struct answer {
 	const char *reason;
 };
 
+/* Commands of which none is to be taken behind one that was not: those behind it are rejected as SKIPPED, undecided. All zeros
+ * is a whole chain; owned by the caller, longer than its commands are on their way. */
+struct pending_chain {
+	uint64_t broken_at; /* pending->order of the one that was not taken; 0: whole */
+};
+
 struct pending {
 	struct pending *next;
 	struct command command;
@@ -32,8 +40,10 @@ struct pending {
 	struct slice actor_id; /* may be empty */
 	void (*answer)(struct pending *, const struct answer *);
 	void *context; /* the caller's */
+	struct pending_chain *chain; /* NULL: it stands alone */
 
 	/* The writer's own. */
+	uint64_t order; /* of being handed over, from 1 */
 	struct short_hash id_hash, command_hash;
 	uint64_t seq; /* of its entry, once it has one */
 	uint64_t hit_offset;
@@ -82,15 +92,25 @@ static inline void pending_push_front(struct pending_queue *queue, struct pendin
 	queue->count++;
 }
 
-/* All of `more` goes before what is in `queue`; `more` is empty afterwards. */
-static inline void pending_prepend(struct pending_queue *queue, struct pending_queue *more)
+/* Both in order of being handed over, and so the result; `more` is empty afterwards. Short when all of `more` comes first. */
+static inline void pending_merge(struct pending_queue *queue, struct pending_queue *more)
 {
+	struct pending **link = &queue->first;
 	if (!more->first)
 		return;
-	more->last->next = queue->first;
-	if (!queue->last)
+	while (*link && more->first) {
+		if ((*link)->order > more->first->order) {
+			struct pending *rest = *link;
+			*link = more->first;
+			more->first = more->first->next;
+			(*link)->next = rest;
+		}
+		link = &(*link)->next;
+	}
+	if (more->first) {
+		*link = more->first;
 		queue->last = more->last;
-	queue->first = more->first;
+	}
 	queue->count += more->count;
 	*more = (struct pending_queue){0};
 }

@@ -32,6 +32,7 @@ struct writer {
 	struct error failure;
 	bool stopping, at_end, flush_soon;
 
+	uint64_t order;                 /* of the last command that was handed over */
 	struct pending_queue queue;     /* not taken yet */
 	struct pending_queue in_flight; /* with an entry in the block that was appended, in order */
 	struct pending_queue held;      /* without one; answered when that block is committed */
@@ -71,6 +72,8 @@ static void enter(struct writer *writer, enum writer_state state)
 static void answer_code(struct pending *pending, enum code code)
 {
 	struct answer answer = {.kind = ANSWER_REJECTED, .code = code};
+	if (pending->chain && !pending->chain->broken_at)
+		pending->chain->broken_at = pending->order;
 	pending->answer(pending, &answer);
 }
 
@@ -137,12 +140,15 @@ static void give_up_appender(struct writer *writer)
 	writer->claim_is_out = writer->report_is_due = false;
 }
 
-/* What is in doubt waits for the barrier, the next valid claim, as commands that are to be decided again: when the block
- * landed after all, their keys are found. */
+/* What is in doubt waits for the barrier, the next valid claim, as commands that are to be decided again, in their order: when
+ * the block landed after all, their keys are found. */
 static void take_back(struct writer *writer)
 {
-	pending_prepend(&writer->queue, &writer->held);
-	pending_prepend(&writer->queue, &writer->in_flight);
+	for (struct pending *held = writer->held.first; held; held = held->next)
+		if (held->chain && held->chain->broken_at == held->order)
+			held->chain->broken_at = 0;
+	pending_merge(&writer->held, &writer->in_flight);
+	pending_merge(&writer->queue, &writer->held);
 	writer->block_is_out = false;
 }
 
@@ -427,6 +433,20 @@ static void read_report(struct writer *writer)
 
 /* ---- deciding ---- */
 
+static bool is_behind_a_break(const struct pending *pending)
+{
+	const struct pending_chain *chain = pending->chain;
+	return chain && chain->broken_at && chain->broken_at < pending->order;
+}
+
+/* It has no entry: its answer waits for the block, whose entries it was found on. */
+static void hold(struct writer *writer, struct pending *pending)
+{
+	if (pending->chain && pending->held.kind == ANSWER_REJECTED && !pending->chain->broken_at)
+		pending->chain->broken_at = pending->order;
+	pending_push(&writer->held, pending);
+}
+
 static bool take_commands(struct writer *writer, struct error *error)
 {
 	uint32_t max = writer->options.block_entries_max;
@@ -434,9 +454,14 @@ static bool take_commands(struct writer *writer, struct error *error)
 	struct pending *pending;
 	bool fine = true, full = false;
 	while (!full && fine && builder_count(writer->builder) < max && (pending = pending_pop(&writer->queue))) {
+		if (is_behind_a_break(pending)) {
+			pending->held = (struct answer){.kind = ANSWER_REJECTED, .code = CODE_SKIPPED};
+			pending_push(&writer->held, pending);
+			continue;
+		}
 		switch (builder_add(writer->builder, pending, error)) {
 		case BUILT_ENTRY: pending_push(&writer->in_flight, pending); break;
-		case BUILT_ANSWER: pending_push(&writer->held, pending); break;
+		case BUILT_ANSWER: hold(writer, pending); break;
 		case BUILT_HIT: answer_hit(writer, pending); break;
 		case BUILT_LATER: pending_push(&later, pending); break;
 		case BUILT_FULL:
@@ -449,7 +474,7 @@ static bool take_commands(struct writer *writer, struct error *error)
 			break;
 		}
 	}
-	pending_prepend(&writer->queue, &later);
+	pending_merge(&writer->queue, &later);
 	return fine;
 }
 
@@ -658,6 +683,7 @@ enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum 
 	pending->command_hash = command_hash(&pending->command);
 	pending->id_hash = short_hash_of(pending->id);
 	pending->seq = UINT64_MAX;
+	pending->order = ++writer->order;
 	pending->deadline_ms = monotonic(writer) + writer->options.answer_timeout_ms;
 	pending_push(&writer->queue, pending);
 	return LL_OK;
