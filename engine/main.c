@@ -13,6 +13,9 @@ int main(int argc, char **argv)
 		command_journal_copy,
 		command_journal_create,
 		command_journal_info,
+		command_query,
+		command_rebuild,
+		command_status,
 		command_verify,
 	};
 	const struct program program = {
