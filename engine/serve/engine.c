@@ -634,6 +634,7 @@ enum ll_code engine_close(struct engine *engine, struct error *error)
 enum ll_code engine_submit(struct engine *engine, struct pending *pending, enum code *code)
 {
 	engine->pump_again = true;
+	uv_idle_start(&engine->again, on_again);
 	return writer_submit(engine->writer, pending, code);
 }
 
