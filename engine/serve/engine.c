@@ -101,7 +101,6 @@ struct job {
 	uv_work_t work;
 	struct engine *engine;
 	struct journal_appender *appender;
-	struct pending *pending;
 	uint64_t offset;
 	uint8_t *bytes;
 	size_t size;
@@ -222,17 +221,15 @@ static void read_hit_done(uv_work_t *work, int status)
 {
 	struct job *job = work->data;
 	(void)status;
-	writer_answer_hit(job->engine->writer, job->pending,
-			  job->code == LL_OK ? slice_of(job->bytes, job->size) : SLICE_EMPTY);
+	writer_answer_hits(job->engine->writer, job->code == LL_OK ? slice_of(job->bytes, job->size) : SLICE_EMPTY);
 	free(job->bytes);
 	job_done(job);
 }
 
-static void host_read_hit(struct writer_host *host, struct pending *pending)
+static void host_read_hit(struct writer_host *host, uint64_t offset)
 {
 	struct job *job = job_new(engine_of(host));
-	job->pending = pending;
-	job->offset = pending->hit_offset;
+	job->offset = offset;
 	job_run(job, read_hit_work, read_hit_done);
 }
 

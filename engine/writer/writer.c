@@ -6,7 +6,7 @@
 
 #include "engine/decide/due.h"
 #include "engine/writer/builder.h"
-#include "engine/writer/recent.h"
+#include "engine/writer/hits.h"
 #include "schemas/command_hash.h"
 #include "schemas/wire/ensure.h"
 
@@ -48,7 +48,7 @@ struct writer {
 	int64_t retry_at_ms, back_off_ms;
 
 	int64_t flushed_at_ms;
-	struct recent recent;
+	struct hits hits;
 	struct writer_statistics statistics;
 	void (*folded)(void *);
 	void *folded_context;
@@ -94,40 +94,26 @@ static void answer_held(struct writer *writer)
 	}
 }
 
-void writer_answer_hit(struct writer *writer, struct pending *pending, struct slice bytes)
+/* ---- repeated commands ---- */
+
+static void read_hits(struct writer *writer)
 {
-	struct arena arena = {0};
-	struct block block;
-	struct entry entry = {0};
-	bool found = false;
-	if (block_read(bytes, &block, NULL) == LL_OK && pending->hit_index < block.count) {
-		struct cursor cursor = cursor_over(block.body, &arena);
-		for (uint32_t i = 0; i <= pending->hit_index; i++) {
-			cursor.seq = block.first_seq + i;
-			entry = (struct entry){.seq = cursor.seq, .offset = pending->hit_offset, .index = i, .time = pending->hit_time};
-			found = entry_decode(&cursor, &entry);
-			if (!found)
-				break;
-		}
-		found = found && entry.seq == pending->hit_seq && slice_equal(entry.head.command_id, pending->id);
-	}
-	writer->statistics.repeated++;
-	if (found) {
-		struct answer answer = {.kind = ANSWER_HIT, .entry = &entry};
-		pending->answer(pending, &answer);
-	} else {
-		answer_code(pending, CODE_JOURNAL_UNAVAILABLE);
-	}
-	arena_release(&arena);
+	struct pending *pending = hits_to_read(&writer->hits);
+	if (pending)
+		writer->host->read_hit(writer->host, pending->hit_offset);
 }
 
 static void answer_hit(struct writer *writer, struct pending *pending)
 {
-	struct slice bytes;
-	if (recent_find(&writer->recent, pending->hit_offset, &bytes))
-		writer_answer_hit(writer, pending, bytes);
-	else
-		writer->host->read_hit(writer->host, pending);
+	writer->statistics.repeated++;
+	if (!hits_take(&writer->hits, pending))
+		read_hits(writer);
+}
+
+void writer_answer_hits(struct writer *writer, struct slice bytes)
+{
+	hits_read(&writer->hits, bytes);
+	read_hits(writer);
 }
 
 /* ---- losing and gaining the lead ---- */
@@ -341,7 +327,7 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 		return false;
 	}
 	if (verdict == FOLD_ENTRIES) {
-		recent_add(&writer->recent, record->offset, record->value);
+		hits_folded(&writer->hits, record->offset, record->value);
 		writer->statistics.blocks++;
 		writer->statistics.bytes += record->value.size;
 		if (own)
@@ -651,7 +637,7 @@ void writer_free(struct writer *writer)
 	answer_all(&writer->held, CODE_JOURNAL_UNAVAILABLE);
 	answer_all(&writer->queue, CODE_JOURNAL_UNAVAILABLE);
 	builder_free(writer->builder);
-	recent_release(&writer->recent);
+	hits_release(&writer->hits);
 	free(writer);
 }
 
@@ -662,7 +648,8 @@ void writer_stop(struct writer *writer)
 
 bool writer_is_idle(const struct writer *writer)
 {
-	return !writer->block_is_out && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0;
+	return !writer->block_is_out && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0 &&
+	       writer->hits.waiting.count == 0;
 }
 
 enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum code *code)
@@ -691,7 +678,7 @@ enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum 
 
 bool writer_recent(const struct writer *writer, uint64_t offset, struct slice *bytes)
 {
-	return recent_find(&writer->recent, offset, bytes);
+	return recent_find(&writer->hits.recent, offset, bytes);
 }
 
 void writer_flush_soon(struct writer *writer)
@@ -731,7 +718,7 @@ const struct writer_statistics *writer_statistics(const struct writer *writer)
 
 size_t writer_waiting(const struct writer *writer)
 {
-	return writer->queue.count + writer->in_flight.count + writer->held.count;
+	return writer->queue.count + writer->in_flight.count + writer->held.count + writer->hits.waiting.count;
 }
 
 struct journal_appender *writer_appender(struct writer *writer)

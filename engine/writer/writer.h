@@ -45,8 +45,8 @@ struct writer_host {
 	void (*open_appender)(struct writer_host *);
 	/* Close one somewhere else; it may take its time. */
 	void (*close_appender)(struct writer_host *, struct journal_appender *);
-	/* Read record `pending->hit_offset` somewhere else, then call writer_answer_hit. */
-	void (*read_hit)(struct writer_host *, struct pending *);
+	/* Read the record at `offset` somewhere else, then call writer_answer_hits. One is read at a time. */
+	void (*read_hit)(struct writer_host *, uint64_t offset);
 	/* Something worth telling a person. `code` LL_OK: for information. */
 	void (*tell)(struct writer_host *, enum ll_code code, const char *sentence);
 	void (*state_changed)(struct writer_host *, enum writer_state state);
@@ -98,8 +98,8 @@ int64_t writer_pump(struct writer *writer);
 
 /* Results of what the host was asked for. appender NULL: it failed, with *error. */
 void writer_appender_opened(struct writer *writer, struct journal_appender *appender, const struct error *error);
-/* `bytes` is the record at pending->hit_offset; empty: it could not be read. */
-void writer_answer_hit(struct writer *writer, struct pending *pending, struct slice bytes);
+/* The record that read_hit asked for; empty: it could not be read. */
+void writer_answer_hits(struct writer *writer, struct slice bytes);
 
 /* The record at that offset, if it is one of those that were folded last. Good until the next pump. */
 bool writer_recent(const struct writer *writer, uint64_t offset, struct slice *bytes);
