@@ -5,6 +5,7 @@ int main(int argc, char **argv)
 {
 	const struct cli_command commands[] = {
 		command_serve,
+		command_demo,
 		command_load,
 		command_bench_fill,
 		command_bench_fold,
