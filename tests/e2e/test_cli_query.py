@@ -74,7 +74,7 @@ def test_projections_gone_or_damaged(ledgerline, engines, tmp_path):
     data = bytearray(file.read_bytes())
     file.write_bytes(data[:8192] + bytes(b ^ 0xFF for b in data[8192:]))
     done = ledgerline("query", "--data", engine.data, "balance", "kim")
-    assert done.returncode == 3 and "balances" in done.stderr + str(engine.data / "balances")
+    assert done.returncode == 3 and str(engine.data) in done.stderr and not done.stdout
     shutil.rmtree(engine.data / "projections")
     assert "rebuild" in ledgerline("query", "--data", engine.data, "balance", "kim", check=3).stderr
 
