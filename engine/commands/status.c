@@ -8,9 +8,9 @@
 #include "engine/client/http_client.h"
 #include "engine/commands/commands.h"
 #include "engine/data/data.h"
-#include "projections/ledger/specs.h"
 #include "projections/store/generation.h"
 #include "projections/views/snapshot_view.h"
+#include "projections/views/specs.h"
 #include "schemas/wire/record_json.h"
 
 enum { ASK_TIMEOUT_MS = 10000 };

@@ -24,9 +24,9 @@ struct data {
 };
 
 enum data_use {
-	DATA_READ,  /* look only: must exist */
-	DATA_WORK,  /* write projections: takes the lock */
-	DATA_MAKE,  /* as WORK; made when it is not there */
+	DATA_READ, /* look only: must exist */
+	DATA_WORK, /* write projections: takes the lock */
+	DATA_MAKE, /* as WORK; made when it is not there */
 };
 
 /* Opens DIR and settles which journal it belongs to. `url` may be NULL: what the directory remembers, or (DATA_MAKE) the
@@ -46,6 +46,7 @@ void data_projection_root(const struct data *data, enum projection_id id, char p
  * cannot be trusted after the machine stopped is begun anew (told through `tell`, may be NULL): it fills while the
  * journal is folded. */
 enum ll_code data_open_ledger(const struct data *data, unsigned mask, struct ledger_options *options,
-			      void (*tell)(const char *sentence), struct ledger **ledger, struct error *error) LL_CHECKED;
+			      void (*tell)(const char *sentence), struct ledger **ledger,
+			      struct error *error) LL_CHECKED;
 
 #endif

@@ -18,8 +18,8 @@ static enum ll_code apply_registered(struct folding *folding, const struct user_
 	if (account.row.registered_at != NONE_TIME)
 		return folding_poison(folding, event->user_id, "is registered a second time");
 	if (!account.known)
-		folding->totals.accounts++;
-	folding->totals.users++;
+		folding->totals->accounts++;
+	folding->totals->users++;
 	account.row.registered_at = folding->entry->time;
 	account_save(&account, folding->entry->seq, folding->entry->time);
 	return LL_OK;
@@ -57,19 +57,19 @@ static enum ll_code apply_event(struct folding *folding, const struct event *eve
 
 static enum ll_code apply(struct view *view, const struct entry *entry, struct error *error)
 {
-	struct folding folding = {.view = view, .entry = entry, .error = error};
-	totals_load(view, &folding.totals);
+	struct totals_row room;
+	struct folding folding = {.view = view, .entry = entry, .totals = totals_begin(view, &room), .error = error};
 	switch (entry->head.outcome) {
-	case OUTCOME_ACCEPTED: folding.totals.accepted++; break;
-	case OUTCOME_REFUSED: folding.totals.refused++; break;
-	default: folding.totals.system++; break;
+	case OUTCOME_ACCEPTED: folding.totals->accepted++; break;
+	case OUTCOME_REFUSED: folding.totals->refused++; break;
+	default: folding.totals->system++; break;
 	}
 	for (uint32_t i = 0; i < entry->event_count; i++) {
 		enum ll_code code = apply_event(&folding, &entry->events[i]);
 		if (code != LL_OK)
 			return code;
 	}
-	totals_save(view, &folding.totals);
+	totals_end(view, folding.totals);
 	return view->failure.code == LL_OK ? LL_OK : error_set(error, view->failure.code, "%s", view->failure.text);
 }
 
@@ -78,7 +78,9 @@ static enum ll_code begin(struct view *view, int64_t time, const struct genesis_
 	(void)error;
 	struct policies_row row = {time, NONE_U64, genesis->policy};
 	policies_put(view, policies_key(1), &row);
-	totals_save(view, &(struct totals_row){0});
+	struct totals_row room, *totals = totals_begin(view, &room);
+	*totals = (struct totals_row){0};
+	totals_end(view, totals);
 	return LL_OK;
 }
 

@@ -30,7 +30,7 @@ void folding_begin(struct folding *folding, struct account *account, struct slic
 {
 	account_load(account, folding->view, user_id);
 	if (!account->known)
-		folding->totals.accounts++;
+		folding->totals->accounts++;
 	*before = account->row;
 }
 
@@ -47,11 +47,11 @@ enum ll_code folding_finish(struct folding *folding, struct account *account, co
 	account_save(account, folding->entry->seq, folding->entry->time);
 	enum ll_code code = LL_OK;
 	if (row->held != before->held)
-		code = folding_add(folding, &folding->totals.held, row->held - before->held);
+		code = folding_add(folding, &folding->totals->held, row->held - before->held);
 	if (code == LL_OK && row->debt != before->debt)
-		code = folding_add(folding, &folding->totals.debt, row->debt - before->debt);
+		code = folding_add(folding, &folding->totals->debt, row->debt - before->debt);
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.balances, balance - account_balance(before));
+		code = folding_add(folding, &folding->totals->balances, balance - account_balance(before));
 	return code;
 }
 

@@ -7,11 +7,11 @@
 #include "projections/balances/account.h"
 #include "schemas/block.h"
 
-/* One entry being folded. The totals are read once and written once for all its events. */
+/* One entry being folded. The totals are taken once for all its events. */
 struct folding {
 	struct view *view;
 	const struct entry *entry;
-	struct totals_row totals;
+	struct totals_row *totals; /* changed in place */
 	struct error *error;
 };
 

@@ -37,7 +37,7 @@ enum ll_code apply_charged(struct folding *folding, const struct point_charged *
 	struct lot lot = {.lot_id = event->lot_id, .source = event->source, .expires_at = event->expires_at};
 	enum ll_code code = credit(folding, &account, event->amount, event->repaid, &lot);
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.charged, event->amount);
+		code = folding_add(folding, &folding->totals->charged, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;
@@ -65,7 +65,7 @@ enum ll_code apply_used(struct folding *folding, const struct point_used *event)
 	if (code != LL_OK)
 		return code;
 	uses_put(folding->view, uses_key(event->use_id), &use);
-	code = folding_add(folding, &folding->totals.used, event->amount);
+	code = folding_add(folding, &folding->totals->used, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;
@@ -94,7 +94,7 @@ enum ll_code apply_refunded(struct folding *folding, const struct point_refunded
 	enum ll_code code =
 		folding_return(folding, &account, &use.lots, skip, event->amount, &event->lots, event->repaid);
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.refunded, event->amount);
+		code = folding_add(folding, &folding->totals->refunded, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;
@@ -111,7 +111,7 @@ enum ll_code apply_expired(struct folding *folding, const struct point_expired *
 		if (ended[i].expires_at == NONE_TIME || ended[i].expires_at > folding->entry->time)
 			return folding_poison(folding, event->user_id, "a lot expires before its time");
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.expired, event->amount);
+		code = folding_add(folding, &folding->totals->expired, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;
@@ -145,7 +145,7 @@ enum ll_code apply_adjusted(struct folding *folding, const struct point_adjusted
 				      "the event leaves a debt of %" PRId64 ", the account %" PRId64, event->debt_after,
 				      account.row.debt);
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.adjusted, event->amount);
+		code = folding_add(folding, &folding->totals->adjusted, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;

@@ -2,30 +2,37 @@
 
 #include "projections/views/rows.h"
 
-void totals_load(struct view *view, struct totals_row *totals)
+static void read_row(struct view *view, struct totals_row *totals)
 {
-	struct totals_cache *cache = view->totals;
-	if (cache && cache->loaded) {
-		*totals = cache->row;
-		return;
-	}
 	if (!totals_get(view, totals_key(0), totals))
 		*totals = (struct totals_row){0};
-	if (cache) {
-		cache->row = *totals;
-		cache->loaded = true;
-	}
 }
 
-void totals_save(struct view *view, const struct totals_row *totals)
+struct totals_row *totals_begin(struct view *view, struct totals_row *room)
 {
 	struct totals_cache *cache = view->totals;
 	if (!cache) {
-		totals_put(view, totals_key(0), totals);
-		return;
+		read_row(view, room);
+		return room;
 	}
-	cache->row = *totals;
+	if (!cache->loaded)
+		read_row(view, &cache->row);
 	cache->loaded = cache->changed = true;
+	return &cache->row;
+}
+
+void totals_end(struct view *view, const struct totals_row *totals)
+{
+	if (!view->totals)
+		totals_put(view, totals_key(0), totals);
+}
+
+void totals_load(struct view *view, struct totals_row *totals)
+{
+	if (view->totals && view->totals->loaded)
+		*totals = view->totals->row;
+	else
+		read_row(view, totals);
 }
 
 void totals_settle(struct view *view)

@@ -16,9 +16,12 @@ struct totals_cache {
 	bool loaded, changed;
 };
 
-/* All zero before the genesis. */
+/* As they are; all zero before the genesis. */
 void totals_load(struct view *view, struct totals_row *totals);
-void totals_save(struct view *view, const struct totals_row *totals);
+
+/* To be changed in place: the cache's row, or `room` filled from the view's. totals_end puts it where it belongs. */
+struct totals_row *totals_begin(struct view *view, struct totals_row *room);
+void totals_end(struct view *view, const struct totals_row *totals);
 
 /* Writes the row if it has changed, and empties the cache. */
 void totals_settle(struct view *view);
