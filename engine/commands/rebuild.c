@@ -22,7 +22,7 @@
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
 #include "engine/data/data.h"
-#include "projections/views/specs.h"
+#include "projections/ledger/specs.h"
 
 struct generation {
 	unsigned made, before; /* numbers; 0: none */
@@ -46,25 +46,47 @@ static bool is_chosen(const struct rebuilding *rebuilding, unsigned id)
 
 /* ---- adopting ---- */
 
-/* Readers of the old generation see the mark and open the new one. One that cannot be opened has no readers. */
-static void retire(const struct rebuilding *rebuilding, enum projection_id id, unsigned number)
+/* What readers of an old generation see: that another one took its place. In a child: the old one may be damaged. */
+struct retiring {
+	enum projection_id id;
+	char path[GENERATION_PATH_MAX];
+};
+
+static int retire_one(void *context, char *place)
 {
-	char root[DATA_PATH_MAX], path[GENERATION_PATH_MAX];
+	const struct retiring *retiring = context;
+	struct store_options store_options = {.directory = retiring->path};
 	struct store *store = NULL;
 	struct slice position = SLICE_EMPTY;
 	struct error error;
-	data_projection_root(&rebuilding->data, id, root);
-	if (snprintf(path, sizeof path, "%s/gen-%06u", root, number) >= (int)sizeof path)
-		return;
-	struct store_options store_options = {.directory = path};
-	if (store_open(projection_spec(id), &store_options, &store, &position, &error) != LL_OK)
-		return;
+	(void)place;
+	if (store_open(projection_spec(retiring->id), &store_options, &store, &position, &error) != LL_OK)
+		return EXIT_DONE; /* then nobody reads it either */
 	free((void *)(uintptr_t)position.at);
 	store_retire(store);
 	store_freeze(store);
-	if (store_close(store, &error) != LL_OK)
-		fprintf(stderr, "warning: the old generation of %s could not be marked: %s\n",
-			projection_layouts[id].name, error.text);
+	return store_close(store, &error) == LL_OK ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void retire_all(const struct rebuilding *rebuilding)
+{
+	char root[DATA_PATH_MAX], place[GUARDED_PLACE_MAX];
+	struct retiring retiring;
+	bool interrupted;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		unsigned number = rebuilding->generations[id].before;
+		if (!is_chosen(rebuilding, id) || !number)
+			continue;
+		retiring.id = id;
+		data_projection_root(&rebuilding->data, id, root);
+		if (snprintf(retiring.path, sizeof retiring.path, "%s/gen-%06u", root, number) >=
+		    (int)sizeof retiring.path)
+			continue;
+		if (guarded_run(retire_one, &retiring, place, &interrupted) != EXIT_DONE)
+			fprintf(stderr,
+				"warning: who still reads generation %u of %s was not told that there is a newer one\n",
+				number, projection_layouts[id].name);
+	}
 }
 
 /* Those that are neither `kept` nor `also`. What somebody still has is left for the next time. */
@@ -90,8 +112,6 @@ static enum ll_code adopt_all(struct rebuilding *rebuilding, struct error *error
 		enum ll_code code = generation_adopt(root, generation->made, error);
 		if (code != LL_OK)
 			return code;
-		if (generation->before)
-			retire(rebuilding, id, generation->before);
 		delete_others(root, generation->made, generation->before);
 	}
 	return LL_OK;
@@ -259,7 +279,9 @@ static int rebuild(struct rebuilding *rebuilding)
 		status = command_failed(rebuilding->options, &error);
 	else
 		status = guarded_run(work, rebuilding, place, &interrupted);
-	if (status != EXIT_DONE)
+	if (status == EXIT_DONE)
+		retire_all(rebuilding);
+	else
 		delete_made(rebuilding);
 	if (status >= 0)
 		return status;
@@ -305,6 +327,7 @@ static int roll_back(struct rebuilding *rebuilding)
 	}
 	if (adopt_all(rebuilding, &error) != LL_OK)
 		return command_failed(rebuilding->options, &error);
+	retire_all(rebuilding);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		data_projection_root(&rebuilding->data, id, root);
 		if (is_chosen(rebuilding, id))
