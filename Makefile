@@ -56,8 +56,8 @@ endif
 CPPFLAGS_ALL := -D_GNU_SOURCE -DLEDGERLINE_VERSION='"$(VERSION)"' -I. -Ibuild/generated $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fPIC -fvisibility=hidden $(WARNINGS) $(HARDENING) $(SANITIZERS) $(CFLAGS)
 LDFLAGS_ALL := $(SANITIZERS) -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
-LIBS_READER := -llmdb -lcrypto -lsodium -lxxhash -lmsgpackc -lpthread -lm
-LIBS := -lrdkafka -luv -lhttp_parser -lyajl -linih -lsodium -lbsd $(LIBS_READER)
+LIBS_READER := -llmdb -lcrypto -lsodium -lxxhash -lyajl -lbsd -lpthread -lm
+LIBS := -lrdkafka -luv -lhttp_parser -linih $(LIBS_READER)
 
 # ---- sources ----
 
@@ -217,7 +217,7 @@ $(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT)): | build/.deps-t
 $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/libsupport.a $(INTERNAL)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lmsgpackc $(LIBS)
 
 # The one test of what is in no archive of ours.
 $(OUT)/tests/unit/test_reader: $(call objects,$(READER))

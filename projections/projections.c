@@ -2,10 +2,7 @@
 #include "projections/projection.h"
 
 const struct projection *const projections[PROJECTIONS_COUNT] = {
-	[PROJECTION_BALANCES] = &projection_balances,
-	[PROJECTION_SEATS] = &projection_seats,
-	[PROJECTION_QUEUE] = &projection_queue,
-	[PROJECTION_RECEIPTS] = &projection_receipts,
-	[PROJECTION_RANKINGS] = &projection_rankings,
-	[PROJECTION_HISTORY] = &projection_history,
+	[PROJECTION_BALANCES] = &projection_balances, [PROJECTION_SEATS] = &projection_seats,
+	[PROJECTION_QUEUE] = &projection_queue,       [PROJECTION_RECEIPTS] = &projection_receipts,
+	[PROJECTION_RANKINGS] = &projection_rankings, [PROJECTION_HISTORY] = &projection_history,
 };

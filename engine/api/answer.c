@@ -1,7 +1,4 @@
 /* Answers: bodies, positions, codes. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "engine/api/internal.h"
 #include "schemas/wire/ensure.h"
 
@@ -12,9 +9,20 @@ uint64_t position_now(struct api *api)
 
 size_t position_text(char text[POSITION_TEXT_MAX], uint64_t seq)
 {
-	int size = seq == AT_START ? snprintf(text, POSITION_TEXT_MAX, "start")
-				   : snprintf(text, POSITION_TEXT_MAX, "0:%" PRIu64, seq);
-	return (size_t)size;
+	char digits[20];
+	size_t count = 0;
+	if (seq == AT_START) {
+		memcpy(text, "start", 5);
+		return 5;
+	}
+	do
+		digits[count++] = (char)('0' + seq % 10);
+	while (seq /= 10);
+	text[0] = '0';
+	text[1] = ':';
+	for (size_t i = 0; i < count; i++)
+		text[2 + i] = digits[count - 1 - i];
+	return count + 2;
 }
 
 void json_member_position(struct json_writer *writer, const char *key, uint64_t seq)

@@ -34,10 +34,10 @@ struct batch {
 	struct pending_chain chain;
 	struct element **elements;
 	uint32_t count, read, answered, under_way, taken;
-	bool changes_schedules; /* something under way may change what concert and day mean */
-	uint16_t unavailable;   /* why nothing more is taken; 0: all is well */
-	uint64_t position;      /* of the last entry that was answered */
-	bool sending;           /* elements are being read: answers that come meanwhile do not end it */
+	bool changes_schedules;    /* something under way may change what concert and day mean */
+	uint16_t unavailable;      /* why nothing more is taken; 0: all is well */
+	uint64_t position;         /* of the last entry that was answered */
+	bool sending;              /* elements are being read: answers that come meanwhile do not end it */
 	struct json_reader reader; /* when it had to wait: its own from then on */
 	const struct json_node *next;
 	struct buffer receipts;
@@ -138,7 +138,8 @@ static void element_answered(struct pending *pending, const struct answer *answe
 	uint64_t position = answer_position(batch->api, answer);
 	if (position != NO_POSITION && (batch->position == NO_POSITION || position > batch->position))
 		batch->position = position;
-	if (answer->kind == ANSWER_REJECTED && code_is_unavailable(answer->code) && answer->code != CODE_OUTCOME_UNKNOWN) {
+	if (answer->kind == ANSWER_REJECTED && code_is_unavailable(answer->code) &&
+	    answer->code != CODE_OUTCOME_UNKNOWN) {
 		batch->unavailable = answer->code;
 		batch->taken--;
 	}
@@ -178,7 +179,8 @@ static void submit(struct element *element, const struct parsed_command *parsed)
 		element->pending.id = slice_text(made);
 	}
 	/* What comes behind one that was not taken is not taken either: order is kept. */
-	if (!batch->unavailable && !api->doors_closed && engine_submit(api->engine, &element->pending, &code) == LL_OK) {
+	if (!batch->unavailable && !api->doors_closed &&
+	    engine_submit(api->engine, &element->pending, &code) == LL_OK) {
 		batch->under_way++;
 		batch->taken++;
 		batch->changes_schedules |= command_changes_schedules(parsed->command.type);
@@ -282,10 +284,12 @@ static bool read_batch(struct api *api, struct http_request *request, bool in_ms
 	if (code != LL_OK)
 		return refuse_batch(api, request, CODE_VALIDATION_ERROR, "body", error.text);
 	if ((*root)->type != JSON_ARRAY && (*root)->type != JSON_OBJECT)
-		return refuse_batch(api, request, CODE_VALIDATION_ERROR, "body", "must be a command or an array of commands");
+		return refuse_batch(api, request, CODE_VALIDATION_ERROR, "body",
+				    "must be a command or an array of commands");
 	if ((*root)->type == JSON_ARRAY && (*root)->children > (in_msgpack ? ELEMENTS_MSGPACK_MAX : ELEMENTS_JSON_MAX))
 		return refuse_batch(api, request, CODE_BODY_TOO_LARGE, "body",
-				    in_msgpack ? "must have at most 10000 commands" : "must have at most 1000 commands");
+				    in_msgpack ? "must have at most 10000 commands"
+					       : "must have at most 1000 commands");
 	return true;
 }
 

@@ -42,7 +42,9 @@ static bool resolve_seat(struct reading *reading, const struct forms *forms, str
 	if (!node)
 		return true;
 	if ((*seen & bit) || (forms->seat_no && forms->seat_number))
-		return refuse(reading, &place, "stands beside another way of naming the seats: one of seatNo, seatNos and seatNumber is wanted");
+		return refuse(
+			reading, &place,
+			"stands beside another way of naming the seats: one of seatNo, seatNos and seatNumber is wanted");
 	if (!integer_read(reading, node, &place, 1, SEAT_NO_MAX, &number))
 		return false;
 	uint32_t *at = arena_alloc(reading->arena, sizeof *at);
@@ -79,13 +81,15 @@ static bool resolve_schedule(struct reading *reading, const struct forms *forms,
 	struct error error;
 	int32_t day;
 	if (seen & ~others)
-		return refuse(reading, forms->concert_id ? &concert : &date, "stands beside scheduleId: one way of naming the schedule is wanted");
+		return refuse(reading, forms->concert_id ? &concert : &date,
+			      "stands beside scheduleId: one way of naming the schedule is wanted");
 	if (!forms->concert_id)
 		return refuse_missing(reading, &concert);
 	if (!forms->date)
 		return refuse_missing(reading, &date);
 	if (forms->concert_id->type != JSON_STRING || !id_is_fine(forms->concert_id->text))
-		return refuse(reading, &concert, "must be a string of 1 to %d characters of A-Z a-z 0-9 . _ : -", ID_BYTES_MAX);
+		return refuse(reading, &concert, "must be a string of 1 to %d characters of A-Z a-z 0-9 . _ : -",
+			      ID_BYTES_MAX);
 	if (forms->date->type != JSON_STRING)
 		return refuse(reading, &date, "must be a day YYYY-MM-DD");
 	if (day_parse(forms->date->text, &day, &error) != LL_OK)
@@ -158,7 +162,8 @@ static bool sort_seats(struct reading *reading, struct seat_list *seats)
 	qsort(seats->at, seats->count, sizeof *seats->at, by_seat_no);
 	for (uint32_t i = 1; i < seats->count; i++)
 		if (seats->at[i].seat_no == seats->at[i - 1].seat_no)
-			return refuse(reading, &place, "must have each seatNo once: %u stands twice", seats->at[i].seat_no);
+			return refuse(reading, &place, "must have each seatNo once: %u stands twice",
+				      seats->at[i].seat_no);
 	return true;
 }
 
@@ -177,7 +182,8 @@ static bool sort_numbers(struct reading *reading, struct u32_list *numbers)
 static bool update_changes(struct reading *reading, const struct schedule_update *update)
 {
 	const struct place place = {.name = "body"};
-	if (update->concert_date != NONE_I64 || update->booking_opens_at != NONE_TIME || update->booking_closes_at != NONE_TIME)
+	if (update->concert_date != NONE_I64 || update->booking_opens_at != NONE_TIME ||
+	    update->booking_closes_at != NONE_TIME)
 		return true;
 	return refuse(reading, &place, "must name one of concertDate, bookingOpensAt and bookingClosesAt at least");
 }
@@ -190,8 +196,11 @@ static bool policy_changes(struct reading *reading, const struct policy_change *
 	record_clear(&policy_change_record, &nothing);
 	for (uint16_t i = 0; i < policy_change_record.count; i++) {
 		const struct field *field = &policy_change_record.fields[i];
-		size_t size = field->kind == FIELD_BOOL || field->kind == FIELD_ENUM ? 1 : field->kind == FIELD_U32 ? 4 : 8;
-		const uint8_t *ours = (const uint8_t *)change + field->offset, *none = (const uint8_t *)&nothing + field->offset;
+		size_t size = field->kind == FIELD_BOOL || field->kind == FIELD_ENUM ? 1
+			      : field->kind == FIELD_U32                             ? 4
+										     : 8;
+		const uint8_t *ours = (const uint8_t *)change + field->offset,
+			      *none = (const uint8_t *)&nothing + field->offset;
 		if (memcmp(ours, none, size) != 0)
 			return true;
 	}

@@ -16,7 +16,8 @@ static void write_place(const struct place *place, char text[COMMAND_FIELD_MAX])
 	if (!place->list)
 		snprintf(text, COMMAND_FIELD_MAX, "%s", place->name);
 	else if (place->index == NO_INDEX)
-		snprintf(text, COMMAND_FIELD_MAX, "%s%s%s", place->list, place->name ? "." : "", place->name ? place->name : "");
+		snprintf(text, COMMAND_FIELD_MAX, "%s%s%s", place->list, place->name ? "." : "",
+			 place->name ? place->name : "");
 	else if (place->name)
 		snprintf(text, COMMAND_FIELD_MAX, "%s[%u].%s", place->list, place->index, place->name);
 	else
@@ -40,7 +41,8 @@ bool refuse(struct reading *reading, const struct place *place, const char *reas
 bool refuse_unknown(struct reading *reading, const struct place *place, struct slice name)
 {
 	char text[96];
-	snprintf(text, sizeof text, "%.*s", (int)(name.size < sizeof text ? name.size : sizeof text - 1), (const char *)name.at);
+	snprintf(text, sizeof text, "%.*s", (int)(name.size < sizeof text ? name.size : sizeof text - 1),
+		 (const char *)name.at);
 	const struct place where = {place->list, place->index, text};
 	return refuse(reading, &where, "is not a known field");
 }
@@ -142,7 +144,8 @@ struct others {
 static enum other_member take_other(struct reading *reading, void *context, const struct json_node *member)
 {
 	struct others *others = context;
-	if (others->is_command && (is_named(member->key, "id") || is_named(member->key, "type") || is_named(member->key, "actor")))
+	if (others->is_command &&
+	    (is_named(member->key, "id") || is_named(member->key, "type") || is_named(member->key, "actor")))
 		return MEMBER_TAKEN;
 	for (const char *const *name = others->given; name && *name; name++) {
 		const struct place where = {.name = *name};
@@ -210,7 +213,8 @@ static bool read_id(struct reading *reading, const struct json_node *node)
 	if (!node || node->type == JSON_NULL)
 		return true;
 	if (node->type != JSON_STRING || !id_is_fine(node->text))
-		return refuse(reading, &place, "must be a string of 1 to %d characters of A-Z a-z 0-9 . _ : -", ID_BYTES_MAX);
+		return refuse(reading, &place, "must be a string of 1 to %d characters of A-Z a-z 0-9 . _ : -",
+			      ID_BYTES_MAX);
 	reading->parsed->id = arena_copy(reading->arena, node->text);
 	return true;
 }
@@ -222,7 +226,10 @@ static bool read_actor(struct reading *reading, const struct json_node *node)
 		struct slice id;
 	} actor;
 	static const struct field fields[] = {
-		{.name = "type", .json = "type", .kind = FIELD_ENUM, .offset = offsetof(struct actor, type),
+		{.name = "type",
+		 .json = "type",
+		 .kind = FIELD_ENUM,
+		 .offset = offsetof(struct actor, type),
 		 .enumeration = &actor_type_enumeration},
 		{.name = "id", .json = "id", .kind = FIELD_ID, .offset = offsetof(struct actor, id), .optional = true},
 	};

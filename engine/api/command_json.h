@@ -22,22 +22,26 @@ enum { COMMAND_FIELD_MAX = 128, COMMAND_REASON_MAX = 192 };
 /* A command as it was read, or why it could not be. */
 struct parsed_command {
 	struct command command;
-	struct slice id;       /* empty: it has none that can be read */
-	uint8_t actor_type;    /* 0: none was given */
+	struct slice id;    /* empty: it has none that can be read */
+	uint8_t actor_type; /* 0: none was given */
 	struct slice actor_id;
-	bool later;            /* nothing was decided: ask again when what is under way is done (resolve_context.busy) */
-	uint16_t code;         /* 0: fine; else VALIDATION_ERROR, or what resolving an alias (404, 409) or a token (401) found */
-	char field[COMMAND_FIELD_MAX];   /* with VALIDATION_ERROR: "amount", "seats[3].price" */
-	char reason[COMMAND_REASON_MAX]; /* and what is wrong with it: "must be an integer from 1 to 9007199254740991" */
+	bool later; /* nothing was decided: ask again when what is under way is done (resolve_context.busy) */
+	uint16_t
+		code; /* 0: fine; else VALIDATION_ERROR, or what resolving an alias (404, 409) or a token (401) found */
+	char field[COMMAND_FIELD_MAX]; /* with VALIDATION_ERROR: "amount", "seats[3].price" */
+	char reason
+		[COMMAND_REASON_MAX]; /* and what is wrong with it: "must be an integer from 1 to 9007199254740991" */
 };
 
 /* What a command may need beside its text. */
 struct resolve_context {
 	struct view *view; /* for aliases (concertId with date). NULL: those are refused as unknown fields */
-	const struct zone *(*zone)(void *context); /* with view: asked for when a day is to be found. NULL: cannot be told */
+	const struct zone *(*zone)(
+		void *context); /* with view: asked for when a day is to be found. NULL: cannot be told */
 	void *context;
-	const struct token_secret *secret; /* checks waiting-room credentials and takes their digits off. NULL: kept as they are */
-	bool busy;                /* commands are under way that may change what an alias means: set parsed->later instead */
+	const struct token_secret
+		*secret; /* checks waiting-room credentials and takes their digits off. NULL: kept as they are */
+	bool busy;       /* commands are under way that may change what an alias means: set parsed->later instead */
 };
 
 /* Reads a whole JSON command {"id","type","actor",...fields}. resolve may be NULL. false: parsed->code says why, or

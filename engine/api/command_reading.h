@@ -56,7 +56,8 @@ struct forms {
 };
 
 /* Whether a member is one of them. */
-enum other_member form_take(struct reading *reading, uint16_t type, struct forms *forms, const struct json_node *member);
+enum other_member form_take(struct reading *reading, uint16_t type, struct forms *forms,
+			    const struct json_node *member);
 /* Puts them into the fields that they stand for, before it is asked what is missing. */
 bool forms_resolve(struct reading *reading, const struct forms *forms, struct command *command, uint32_t *seen);
 /* Whether a waiting-room credential is one of this ledger, if that can be told; else TOKEN_INVALID is set. */

@@ -22,8 +22,8 @@ bool id_is_fine(struct slice id)
 		return false;
 	for (size_t i = 0; i < id.size; i++) {
 		uint8_t c = id.at[i];
-		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-			    c == ':' || c == '-';
+		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+			    c == '_' || c == ':' || c == '-';
 		if (!fine)
 			return false;
 	}

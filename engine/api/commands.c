@@ -150,7 +150,8 @@ static struct slice user_of(const struct command *command)
 	const struct record *record = command_info(command->type)->record;
 	for (uint16_t i = 0; i < record->count; i++)
 		if (record->fields[i].kind == FIELD_ID && strcmp(record->fields[i].name, "user_id") == 0)
-			return *(const struct slice *)((const uint8_t *)&command->user_register + record->fields[i].offset);
+			return *(const struct slice *)((const uint8_t *)&command->user_register +
+						       record->fields[i].offset);
 	return SLICE_EMPTY;
 }
 
@@ -182,10 +183,11 @@ void handle_command(struct http_request *request, void *context)
 	const struct json_node *body;
 	struct parsed_command parsed;
 	struct resolve_context resolve = api_resolve(api);
-	if (http_refuse_query(request) || !take_key(api, request, &key) || !take_given(api, request, route, names, values) ||
-	    !take_body(api, request, &body))
+	if (http_refuse_query(request) || !take_key(api, request, &key) ||
+	    !take_given(api, request, route, names, values) || !take_body(api, request, &body))
 		return;
-	bool fine = command_fields_from_json(route->type, &api->reader, body, names, values, http_arena(request), &resolve, &parsed);
+	bool fine = command_fields_from_json(route->type, &api->reader, body, names, values, http_arena(request),
+					     &resolve, &parsed);
 	ledger_view_reset(engine_ledger(api->engine));
 	if (!fine) {
 		bool form = parsed.code == CODE_VALIDATION_ERROR;
@@ -193,11 +195,13 @@ void handle_command(struct http_request *request, void *context)
 		if (!form)
 			fields_position(&fields, position_now(api));
 		fields_add(&fields, "Idempotency-Key", key);
-		refuse_command(api, request, parsed.code, form ? parsed.field : NULL, form ? parsed.reason : NULL, &fields);
+		refuse_command(api, request, parsed.code, form ? parsed.field : NULL, form ? parsed.reason : NULL,
+			       &fields);
 		return;
 	}
 	struct command_call *call = arena_alloc(http_arena(request), sizeof *call);
-	call->pending = (struct pending){.command = parsed.command, .id = key, .answer = command_answered, .context = call};
+	call->pending =
+		(struct pending){.command = parsed.command, .id = key, .answer = command_answered, .context = call};
 	call->api = api;
 	call->request = request;
 	set_actor(&call->pending, route->admin);

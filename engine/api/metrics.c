@@ -6,7 +6,7 @@
 #include "projections/ledger/specs.h"
 
 /* Upper bounds of request durations, in microseconds. */
-static const uint64_t buckets[BUCKETS] = {250,	  500,	  1000,	  2500,	   5000,    10000,
+static const uint64_t buckets[BUCKETS] = {250,   500,   1000,   2500,   5000,    10000,
 					  25000, 50000, 100000, 250000, 1000000, 5000000};
 
 void api_answered(void *context, const struct http_request *request, int status, uint64_t duration_us)
@@ -52,11 +52,12 @@ static void write_commands(struct api *api, struct buffer *out)
 	static const char *const names[ENDED_KINDS] = {"accepted", "refused", "rejected", "read", "repeated"};
 	head(out, "ledgerline_commands_total", "counter", "Commands answered by this engine, by outcome and code.");
 	for (unsigned kind = 0; kind < ENDED_KINDS; kind++) {
-		for (uint16_t code = 0; code < CODES_MAX; code++) {
-			const struct code_info *info = code_info(code);
+		for (unsigned code = 0; code < CODES_MAX; code++) {
+			const struct code_info *info = code_info((uint16_t)code);
 			uint64_t count = api->counts.commands[kind][code];
 			if (count || (code == 0 && kind != ENDED_REJECTED && kind != ENDED_REFUSED))
-				buffer_printf(out, "ledgerline_commands_total{outcome=\"%s\",code=\"%s\"} %" PRIu64 "\n",
+				buffer_printf(out,
+					      "ledgerline_commands_total{outcome=\"%s\",code=\"%s\"} %" PRIu64 "\n",
 					      names[kind], info ? info->name : "", count);
 		}
 	}
@@ -69,14 +70,18 @@ static void write_http(struct api *api, struct buffer *out)
 	for (size_t i = 0; i <= api->route_count; i++)
 		for (unsigned status = 0; status < STATUS_COUNT; status++)
 			if (api->counts.answers[i][status])
-				buffer_printf(out, "ledgerline_http_requests_total{route=\"%s\",status=\"%u\"} %" PRIu64 "\n",
-					      i < api->route_count ? api->routes[i].pattern : "", status,
-					      api->counts.answers[i][status]);
-	head(out, "ledgerline_http_request_duration_seconds", "histogram", "From the first byte of a request to its answer.");
+				buffer_printf(
+					out, "ledgerline_http_requests_total{route=\"%s\",status=\"%u\"} %" PRIu64 "\n",
+					i < api->route_count ? api->routes[i].pattern : "", status,
+					api->counts.answers[i][status]);
+	head(out, "ledgerline_http_request_duration_seconds", "histogram",
+	     "From the first byte of a request to its answer.");
 	for (unsigned i = 0; i <= BUCKETS; i++) {
 		total += api->counts.durations[i];
 		if (i < BUCKETS)
-			buffer_printf(out, "ledgerline_http_request_duration_seconds_bucket{le=\"%" PRIu64 ".%06u\"} %" PRIu64 "\n",
+			buffer_printf(out,
+				      "ledgerline_http_request_duration_seconds_bucket{le=\"%" PRIu64
+				      ".%06u\"} %" PRIu64 "\n",
 				      buckets[i] / 1000000, (unsigned)(buckets[i] % 1000000), total);
 	}
 	buffer_printf(out, "ledgerline_http_request_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", total);
@@ -92,10 +97,12 @@ static void write_connections(struct api *api, struct buffer *out)
 		return;
 	http_server_statistics(api->server, &http);
 	number(out, "ledgerline_http_connections", "gauge", "Connections that are open.", http.connections);
-	number(out, "ledgerline_http_connections_total", "counter", "Connections taken since the start.", http.connections_total);
+	number(out, "ledgerline_http_connections_total", "counter", "Connections taken since the start.",
+	       http.connections_total);
 	number(out, "ledgerline_http_connections_refused_total", "counter", "Connections refused for being too many.",
 	       http.connections_refused);
-	number(out, "ledgerline_http_requests_open", "gauge", "Requests that are not answered yet.", http.requests_open);
+	number(out, "ledgerline_http_requests_open", "gauge", "Requests that are not answered yet.",
+	       http.requests_open);
 	number(out, "ledgerline_http_clients_gone_total", "counter", "Requests whose client went before the answer.",
 	       http.clients_gone);
 	number(out, "ledgerline_http_received_bytes_total", "counter", "Bytes received.", http.bytes_in);
@@ -110,7 +117,8 @@ static void write_writer(struct api *api, struct buffer *out)
 	if (!writer)
 		return;
 	const struct writer_statistics *s = writer_statistics(writer);
-	head(out, "ledgerline_entries_total", "counter", "Entries folded since the start, by outcome, whoever wrote them.");
+	head(out, "ledgerline_entries_total", "counter",
+	     "Entries folded since the start, by outcome, whoever wrote them.");
 	buffer_printf(out, "ledgerline_entries_total{outcome=\"accepted\"} %" PRIu64 "\n", s->accepted);
 	buffer_printf(out, "ledgerline_entries_total{outcome=\"refused\"} %" PRIu64 "\n", s->refused);
 	buffer_printf(out, "ledgerline_entries_total{outcome=\"system\"} %" PRIu64 "\n", s->system);
@@ -121,12 +129,14 @@ static void write_writer(struct api *api, struct buffer *out)
 	       s->block_entries_last);
 	seconds(out, "ledgerline_append_last_seconds", "gauge", "From appending the last own block to reading it back.",
 		s->append_us_last);
-	seconds(out, "ledgerline_append_seconds_total", "counter", "The same, summed over all own blocks.", s->append_us_sum);
+	seconds(out, "ledgerline_append_seconds_total", "counter", "The same, summed over all own blocks.",
+		s->append_us_sum);
 	number(out, "ledgerline_append_failures_total", "counter", "Appends that failed, or came to nothing in time.",
 	       s->append_failures);
 	number(out, "ledgerline_claims_total", "counter", "Claims of the lead that this engine made.", s->claims);
 	number(out, "ledgerline_overloaded_total", "counter", "Commands refused for too many waiting.", s->overloaded);
-	number(out, "ledgerline_waiting_commands", "gauge", "Commands that wait or are in flight.", writer_waiting(writer));
+	number(out, "ledgerline_waiting_commands", "gauge", "Commands that wait or are in flight.",
+	       writer_waiting(writer));
 	number(out, "ledgerline_leader_info", "gauge", "1: this engine leads.", writer_state(writer) == WRITER_LEADING);
 	head(out, "ledgerline_writer_state_info", "gauge", "The state that the writer is in.");
 	buffer_printf(out, "ledgerline_writer_state_info{state=\"%s\"} 1\n", writer_state_text(writer_state(writer)));
@@ -137,17 +147,19 @@ static void write_journal(struct api *api, struct buffer *out)
 	const struct fold *fold = ledger_fold_state(engine_ledger(api->engine));
 	struct engine_status status;
 	engine_status(api->engine, &status);
-	number(out, "ledgerline_journal_low_offset", "gauge", "The journal's first offset; anything but 0: its beginning is gone.",
-	       status.watermarks.low);
-	number(out, "ledgerline_journal_high_offset", "gauge", "One more than the journal's last offset, as of the last look.",
-	       status.watermarks.high);
+	number(out, "ledgerline_journal_low_offset", "gauge",
+	       "The journal's first offset; anything but 0: its beginning is gone.", status.watermarks.low);
+	number(out, "ledgerline_journal_high_offset", "gauge",
+	       "One more than the journal's last offset, as of the last look.", status.watermarks.high);
 	number(out, "ledgerline_journal_folded_offset", "gauge", "The offset that is folded next.", fold->next_offset);
-	number(out, "ledgerline_journal_epoch", "gauge", "The epoch, which every change of the leader raises.", fold->epoch);
+	number(out, "ledgerline_journal_epoch", "gauge", "The epoch, which every change of the leader raises.",
+	       fold->epoch);
 	number(out, "ledgerline_ledger_entries", "gauge", "Entries of the whole ledger.", fold->next_seq);
 	head(out, "ledgerline_void_blocks_total", "counter", "Records of the journal that do not count, by why.");
 	buffer_printf(out, "ledgerline_void_blocks_total{reason=\"stale\"} %" PRIu64 "\n", fold->stale_blocks);
 	buffer_printf(out, "ledgerline_void_blocks_total{reason=\"foreign\"} %" PRIu64 "\n", fold->foreign_blocks);
-	seconds(out, "ledgerline_loop_turn_max_seconds", "gauge", "The longest turn of the event loop.", status.loop_late_us_max);
+	seconds(out, "ledgerline_loop_turn_max_seconds", "gauge", "The longest turn of the event loop.",
+		status.loop_late_us_max);
 	seconds(out, "ledgerline_start_time_seconds", "gauge", "When the engine was started, since 1970.",
 		(uint64_t)status.started_ms * 1000);
 	head(out, "ledgerline_build_info", "gauge", "The version that runs.");
@@ -168,10 +180,10 @@ struct column {
 	bool is_us;
 };
 
-#define COLUMN(name, expression)                                                                                        \
-	static uint64_t column_##name(const struct standing *s)                                                         \
-	{                                                                                                               \
-		return expression;                                                                                      \
+#define COLUMN(name, expression)                                                                                       \
+	static uint64_t column_##name(const struct standing *s)                                                        \
+	{                                                                                                              \
+		return expression;                                                                                     \
 	}
 COLUMN(position, s->position)
 COLUMN(lag, s->lag)
@@ -188,13 +200,15 @@ COLUMN(readers, s->store.readers)
 COLUMN(readers_max, s->store.readers_max)
 
 static const struct column columns[] = {
-	{"ledgerline_projection_folded_entries", "gauge", "Entries that the projection has folded.", column_position, false},
+	{"ledgerline_projection_folded_entries", "gauge", "Entries that the projection has folded.", column_position,
+	 false},
 	{"ledgerline_projection_lag_entries", "gauge", "Entries that it is behind.", column_lag, false},
 	{"ledgerline_projection_stopped_info", "gauge", "1: it has failed and is not folded on.", column_failed, false},
 	{"ledgerline_projection_flushes_total", "counter", "Flushes to disk.", column_flushes, false},
 	{"ledgerline_projection_flushed_rows_total", "counter", "Rows flushed to disk.", column_rows, false},
 	{"ledgerline_projection_flush_last_seconds", "gauge", "How long its last flush took.", column_flush_last, true},
-	{"ledgerline_projection_flush_max_seconds", "gauge", "How long its longest flush took.", column_flush_max, true},
+	{"ledgerline_projection_flush_max_seconds", "gauge", "How long its longest flush took.", column_flush_max,
+	 true},
 	{"ledgerline_projection_map_bytes", "gauge", "Size of its LMDB map.", column_map, false},
 	{"ledgerline_projection_map_used_bytes", "gauge", "What of the map is used.", column_map_used, false},
 	{"ledgerline_projection_clean_bytes", "gauge", "Memory of rows that equal the disk's.", column_clean, false},

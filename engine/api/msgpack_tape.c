@@ -151,7 +151,8 @@ static bool take_children(struct taking *taking, unsigned depth, uint32_t parent
 	if (depth >= JSON_READ_DEPTH_MAX)
 		return refuse_here(taking, "more levels than are taken");
 	if (count > (is_map ? MSGPACK_MEMBERS_MAX : taking->bytes.size - taking->at))
-		return refuse_here(taking, is_map ? "a map with more members than a command has" : "an array that is cut off");
+		return refuse_here(taking,
+				   is_map ? "a map with more members than a command has" : "an array that is cut off");
 	for (uint64_t i = 0; i < count; i++) {
 		struct slice key = SLICE_EMPTY;
 		if (is_map && !take_key(taking, taking->reader->nodes[parent].first_child, &key))

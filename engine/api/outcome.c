@@ -50,7 +50,9 @@ static int write_state(struct api *api, const struct command *command, struct js
 	size_t begin = writer->out->size;
 	int code = CODE_INTERNAL, status = 200;
 	switch ((enum command_type)command->type) {
-	case COMMAND_SCHEDULE_CANCEL: code = read_cancellation(view, command->schedule_cancel.schedule_id, writer); break;
+	case COMMAND_SCHEDULE_CANCEL:
+		code = read_cancellation(view, command->schedule_cancel.schedule_id, writer);
+		break;
 	case COMMAND_QUEUE_ENTER:
 		code = read_queue_enter(view, command->queue_enter.queue_id, command->queue_enter.user_id, writer);
 		token_sign_body(&api->secret, writer->out, begin);
@@ -62,13 +64,15 @@ static int write_state(struct api *api, const struct command *command, struct js
 	return code ? write_code(api, (uint16_t)code, NULL, NULL, NULL, writer) : status;
 }
 
-int write_outcome(struct api *api, const struct pending *pending, const struct answer *answer, struct json_writer *writer)
+int write_outcome(struct api *api, const struct pending *pending, const struct answer *answer,
+		  struct json_writer *writer)
 {
 	switch (answer->kind) {
 	case ANSWER_DECIDED:
 	case ANSWER_HIT: return write_entry(api, answer->entry, writer);
 	case ANSWER_READ: return write_state(api, &pending->command, writer);
-	case ANSWER_REJECTED: return write_code(api, answer->code, &answer->facts, answer->field, answer->reason, writer);
+	case ANSWER_REJECTED:
+		return write_code(api, answer->code, &answer->facts, answer->field, answer->reason, writer);
 	}
 	UNREACHABLE();
 }
@@ -142,9 +146,9 @@ void write_unreceipted(struct api *api, const struct pending *pending, const str
 	struct json_writer inner;
 	begin_scratch(api, &inner);
 	int status = write_outcome(api, pending, answer, &inner);
-	const char *outcome = answer->kind == ANSWER_READ	       ? "read"
+	const char *outcome = answer->kind == ANSWER_READ            ? "read"
 			      : answer->code == CODE_OUTCOME_UNKNOWN ? "unknown"
-								       : "rejected";
+								     : "rejected";
 	write_plain(api, pending->id, command_info(pending->command.type)->record->name, outcome, status, writer);
 }
 

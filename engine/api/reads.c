@@ -67,13 +67,15 @@ static int take_limit(struct read_call *call, unsigned usual, unsigned max, unsi
 	if (!http_query(call->request, "limit", &text))
 		return 0;
 	if (!parse_number(text, max, &number) || number == 0)
-		return invalid(call, "limit", max == RANKING_LIMIT_MAX ? "must be an integer from 1 to 100" : "must be an integer from 1 to 1000");
+		return invalid(call, "limit",
+			       max == RANKING_LIMIT_MAX ? "must be an integer from 1 to 100"
+							: "must be an integer from 1 to 1000");
 	*limit = (unsigned)number;
 	return 0;
 }
 
-static int take_enum(struct read_call *call, const char *name, const struct enumeration *enumeration, const char *reason,
-		     uint8_t *value)
+static int take_enum(struct read_call *call, const char *name, const struct enumeration *enumeration,
+		     const char *reason, uint8_t *value)
 {
 	struct slice text;
 	*value = 1; /* the first one is the usual one */
@@ -97,7 +99,8 @@ static int take_schedule(struct read_call *call, struct view *view, struct slice
 	bool by_id = http_query(call->request, "scheduleId", schedule_id);
 	bool by_day = http_query(call->request, "concertId", &concert_id) | http_query(call->request, "date", &date);
 	if (by_id && by_day)
-		return invalid(call, "scheduleId", "stands beside concertId or date: one way of naming the schedule is wanted");
+		return invalid(call, "scheduleId",
+			       "stands beside concertId or date: one way of naming the schedule is wanted");
 	if (!by_day)
 		return take_id(call, "scheduleId", schedule_id);
 	int code = take_id(call, "concertId", &concert_id);
@@ -164,14 +167,14 @@ static int reservation(struct read_call *call, struct view *view, struct json_wr
 {
 	struct slice id;
 	int code = path_id(call, "reservationId", &id);
-	return code ? code : read_reservation(view, reference_or_nowhere(id, "res"), writer);
+	return code ? code : read_reservation(view, reference_or_nowhere(id, "reservation"), writer);
 }
 
 static int payment(struct read_call *call, struct view *view, struct json_writer *writer)
 {
 	struct slice id;
 	int code = path_id(call, "paymentId", &id);
-	return code ? code : read_payment(view, reference_or_nowhere(id, "pay"), writer);
+	return code ? code : read_payment(view, reference_or_nowhere(id, "payment"), writer);
 }
 
 static int queue_status(struct read_call *call, struct view *view, struct json_writer *writer)
@@ -226,7 +229,7 @@ static int reservation_story(struct read_call *call, struct view *view, struct j
 {
 	struct slice id;
 	int code = path_id(call, "reservationId", &id);
-	return code ? code : read_reservation_story(view, reference_or_nowhere(id, "res"), writer);
+	return code ? code : read_reservation_story(view, reference_or_nowhere(id, "reservation"), writer);
 }
 
 static int seat_story(struct read_call *call, struct view *view, struct json_writer *writer)
@@ -300,8 +303,10 @@ static bool take_wait(struct read_call *call, uint64_t *seq, int64_t *wait_ms)
 	struct slice text;
 	uint64_t seconds = WAIT_SECONDS;
 	*seq = NONE_U64;
-	if (http_header(call->request, "Ledger-Wait-Seconds", &text) && !parse_number(text, WAIT_SECONDS_MAX, &seconds)) {
-		answer_code(call->api, call->request, CODE_VALIDATION_ERROR, "Ledger-Wait-Seconds", "must be an integer from 0 to 60", NULL);
+	if (http_header(call->request, "Ledger-Wait-Seconds", &text) &&
+	    !parse_number(text, WAIT_SECONDS_MAX, &seconds)) {
+		answer_code(call->api, call->request, CODE_VALIDATION_ERROR, "Ledger-Wait-Seconds",
+			    "must be an integer from 0 to 60", NULL);
 		return false;
 	}
 	*wait_ms = (int64_t)seconds * 1000;
@@ -309,7 +314,8 @@ static bool take_wait(struct read_call *call, uint64_t *seq, int64_t *wait_ms)
 		return true;
 	if (parse_position(text, seq))
 		return true;
-	answer_code(call->api, call->request, CODE_VALIDATION_ERROR, "Ledger-Min-Position", "must be a position like 0:1842", NULL);
+	answer_code(call->api, call->request, CODE_VALIDATION_ERROR, "Ledger-Min-Position",
+		    "must be a position like 0:1842", NULL);
 	return false;
 }
 

@@ -4,41 +4,56 @@
 #include "engine/api/internal.h"
 #include "schemas/wire/ensure.h"
 
-#define PATH(name) {name, FROM_PATH}
-#define QUERY(name) {name, FROM_QUERY}
+#define PATH(name)                                                                                                     \
+	{                                                                                                              \
+		name, FROM_PATH                                                                                        \
+	}
+#define QUERY(name)                                                                                                    \
+	{                                                                                                              \
+		name, FROM_QUERY                                                                                       \
+	}
 
 static const struct command_route command_routes[] = {
 	{HTTP_VERB_POST, "/api/admin/users", NULL, .type = COMMAND_USER_REGISTER, .admin = true},
 	{HTTP_VERB_POST, "/api/admin/concerts", NULL, .type = COMMAND_CONCERT_CREATE, .admin = true},
 	{HTTP_VERB_POST, "/api/admin/schedules", NULL, .type = COMMAND_SCHEDULE_CREATE, .admin = true,
 	 .body_bytes_max = COMMANDS_BYTES_MAX},
-	{HTTP_VERB_POST, "/api/admin/schedules/{scheduleId}/seats", NULL, .type = COMMAND_SCHEDULE_ADD_SEATS, .admin = true,
-	 .given = {PATH("scheduleId")}, .body_bytes_max = COMMANDS_BYTES_MAX},
+	{HTTP_VERB_POST, "/api/admin/schedules/{scheduleId}/seats", NULL, .type = COMMAND_SCHEDULE_ADD_SEATS,
+	 .admin = true, .given = {PATH("scheduleId")}, .body_bytes_max = COMMANDS_BYTES_MAX},
 	{HTTP_VERB_PATCH, "/api/admin/schedules/{scheduleId}", NULL, .type = COMMAND_SCHEDULE_UPDATE, .admin = true,
 	 .given = {PATH("scheduleId")}},
-	{HTTP_VERB_POST, "/api/admin/schedules/{scheduleId}/cancel", NULL, .type = COMMAND_SCHEDULE_CANCEL, .admin = true,
-	 .given = {PATH("scheduleId")}},
+	{HTTP_VERB_POST, "/api/admin/schedules/{scheduleId}/cancel", NULL, .type = COMMAND_SCHEDULE_CANCEL,
+	 .admin = true, .given = {PATH("scheduleId")}},
 	{HTTP_VERB_PUT, "/api/admin/policies", NULL, .type = COMMAND_POLICY_SET, .admin = true},
 	{HTTP_VERB_POST, "/api/admin/points/adjust", NULL, .type = COMMAND_POINTS_ADJUST, .admin = true},
 	{HTTP_VERB_POST, "/api/points/charge", NULL, .type = COMMAND_POINTS_CHARGE},
 	{HTTP_VERB_POST, "/api/points/use", NULL, .type = COMMAND_POINTS_USE},
 	{HTTP_VERB_POST, "/api/points/refund", NULL, .type = COMMAND_POINTS_REFUND},
 	{HTTP_VERB_POST, "/api/points/holds", NULL, .type = COMMAND_POINTS_HOLD},
-	{HTTP_VERB_POST, "/api/points/holds/{holdId}/capture", NULL, .type = COMMAND_POINTS_CAPTURE, .given = {PATH("holdId")}},
-	{HTTP_VERB_POST, "/api/points/holds/{holdId}/release", NULL, .type = COMMAND_POINTS_RELEASE, .given = {PATH("holdId")}},
+	{HTTP_VERB_POST, "/api/points/holds/{holdId}/capture", NULL, .type = COMMAND_POINTS_CAPTURE,
+	 .given = {PATH("holdId")}},
+	{HTTP_VERB_POST, "/api/points/holds/{holdId}/release", NULL, .type = COMMAND_POINTS_RELEASE,
+	 .given = {PATH("holdId")}},
 	{HTTP_VERB_POST, "/api/queue/token", NULL, .type = COMMAND_QUEUE_ENTER},
-	{HTTP_VERB_DELETE, "/api/queue/token", NULL, .type = COMMAND_QUEUE_LEAVE, .given = {{"queueToken", FROM_BEARER_NEEDED}}},
-	{HTTP_VERB_POST, "/api/reservations", NULL, .type = COMMAND_RESERVATION_CREATE, .given = {{"queueToken", FROM_BEARER}}},
+	{HTTP_VERB_DELETE, "/api/queue/token", NULL, .type = COMMAND_QUEUE_LEAVE,
+	 .given = {{"queueToken", FROM_BEARER_NEEDED}}},
+	{HTTP_VERB_POST, "/api/reservations", NULL, .type = COMMAND_RESERVATION_CREATE,
+	 .given = {{"queueToken", FROM_BEARER}}},
 	{HTTP_VERB_DELETE, "/api/reservations/{reservationId}", "userId", .type = COMMAND_RESERVATION_CANCEL,
 	 .given = {PATH("reservationId"), QUERY("userId")}},
 	{HTTP_VERB_POST, "/api/payments", NULL, .type = COMMAND_PAYMENT_CREATE},
-	{HTTP_VERB_POST, "/api/payments/{paymentId}/cancel", NULL, .type = COMMAND_PAYMENT_CANCEL, .given = {PATH("paymentId")}},
+	{HTTP_VERB_POST, "/api/payments/{paymentId}/cancel", NULL, .type = COMMAND_PAYMENT_CANCEL,
+	 .given = {PATH("paymentId")}},
 };
 enum { COMMAND_ROUTES = sizeof command_routes / sizeof *command_routes };
 
 static const struct http_route other_routes[] = {
-	{.verb = HTTP_VERB_POST, .pattern = "/api/commands", .handler = handle_batch, .query = "onRejected",
-	 .accepts = "application/json application/msgpack", .body_bytes_max = COMMANDS_BYTES_MAX},
+	{.verb = HTTP_VERB_POST,
+	 .pattern = "/api/commands",
+	 .handler = handle_batch,
+	 .query = "onRejected",
+	 .accepts = "application/json application/msgpack",
+	 .body_bytes_max = COMMANDS_BYTES_MAX},
 	{.verb = HTTP_VERB_GET, .pattern = "/api/status", .handler = handle_status},
 	{.verb = HTTP_VERB_GET, .pattern = "/healthz", .handler = handle_health},
 	{.verb = HTTP_VERB_GET, .pattern = "/readyz", .handler = handle_ready},
@@ -82,10 +97,14 @@ struct api *api_new(struct engine *engine)
 	ENSURE(api->routes && api->contexts && api->counts.answers);
 	memcpy(api->secret.bytes, engine_secret(engine), sizeof api->secret.bytes);
 	for (size_t i = 0; i < COMMAND_ROUTES; i++)
-		add_route(api, route_of_command(&command_routes[i]), (struct route_context){.command = &command_routes[i]});
+		add_route(api, route_of_command(&command_routes[i]),
+			  (struct route_context){.command = &command_routes[i]});
 	for (size_t i = 0; i < read_route_count; i++)
-		add_route(api, (struct http_route){.verb = HTTP_VERB_GET, .pattern = read_routes[i].pattern,
-						   .query = read_routes[i].query, .handler = handle_read},
+		add_route(api,
+			  (struct http_route){.verb = HTTP_VERB_GET,
+					      .pattern = read_routes[i].pattern,
+					      .query = read_routes[i].query,
+					      .handler = handle_read},
 			  (struct route_context){.read = &read_routes[i]});
 	for (size_t i = 0; i < OTHER_ROUTES; i++)
 		add_route(api, other_routes[i], (struct route_context){.command = NULL});

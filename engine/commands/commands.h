@@ -6,6 +6,7 @@
 
 #include "engine/cli/options.h"
 #include "engine/journal/journal.h"
+#include "schemas/wire/buffer.h"
 
 extern const struct cli_command command_serve, command_load, command_query, command_rebuild, command_verify, command_status,
 	command_demo, command_journal_create, command_journal_info, command_journal_cat, command_journal_copy,
@@ -17,7 +18,7 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 	{.name = "journal", .kind = OPTION_TEXT, .value = "URL",                                                        \
 	 .help = "local:DIR or kafka://HOST:PORT[,...]/LEDGER; remembered by the data directory"}
 #define OPTION_KAFKA                                                                                                    \
-	{.name = "kafka", .kind = OPTION_LIST, .value = "NAME=VALUE", .help = "a setting for librdkafka, verbatim; may be repeated"}
+	{.name = "kafka", .kind = OPTION_LIST, .value = "NAME=VALUE", .help = "a setting for librdkafka, verbatim"}
 #define OPTION_CONFIG                                                                                                   \
 	{.name = "config", .kind = OPTION_TEXT, .value = "FILE", .help = "an ini file: name = value for --name value, [kafka] for --kafka"}
 #define OPTION_JSON {.name = "json", .kind = OPTION_FLAG, .help = "JSON instead of a table"}
@@ -29,5 +30,16 @@ int command_failed(const struct options *options, const struct error *error);
  * complained of). */
 enum { SETTINGS_MAX = 64, SETTINGS_BYTES_MAX = 16384 };
 int command_settings(const struct options *options, struct journal_option settings[SETTINGS_MAX], char *room);
+
+/* Opens the journal at `url` with the --kafka settings, for reading only or for appends (`create`: a local one that is not there is
+ * made). EXIT_DONE, or an exit status after the complaint. */
+int command_open_journal(const struct options *options, const char *url, bool append, bool create, struct journal **journal);
+
+/* The URL that a command was given as its argument, or that of the journal of --data. `room` has JOURNAL_URL_MAX bytes. */
+int command_journal_url(const struct options *options, char *room);
+
+/* Prints one JSON object to standard output and empties the buffer: as it is with --json, else as a person reads it
+ * (engine/cli/answer.h). */
+void command_print(const struct options *options, struct buffer *json);
 
 #endif

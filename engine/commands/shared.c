@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "engine/cli/answer.h"
+#include "engine/data/data.h"
+
 int command_failed(const struct options *options, const struct error *error)
 {
 	return option_complain(options, error->code == LL_USAGE ? EXIT_USAGE : EXIT_FAILED, "%s", error->text);
@@ -28,4 +31,47 @@ int command_settings(const struct options *options, struct journal_option settin
 		used += length;
 	}
 	return (int)count;
+}
+
+int command_open_journal(const struct options *options, const char *url, bool append, bool create, struct journal **journal)
+{
+	char room[SETTINGS_BYTES_MAX];
+	struct journal_option settings[SETTINGS_MAX];
+	struct error error;
+	int count = command_settings(options, settings, room);
+	if (count < 0)
+		return EXIT_USAGE;
+	struct journal_options journal_options = {
+		.settings = settings, .settings_count = (size_t)count, .create = create, .read_only = !append};
+	return journal_open(url, &journal_options, journal, &error) == LL_OK ? EXIT_DONE : command_failed(options, &error);
+}
+
+int command_journal_url(const struct options *options, char *room)
+{
+	struct data data;
+	struct error error;
+	const char *url = option_argument(options, 0), *directory = option_text(options, "data");
+	if (url && directory)
+		return option_complain(options, EXIT_USAGE, "give a journal's URL or --data DIR, not both");
+	if (!url && !directory)
+		return option_complain(options, EXIT_USAGE, "which journal? Give its URL or --data DIR");
+	if (url && strlen(url) >= JOURNAL_URL_MAX)
+		return option_complain(options, EXIT_USAGE, "the URL is longer than %d characters", JOURNAL_URL_MAX - 1);
+	if (!url && data_open(directory, NULL, DATA_READ, &data, &error) != LL_OK)
+		return command_failed(options, &error);
+	memcpy(room, url ? url : data.url, strlen(url ? url : data.url) + 1);
+	if (!url)
+		data_close(&data);
+	return EXIT_DONE;
+}
+
+void command_print(const struct options *options, struct buffer *json)
+{
+	if (option_flag(options, "json")) {
+		buffer_append_byte(json, '\n');
+		fwrite(json->at, 1, json->size, stdout);
+	} else {
+		answer_print(buffer_slice(json), stdout);
+	}
+	buffer_clear(json);
 }

@@ -1,4 +1,5 @@
-/* The command of an entry, for audits: a refused one stands in the entry, an accepted one is made again from its events. */
+/* The command of an entry, for audits: a refused one stands in the entry, an accepted one is made again from its
+ * events. */
 #include "engine/decide/rules.h"
 
 bool command_of_entry(const struct entry *entry, struct arena *arena, struct command *command)

@@ -15,15 +15,7 @@ static bool of_adjusted(const struct point_adjusted *event, struct points_adjust
 	return true;
 }
 
-/* The event of that type, or NULL. */
-static const struct event *find(const struct entry *entry, enum event_type type)
-{
-	for (uint32_t i = 0; i < entry->event_count; i++)
-		if (entry->events[i].type == type)
-			return &entry->events[i];
-	return NULL;
-}
-
+/* 0: not one of these commands. */
 static enum event_type telling(uint16_t command)
 {
 	switch (command) {
@@ -40,18 +32,28 @@ static enum event_type telling(uint16_t command)
 	}
 }
 
+const struct event *event_of_points(const struct entry *entry)
+{
+	enum event_type type = telling(entry->head.command);
+	for (uint32_t i = 0; type && i < entry->event_count; i++)
+		if (entry->events[i].type == type)
+			return &entry->events[i];
+	return NULL;
+}
+
 bool command_of_points(const struct entry *entry, struct arena *arena, struct command *command)
 {
 	(void)arena;
-	const struct event *event = find(entry, telling(command->type));
+	const struct event *event = event_of_points(entry);
 	if (!event)
 		return false;
 	switch (event->type) {
 	case EVENT_USER_REGISTERED: command->user_register.user_id = event->user_registered.user_id; return true;
 	case EVENT_POLICY_CHANGED: command->policy_set.change = event->policy_changed.change; return true;
 	case EVENT_POINT_CHARGED:
-		command->points_charge = (struct points_charge){event->point_charged.user_id, event->point_charged.amount,
-								event->point_charged.source, event->point_charged.expiry_given};
+		command->points_charge =
+			(struct points_charge){event->point_charged.user_id, event->point_charged.amount,
+					       event->point_charged.source, event->point_charged.expiry_given};
 		return true;
 	case EVENT_POINT_USED:
 		command->points_use = (struct points_use){event->point_used.user_id, event->point_used.amount,
@@ -66,10 +68,12 @@ bool command_of_points(const struct entry *entry, struct arena *arena, struct co
 							    event->point_held.seconds_given};
 		return true;
 	case EVENT_POINT_HOLD_CAPTURED:
-		command->points_capture =
-			(struct points_capture){event->point_hold_captured.hold_id, event->point_hold_captured.amount_given};
+		command->points_capture = (struct points_capture){event->point_hold_captured.hold_id,
+								  event->point_hold_captured.amount_given};
 		return true;
-	case EVENT_POINT_HOLD_RELEASED: command->points_release.hold_id = event->point_hold_released.hold_id; return true;
+	case EVENT_POINT_HOLD_RELEASED:
+		command->points_release.hold_id = event->point_hold_released.hold_id;
+		return true;
 	default: return of_adjusted(&event->point_adjusted, &command->points_adjust);
 	}
 }

@@ -4,7 +4,7 @@
 #include "engine/decide/rules.h"
 #include "schemas/wire/ensure.h"
 
-#define DECIDE(TYPE, name)                                                                                              \
+#define DECIDE(TYPE, name)                                                                                             \
 	case COMMAND_##TYPE: decide_##name(context, &command->name, decision); return;
 
 void decide(struct decide_context *context, const struct command *command, struct decision *decision)

@@ -15,8 +15,8 @@ static void clear(struct decision *decision)
 bool due_for_command(struct decide_context *context, const struct command *command, struct decision *decision)
 {
 	clear(decision);
-	return due_points_for_command(context, command, decision) || due_seats_for_command(context, command, decision) ||
-	       due_queue_for_command(context, command, decision);
+	return due_points_for_command(context, command, decision) ||
+	       due_seats_for_command(context, command, decision) || due_queue_for_command(context, command, decision);
 }
 
 /* The earlier of two times, of which 0 is none. */

@@ -9,8 +9,8 @@ static bool expire_lots(struct decide_context *context, struct slice user_id, co
 			struct decision *decision)
 {
 	struct lots_returned due = {.repaid = 0};
-	due.expired_amount = lots_plan_expire(context->view, user_id, row, context->now, LOTS_PER_EXPIRY, context->arena,
-					      &due.expired);
+	due.expired_amount = lots_plan_expire(context->view, user_id, row, context->now, LOTS_PER_EXPIRY,
+					      context->arena, &due.expired);
 	add_expired(decision, user_id, &due, (struct standing){account_balance(row), account_available(row)});
 	return due.expired.count > 0;
 }
@@ -57,8 +57,8 @@ bool due_points_for_account(struct decide_context *context, struct slice user_id
 {
 	struct accounts_row row;
 	user_id = arena_copy(context->arena, user_id); /* it may stand in a row, and goes into the event */
-	return account_read(context, user_id, &row) && (expire_lots(context, user_id, &row, decision) ||
-							expire_hold(context, user_id, &row, decision));
+	return account_read(context, user_id, &row) &&
+	       (expire_lots(context, user_id, &row, decision) || expire_hold(context, user_id, &row, decision));
 }
 
 /* The account that a use or a hold belongs to; empty: there is no such thing. */
@@ -148,7 +148,8 @@ bool due_points_next(struct decide_context *context, struct decision *decision)
 		return false;
 	if (due_points_for_account(context, first.user_id, decision))
 		return true;
-	view_fail(context->view, LL_CORRUPT, "account %.*s has nothing that is due, though a row of what is due says so; rebuild balances",
+	view_fail(context->view, LL_CORRUPT,
+		  "account %.*s has nothing that is due, though a row of what is due says so; rebuild balances",
 		  SLICE_PRINT(first.user_id));
 	return false;
 }

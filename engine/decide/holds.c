@@ -28,7 +28,8 @@ void decide_points_hold(struct decide_context *context, const struct points_hold
 		.available_after = account_available(&row) - amount,
 	};
 	if (lots_plan_take(context->view, command->user_id, &row, amount, context->arena, &event.lots) != amount)
-		view_fail(context->view, LL_CORRUPT, "account %.*s has less in its lots than its row says; rebuild balances",
+		view_fail(context->view, LL_CORRUPT,
+			  "account %.*s has less in its lots than its row says; rebuild balances",
 			  SLICE_PRINT(command->user_id));
 	decision_add(decision, EVENT_POINT_HELD)->point_held = event;
 }
@@ -67,7 +68,8 @@ static struct taken_list first_taken(struct decide_context *context, const struc
 	return taken;
 }
 
-void decide_points_capture(struct decide_context *context, const struct points_capture *command, struct decision *decision)
+void decide_points_capture(struct decide_context *context, const struct points_capture *command,
+			   struct decision *decision)
 {
 	struct point_holds_row hold;
 	bool all = command->amount == NONE_I64;
@@ -133,7 +135,8 @@ void plan_release(struct decide_context *context, uint64_t hold_id, const struct
 	add_expired(decision, hold->user_id, &returned, standing);
 }
 
-void decide_points_release(struct decide_context *context, const struct points_release *command, struct decision *decision)
+void decide_points_release(struct decide_context *context, const struct points_release *command,
+			   struct decision *decision)
 {
 	struct point_holds_row hold;
 	if (open_hold(context, command->hold_id, &hold, decision))

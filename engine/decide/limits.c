@@ -1,3 +1,4 @@
+#include "projections/balances/totals.h"
 #include "engine/decide/limits.h"
 
 #include "schemas/wire/ensure.h"
@@ -67,8 +68,7 @@ static bool fits(__int128 sum)
 bool refuse_ledger(struct decide_context *context, struct decision *decision, enum movement movement, int64_t amount)
 {
 	struct totals_row totals;
-	if (!totals_get(context->view, totals_key(0), &totals))
-		totals = (struct totals_row){0};
+	totals_load(context->view, &totals);
 	int64_t total = movement == MOVE_CHARGE ? totals.charged : movement == MOVE_USE ? totals.used : totals.adjusted;
 	__int128 came_in = (__int128)totals.charged + totals.adjusted + totals.debt;
 	bool well = fits((__int128)total + amount);
@@ -93,11 +93,11 @@ int64_t expiry_by_policy(const struct decide_context *context, uint8_t source)
 
 static bool stands(const struct event *event, struct slice user_id, struct standing *standing)
 {
-#define STANDS(TYPE, name)                                                                                              \
-	case EVENT_##TYPE:                                                                                              \
-		if (!slice_equal(event->name.user_id, user_id))                                                         \
-			return false;                                                                                   \
-		*standing = (struct standing){event->name.balance_after, event->name.available_after};                  \
+#define STANDS(TYPE, name)                                                                                             \
+	case EVENT_##TYPE:                                                                                             \
+		if (!slice_equal(event->name.user_id, user_id))                                                        \
+			return false;                                                                                  \
+		*standing = (struct standing){event->name.balance_after, event->name.available_after};                 \
 		return true;
 	switch (event->type) {
 		STANDS(POINT_CHARGED, point_charged)
@@ -147,7 +147,8 @@ static uint32_t lots_opened(const struct decision *decision)
 }
 
 struct lots_returned plan_return(struct decide_context *context, const struct decision *decision,
-				 const struct use_lot_list *from, int64_t skip, int64_t amount, struct standing standing)
+				 const struct use_lot_list *from, int64_t skip, int64_t amount,
+				 struct standing standing)
 {
 	const struct policy *policy = context->policy;
 	struct lots_return how = {

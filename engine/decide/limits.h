@@ -1,9 +1,9 @@
 /*
- * What the rules about points share: an account as decisions see it, the checks that several commands make, and giving back
- * what was taken.
+ * What the rules about points share: an account as decisions see it, the checks that several commands make, and
+ * giving back what was taken.
  *
- * Each refuse_X returns true when it has refused (or rejected): the rule then ends. They are called in the order in which
- * API.md names the codes.
+ * Each refuse_X returns true when it has refused (or rejected): the rule then ends. They are called in the order in
+ * which API.md names the codes.
  */
 #ifndef LEDGERLINE_DECIDE_LIMITS_H
 #define LEDGERLINE_DECIDE_LIMITS_H
@@ -30,8 +30,9 @@ bool refuse_insufficient(struct decide_context *context, struct decision *decisi
 			 int64_t required);
 
 /*
- * LEDGER_LIMIT: a total would leave int64. What ever came in (charged + adjusted + debt) stays within int64, so that what
- * can come of it (expired, balances, used but not refunded) does too; charged, used and adjusted are looked at by themselves.
+ * LEDGER_LIMIT: a total would leave int64. What ever came in (charged + adjusted + debt) stays within int64, so that
+ * what can come of it (expired, balances, used but not refunded) does too; charged, used and adjusted are looked at
+ * by themselves.
  */
 enum movement { MOVE_CHARGE, MOVE_USE, MOVE_ADJUST };
 bool refuse_ledger(struct decide_context *context, struct decision *decision, enum movement movement, int64_t amount);
@@ -48,7 +49,8 @@ struct standing standing_after(struct decide_context *context, const struct deci
 
 /* Gives back what was taken, by the policy for lots that have expired; debt is repaid first. */
 struct lots_returned plan_return(struct decide_context *context, const struct decision *decision,
-				 const struct use_lot_list *from, int64_t skip, int64_t amount, struct standing standing);
+				 const struct use_lot_list *from, int64_t skip, int64_t amount,
+				 struct standing standing);
 
 /* Adds the point.expired for what came back to expired lots under the policy "expire"; nothing when there is none. */
 void add_expired(struct decision *decision, struct slice user_id, const struct lots_returned *returned,

@@ -11,7 +11,8 @@ struct points_account points_account(struct decide_context *context, struct slic
 	return (struct points_account){known, account_balance(&row), account_available(&row)};
 }
 
-void decide_points_charge(struct decide_context *context, const struct points_charge *command, struct decision *decision)
+void decide_points_charge(struct decide_context *context, const struct points_charge *command,
+			  struct decision *decision)
 {
 	const struct policy *policy = context->policy;
 	struct accounts_row row;
@@ -35,7 +36,8 @@ void decide_points_charge(struct decide_context *context, const struct points_ch
 		return;
 	int64_t repaid = amount < row.debt ? amount : row.debt;
 	bool opens = amount > repaid;
-	int64_t expires_at = command->expires_at != NONE_TIME ? command->expires_at : expiry_by_policy(context, command->source);
+	int64_t expires_at =
+		command->expires_at != NONE_TIME ? command->expires_at : expiry_by_policy(context, command->source);
 	decision_add(decision, EVENT_POINT_CHARGED)->point_charged = (struct point_charged){
 		.user_id = command->user_id,
 		.amount = amount,
@@ -49,8 +51,8 @@ void decide_points_charge(struct decide_context *context, const struct points_ch
 	};
 }
 
-static bool plan_use(struct decide_context *context, struct slice user_id, const struct accounts_row *row, int64_t amount,
-		     struct point_used *event)
+static bool plan_use(struct decide_context *context, struct slice user_id, const struct accounts_row *row,
+		     int64_t amount, struct point_used *event)
 {
 	*event = (struct point_used){
 		.use_id = context->seq,
@@ -98,7 +100,8 @@ void points_plan_refund(struct decide_context *context, uint64_t use_id, int64_t
 {
 	struct uses_row use;
 	if (!uses_get(context->view, uses_key(use_id), &use) || amount < 1 || amount > use.amount - use.refunded) {
-		view_fail(context->view, LL_CORRUPT, "use-%llu cannot be refunded as its payment says; rebuild balances",
+		view_fail(context->view, LL_CORRUPT,
+			  "use-%llu cannot be refunded as its payment says; rebuild balances",
 			  (unsigned long long)use_id);
 		return;
 	}
@@ -122,7 +125,8 @@ void points_plan_refund(struct decide_context *context, uint64_t use_id, int64_t
 	add_expired(decision, user_id, &returned, standing);
 }
 
-void decide_points_refund(struct decide_context *context, const struct points_refund *command, struct decision *decision)
+void decide_points_refund(struct decide_context *context, const struct points_refund *command,
+			  struct decision *decision)
 {
 	struct uses_row use;
 	bool all = command->amount == NONE_I64;

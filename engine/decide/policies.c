@@ -1,8 +1,8 @@
 /*
  * Changing the policy: each rule may be set alone; what is out of its range is refused by name, and nothing changes.
  *
- * Ranges stand in schemas/policies.toml and come here with the records' descriptions; so does the way from a change to the
- * policy: both records have the same fields in the same order.
+ * Ranges stand in schemas/policies.toml and come here with the records' descriptions; so does the way from a change
+ * to the policy: both records have the same fields in the same order.
  */
 #include <stdio.h>
 
@@ -16,7 +16,7 @@ static bool field_given(const struct field *field, const void *at, int64_t *numb
 	*number = 0;
 	switch (field->kind) {
 	case FIELD_U32: *number = *(const uint32_t *)at; return *(const uint32_t *)at != NONE_U32;
-	case FIELD_U64: *number = (int64_t)*(const uint64_t *)at; return *(const uint64_t *)at != NONE_U64;
+	case FIELD_U64: *number = (int64_t) * (const uint64_t *)at; return *(const uint64_t *)at != NONE_U64;
 	case FIELD_AMOUNT: *number = *(const int64_t *)at; return *number != NONE_I64;
 	case FIELD_BOOL: *number = *(const int8_t *)at; return *number >= 0;
 	case FIELD_ENUM: *number = *(const uint8_t *)at; return *number != 0;
@@ -92,7 +92,8 @@ static bool refuse_rules(const struct policy_change *change, const struct policy
 {
 	if (policy->charge_min > policy->charge_max) {
 		bool min_given = change->charge_min != NONE_I64;
-		decision_invalid(decision, min_given ? "chargeMin" : "chargeMax", "chargeMin must not be above chargeMax");
+		decision_invalid(decision, min_given ? "chargeMin" : "chargeMax",
+				 "chargeMin must not be above chargeMax");
 		return true;
 	}
 	const char *fault = table_fault(&policy->refund_table);
@@ -112,7 +113,8 @@ static bool refuse_rules(const struct policy_change *change, const struct policy
 void decide_policy_set(struct decide_context *context, const struct policy_set *command, struct decision *decision)
 {
 	struct policy policy = *context->policy;
-	if (merge(context, &command->change, &policy, decision) == 0 || refuse_rules(&command->change, &policy, decision))
+	if (merge(context, &command->change, &policy, decision) == 0 ||
+	    refuse_rules(&command->change, &policy, decision))
 		return;
 	decision_add(decision, EVENT_POLICY_CHANGED)->policy_changed =
 		(struct policy_changed){context->policy_version + 1, command->change, policy};

@@ -29,18 +29,19 @@ static struct queues_row get_queue(struct view *view, struct slice queue_id)
 	return row;
 }
 
-static void plan_activation(struct decide_context *context, uint64_t token_id, struct slice user_id, struct slice queue_id,
-			    struct decision *decision)
+static void plan_activation(struct decide_context *context, uint64_t token_id, struct slice user_id,
+			    struct slice queue_id, struct decision *decision)
 {
-	struct queue_token_activated *event = &decision_add(decision, EVENT_QUEUE_TOKEN_ACTIVATED)->queue_token_activated;
+	struct queue_token_activated *event =
+		&decision_add(decision, EVENT_QUEUE_TOKEN_ACTIVATED)->queue_token_activated;
 	event->token_id = token_id;
 	event->user_id = user_id;
 	event->queue_id = queue_id;
 	event->expires_at = context->now + (int64_t)context->policy->queue_active_seconds * 1000;
 }
 
-static void plan_end(struct decide_context *context, uint64_t token_id, const struct tokens_row *row, enum token_end reason,
-		     struct decision *decision)
+static void plan_end(struct decide_context *context, uint64_t token_id, const struct tokens_row *row,
+		     enum token_end reason, struct decision *decision)
 {
 	struct queue_token_expired *event = &decision_add(decision, EVENT_QUEUE_TOKEN_EXPIRED)->queue_token_expired;
 	event->token_id = token_id;

@@ -1,8 +1,9 @@
 /*
  * The rules: one function a type of command, and what they share with the dispatchers.
  *
- * Every decide_X fills the decision (decide.h) and nothing else. Who calls them (decide.c) has cleared it: an outcome is set
- * by decision_add, decision_refuse, decision_reject and decision_invalid (points.h), or by hand for DECIDED_READ.
+ * Every decide_X fills the decision (decide.h) and nothing else. Who calls them (decide.c) has cleared it: an outcome
+ * is set by decision_add, decision_refuse, decision_reject and decision_invalid (points.h), or by hand for
+ * DECIDED_READ.
  */
 #ifndef LEDGERLINE_DECIDE_RULES_H
 #define LEDGERLINE_DECIDE_RULES_H
@@ -63,10 +64,13 @@ int64_t due_queue_when(struct view *, int64_t now);
  * points.* and payment.create are looked after by due_points_for_command. */
 bool due_points_for_account(struct decide_context *, struct slice user_id, struct decision *);
 
-/* The command of an accepted entry, made again from its events. command->type is set; false: not one of these types, or the
- * events are not those that it makes. */
+/* The command of an accepted entry, made again from its events. command->type is set; false: not one of these types,
+ * or the events are not those that it makes. */
 bool command_of_points(const struct entry *entry, struct arena *arena, struct command *command);
 bool command_of_seats(const struct entry *entry, struct arena *arena, struct command *command);
 bool command_of_queue(const struct entry *entry, struct arena *arena, struct command *command);
+
+/* The event that tells what a command about points, users or policies did; NULL: the entry is not of such a command. */
+const struct event *event_of_points(const struct entry *entry);
 
 #endif

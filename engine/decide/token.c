@@ -13,7 +13,8 @@ _Static_assert(REFERENCE_TEXT_MAX >= 4 + 20 && 4 + 20 + 1 + CODE_TEXT_SIZE <= TO
 static void write_code(const struct token_secret *secret, const char *id, size_t id_size, char text[CODE_TEXT_SIZE + 1])
 {
 	uint8_t code[CODE_BYTES];
-	int failed = crypto_generichash(code, sizeof code, (const uint8_t *)id, id_size, secret->bytes, sizeof secret->bytes);
+	int failed = crypto_generichash(code, sizeof code, (const uint8_t *)id, id_size, secret->bytes,
+					sizeof secret->bytes);
 	ENSURE(!failed);
 	hex_text(text, code, sizeof code);
 }

@@ -24,7 +24,8 @@ size_t token_write(const struct token_secret *secret, uint64_t token_id, char te
 
 /* Whether `text` is a credential made with this secret; then *token_id is its token, which may have ended or, after the
  * secret moved to another ledger, never been. Takes the same time for every wrong set of digits. */
-bool token_check(const struct token_secret *secret, struct slice text, uint64_t *token_id) __attribute__((warn_unused_result));
+bool token_check(const struct token_secret *secret, struct slice text, uint64_t *token_id)
+	__attribute__((warn_unused_result));
 
 /* A body that reply_queue or read_queue_enter wrote at body[from..]: puts the digits behind the id in its member "token". Any
  * other body is left alone. */

@@ -2,7 +2,8 @@
 #include "engine/decide/limits.h"
 #include "engine/decide/rules.h"
 
-void decide_user_register(struct decide_context *context, const struct user_register *command, struct decision *decision)
+void decide_user_register(struct decide_context *context, const struct user_register *command,
+			  struct decision *decision)
 {
 	struct accounts_row row;
 	account_read(context, command->user_id, &row);

@@ -59,7 +59,8 @@ static void write_tail(struct story *story, uint8_t actor_type, struct slice act
 
 static bool unreadable(struct story *story, const char *table)
 {
-	view_fail(story->view, LL_CORRUPT, "projection history, table %s: a key cannot be read; rebuild history", table);
+	view_fail(story->view, LL_CORRUPT, "projection history, table %s: a key cannot be read; rebuild history",
+		  table);
 	return false;
 }
 

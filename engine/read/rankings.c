@@ -18,7 +18,8 @@ static void write_schedule(struct ranking *ranking, struct slice schedule_id)
 	json_member_string(writer, "scheduleId", schedule_id);
 	struct ranked_row row;
 	if (!ranked_get(ranking->view, ranked_key(schedule_id), &row)) {
-		view_fail(ranking->view, LL_CORRUPT, "projection rankings: schedule %.*s is in an order, but not there; rebuild rankings",
+		view_fail(ranking->view, LL_CORRUPT,
+			  "projection rankings: schedule %.*s is in an order, but not there; rebuild rankings",
 			  SLICE_PRINT(schedule_id));
 		return;
 	}
@@ -33,7 +34,8 @@ static void write_schedule(struct ranking *ranking, struct slice schedule_id)
 
 static bool unreadable(struct ranking *ranking, const char *table)
 {
-	view_fail(ranking->view, LL_CORRUPT, "projection rankings, table %s: a key cannot be read; rebuild rankings", table);
+	view_fail(ranking->view, LL_CORRUPT, "projection rankings, table %s: a key cannot be read; rebuild rankings",
+		  table);
 	return false;
 }
 
@@ -80,7 +82,8 @@ static int write_ranking(struct view *view, enum table_id table, const struct ke
 	return 0;
 }
 
-int read_popular(struct view *view, enum window window, const struct zone *zone, unsigned limit, struct json_writer *writer)
+int read_popular(struct view *view, enum window window, const struct zone *zone, unsigned limit,
+		 struct json_writer *writer)
 {
 	int32_t today = window == WINDOW_ALL ? 0 : zone_day_of(zone, view->time);
 	struct key prefix = {.size = 0};

@@ -1,16 +1,8 @@
 /* Replies to commands about points, users and policies. */
+#include "engine/decide/rules.h"
 #include "engine/reply/reply.h"
 #include "schemas/wire/ensure.h"
 #include "schemas/wire/record_json.h"
-
-/* The event of that type; it is there, or the entry was never decided by these rules. */
-static const struct event *find(const struct entry *entry, enum event_type type)
-{
-	for (uint32_t i = 0; i < entry->event_count; i++)
-		if (entry->events[i].type == type)
-			return &entry->events[i];
-	return NULL;
-}
 
 /* Where the account stands after the whole entry: points that came back may have expired by it. */
 struct standing {
@@ -20,9 +12,9 @@ struct standing {
 
 static struct standing standing_of(const struct entry *entry, int64_t balance, int64_t available)
 {
-	const struct event *expired = find(entry, EVENT_POINT_EXPIRED);
-	if (expired)
-		return (struct standing){expired->point_expired.balance_after, expired->point_expired.available_after};
+	const struct event *last = &entry->events[entry->event_count - 1];
+	if (last->type == EVENT_POINT_EXPIRED)
+		return (struct standing){last->point_expired.balance_after, last->point_expired.available_after};
 	return (struct standing){balance, available};
 }
 
@@ -111,7 +103,7 @@ static void released(const struct entry *entry, const struct point_hold_released
 
 static void adjusted(const struct point_adjusted *event, struct json_writer *writer)
 {
-	json_member_ref(writer, "adjustmentId", "adj", event->adjustment_id);
+	json_member_ref(writer, "adjustmentId", "adjustment", event->adjustment_id);
 	json_member_string(writer, "userId", event->user_id);
 	json_member_int64(writer, "amount", event->amount);
 	json_member_int64(writer, "balance", event->balance_after);
@@ -120,32 +112,14 @@ static void adjusted(const struct point_adjusted *event, struct json_writer *wri
 	json_member_ref(writer, "lotId", "lot", event->lot_id);
 }
 
-/* The event that a command's reply is made from; 0: not one of these commands. */
-static enum event_type telling(uint16_t command)
-{
-	switch (command) {
-	case COMMAND_USER_REGISTER: return EVENT_USER_REGISTERED;
-	case COMMAND_POLICY_SET: return EVENT_POLICY_CHANGED;
-	case COMMAND_POINTS_CHARGE: return EVENT_POINT_CHARGED;
-	case COMMAND_POINTS_USE: return EVENT_POINT_USED;
-	case COMMAND_POINTS_REFUND: return EVENT_POINT_REFUNDED;
-	case COMMAND_POINTS_HOLD: return EVENT_POINT_HELD;
-	case COMMAND_POINTS_CAPTURE: return EVENT_POINT_HOLD_CAPTURED;
-	case COMMAND_POINTS_RELEASE: return EVENT_POINT_HOLD_RELEASED;
-	case COMMAND_POINTS_ADJUST: return EVENT_POINT_ADJUSTED;
-	default: return 0;
-	}
-}
-
 bool reply_points(const struct entry *entry, struct json_writer *writer, int *status)
 {
-	enum event_type type = telling(entry->head.command);
-	const struct event *event = type ? find(entry, type) : NULL;
+	const struct event *event = event_of_points(entry);
 	if (!event)
 		return false;
 	*status = command_info(entry->head.command)->status;
 	json_object_begin(writer);
-	switch (type) {
+	switch (event->type) {
 	case EVENT_USER_REGISTERED: user_registered(entry, &event->user_registered, writer); break;
 	case EVENT_POLICY_CHANGED: policy_changed(&event->policy_changed, writer); break;
 	case EVENT_POINT_CHARGED: charged(entry, &event->point_charged, writer); break;

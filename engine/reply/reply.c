@@ -19,8 +19,8 @@ void json_member_ref(struct json_writer *writer, const char *key, const char *ki
 static const char *reference_kind(uint8_t name)
 {
 	switch (name) {
-	case FACT_NAME_RESERVATIONID: return "res";
-	case FACT_NAME_PAYMENTID: return "pay";
+	case FACT_NAME_RESERVATIONID: return "reservation";
+	case FACT_NAME_PAYMENTID: return "payment";
 	case FACT_NAME_USEID: return "use";
 	case FACT_NAME_HOLDID: return "hold";
 	default: return NULL;

@@ -67,7 +67,8 @@ static void fill(struct account *account)
 	for (uint32_t i = 0; i < lots->count; i++)
 		lots_remove(account->view, table_key(account, &lots->at[i]));
 	if (lots->count == 0 || lots->count > account->row.more_lots)
-		view_fail(account->view, LL_CORRUPT, "account %.*s counts %u further lots, the table lots says %u; rebuild balances",
+		view_fail(account->view, LL_CORRUPT,
+			  "account %.*s counts %u further lots, the table lots says %u; rebuild balances",
 			  SLICE_PRINT(account->user_id), account->row.more_lots, lots->count);
 	else
 		account->row.more_lots -= lots->count;
@@ -108,7 +109,8 @@ enum ll_code account_take(struct account *account, uint64_t lot_id, int64_t amou
 {
 	const struct lot_list *lots = &account->row.lots;
 	if (lots->count == 0 || lots->at[0].lot_id != lot_id)
-		return poison(account, error, lot_id, "points are taken from it, but it is not the lot to be spent next");
+		return poison(account, error, lot_id,
+			      "points are taken from it, but it is not the lot to be spent next");
 	return take_inline(account, 0, amount, taken, error);
 }
 
@@ -170,7 +172,8 @@ static void open_lot(struct account *account, uint32_t place, const struct lot *
 {
 	struct lot_list *lots = &account->row.lots;
 	if (lot->expires_at != NONE_TIME)
-		lot_due_put(account->view, lot_due_key(lot->expires_at, lot->lot_id), &(struct lot_due_row){account->user_id});
+		lot_due_put(account->view, lot_due_key(lot->expires_at, lot->lot_id),
+			    &(struct lot_due_row){account->user_id});
 	if (place == lots->count && (place == INLINE_LOTS || account->row.more_lots > 0)) {
 		table_put(account, lot);
 		account->row.more_lots++;

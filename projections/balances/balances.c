@@ -2,12 +2,13 @@
  * The fold of `balances`: accounts with their lots, uses and holds of points, policies, and the totals over all.
  *
  * The path that must be fast is a point.used: the account's row is read, decoded, changed, written; the use is written; the
- * totals, one row that is always in the cache, are read and written. Lots beyond the account's row and rows of what is due
+ * totals are kept unpacked for the length of a block (totals.h). Lots beyond the account's row and rows of what is due
  * are touched only when they must be.
  */
 #include <inttypes.h>
 
 #include "projections/balances/folding.h"
+#include "projections/balances/totals.h"
 #include "projections/projection.h"
 
 static enum ll_code apply_registered(struct folding *folding, const struct user_registered *event)
@@ -17,8 +18,8 @@ static enum ll_code apply_registered(struct folding *folding, const struct user_
 	if (account.row.registered_at != NONE_TIME)
 		return folding_poison(folding, event->user_id, "is registered a second time");
 	if (!account.known)
-		folding->totals.accounts++;
-	folding->totals.users++;
+		folding->totals->accounts++;
+	folding->totals->users++;
 	account.row.registered_at = folding->entry->time;
 	account_save(&account, folding->entry->seq, folding->entry->time);
 	return LL_OK;
@@ -29,7 +30,8 @@ static enum ll_code apply_policy(struct folding *folding, const struct policy_ch
 	struct policies_row row;
 	if (event->version < 2 || !policies_get(folding->view, policies_key(event->version - 1), &row) ||
 	    policies_get(folding->view, policies_key(event->version), &row))
-		return error_set(folding->error, LL_POISON, "entry %" PRIu64 ": policy version %u does not follow the last one",
+		return error_set(folding->error, LL_POISON,
+				 "entry %" PRIu64 ": policy version %u does not follow the last one",
 				 folding->entry->seq, event->version);
 	row = (struct policies_row){folding->entry->time, folding->entry->seq, event->policy};
 	policies_put(folding->view, policies_key(event->version), &row);
@@ -55,20 +57,19 @@ static enum ll_code apply_event(struct folding *folding, const struct event *eve
 
 static enum ll_code apply(struct view *view, const struct entry *entry, struct error *error)
 {
-	struct folding folding = {.view = view, .entry = entry, .error = error};
-	if (!totals_get(view, totals_key(0), &folding.totals))
-		folding.totals = (struct totals_row){0};
+	struct totals_row room;
+	struct folding folding = {.view = view, .entry = entry, .totals = totals_begin(view, &room), .error = error};
 	switch (entry->head.outcome) {
-	case OUTCOME_ACCEPTED: folding.totals.accepted++; break;
-	case OUTCOME_REFUSED: folding.totals.refused++; break;
-	default: folding.totals.system++; break;
+	case OUTCOME_ACCEPTED: folding.totals->accepted++; break;
+	case OUTCOME_REFUSED: folding.totals->refused++; break;
+	default: folding.totals->system++; break;
 	}
 	for (uint32_t i = 0; i < entry->event_count; i++) {
 		enum ll_code code = apply_event(&folding, &entry->events[i]);
 		if (code != LL_OK)
 			return code;
 	}
-	totals_put(view, totals_key(0), &folding.totals);
+	totals_end(view, folding.totals);
 	return view->failure.code == LL_OK ? LL_OK : error_set(error, view->failure.code, "%s", view->failure.text);
 }
 
@@ -77,7 +78,9 @@ static enum ll_code begin(struct view *view, int64_t time, const struct genesis_
 	(void)error;
 	struct policies_row row = {time, NONE_U64, genesis->policy};
 	policies_put(view, policies_key(1), &row);
-	totals_put(view, totals_key(0), &(struct totals_row){0});
+	struct totals_row room, *totals = totals_begin(view, &room);
+	*totals = (struct totals_row){0};
+	totals_end(view, totals);
 	return LL_OK;
 }
 

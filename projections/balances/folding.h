@@ -7,11 +7,11 @@
 #include "projections/balances/account.h"
 #include "schemas/block.h"
 
-/* One entry being folded. The totals are read once and written once for all its events. */
+/* One entry being folded. The totals are taken once for all its events. */
 struct folding {
 	struct view *view;
 	const struct entry *entry;
-	struct totals_row totals;
+	struct totals_row *totals; /* changed in place */
 	struct error *error;
 };
 
@@ -22,23 +22,27 @@ enum ll_code folding_poison(struct folding *folding, struct slice user_id, const
 /* Adds to a total. LL_POISON: it leaves int64. */
 LL_CHECKED enum ll_code folding_add(struct folding *folding, int64_t *total, int64_t amount);
 
-/* Saves the account, after checking that it stands where the event says. Moves the totals by what the account moved since
- * `before`. */
-LL_CHECKED enum ll_code folding_finish(struct folding *folding, struct account *account, const struct accounts_row *before,
-				       int64_t balance_after, int64_t available_after);
+/* Saves the account, after checking that it stands where the event says. Moves the totals by what the account moved
+ * since `before`. */
+LL_CHECKED enum ll_code folding_finish(struct folding *folding, struct account *account,
+				       const struct accounts_row *before, int64_t balance_after,
+				       int64_t available_after);
 
 /* Reads the account of an event; a new one when nobody named it before. *before: its sums as they were. */
 void folding_begin(struct folding *folding, struct account *account, struct slice user_id, struct accounts_row *before);
 
 /* A list of lots is taken, in order; *used (room for all) is what the lots were. The sum must be `amount`. `take` is
  * account_take or account_take_expired. */
-typedef enum ll_code account_take_fn(struct account *, uint64_t lot_id, int64_t amount, struct use_lot *, struct error *);
+typedef enum ll_code account_take_fn(struct account *, uint64_t lot_id, int64_t amount, struct use_lot *,
+				     struct error *);
 LL_CHECKED enum ll_code folding_take(struct folding *folding, struct account *account, const struct taken_list *lots,
 				     int64_t amount, struct use_lot *used, account_take_fn *take);
 
-/* What was taken comes back as `lots` say: they must be what follows the first `skip` of `from`, and sum up to `amount`. */
-LL_CHECKED enum ll_code folding_return(struct folding *folding, struct account *account, const struct use_lot_list *from,
-				       int64_t skip, int64_t amount, const struct returned_list *lots, int64_t repaid);
+/* What was taken comes back as `lots` say: they must be what follows the first `skip` of `from`, and sum up to
+ * `amount`. */
+LL_CHECKED enum ll_code folding_return(struct folding *folding, struct account *account,
+				       const struct use_lot_list *from, int64_t skip, int64_t amount,
+				       const struct returned_list *lots, int64_t repaid);
 
 /* points.c */
 enum ll_code apply_charged(struct folding *, const struct point_charged *);

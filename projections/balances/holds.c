@@ -1,6 +1,6 @@
 /*
- * Events of point holds. A hold takes from lots at once and keeps what the lots were, so that it can be spent or given back
- * when they are gone:
+ * Events of point holds. A hold takes from lots at once and keeps what the lots were, so that it can be spent or
+ * given back when they are gone:
  *
  *	HELD -> CAPTURED   point.used of what was taken first, then point.hold.captured, which gives the rest back
  *	HELD -> RELEASED   asked for
@@ -22,7 +22,8 @@ enum ll_code apply_held(struct folding *folding, const struct point_held *event)
 		.status = HOLD_STATUS_HELD,
 		.expires_at = event->expires_at,
 		.use_id = NONE_U64,
-		.lots = {arena_alloc(folding->view->arena, event->lots.count * sizeof(struct use_lot)), event->lots.count},
+		.lots = {arena_alloc(folding->view->arena, event->lots.count * sizeof(struct use_lot)),
+			 event->lots.count},
 	};
 	enum ll_code code = folding_take(folding, &account, &event->lots, event->amount, hold.lots.at, account_take);
 	if (code != LL_OK)
@@ -41,11 +42,13 @@ enum ll_code apply_held(struct folding *folding, const struct point_held *event)
 }
 
 /* An open hold of that user. */
-static enum ll_code open_hold(struct folding *folding, uint64_t hold_id, struct slice user_id, struct point_holds_row *hold)
+static enum ll_code open_hold(struct folding *folding, uint64_t hold_id, struct slice user_id,
+			      struct point_holds_row *hold)
 {
 	if (!point_holds_get(folding->view, point_holds_key(hold_id), hold) || hold->status != HOLD_STATUS_HELD ||
 	    !slice_equal(hold->user_id, user_id))
-		return folding_poison(folding, user_id, "hold-%" PRIu64 " is not there, not open, or somebody else's", hold_id);
+		return folding_poison(folding, user_id, "hold-%" PRIu64 " is not there, not open, or somebody else's",
+				      hold_id);
 	return LL_OK;
 }
 
@@ -86,7 +89,8 @@ static bool find_first(void *context, struct slice key, struct slice value)
 
 /* The hold is open no more: `released` of it leaves what is held and comes back to lots. */
 static enum ll_code close_hold(struct folding *folding, struct account *account, uint64_t hold_id,
-			       struct point_holds_row *hold, int64_t released, const struct returned_list *lots, int64_t repaid)
+			       struct point_holds_row *hold, int64_t released, const struct returned_list *lots,
+			       int64_t repaid)
 {
 	struct view *view = folding->view;
 	int64_t expires_at = hold->expires_at;
@@ -116,13 +120,14 @@ enum ll_code apply_hold_captured(struct folding *folding, const struct point_hol
 	if (code != LL_OK)
 		return code;
 	if (event->captured < 1 || event->captured > hold.amount || event->released != hold.amount - event->captured)
-		return folding_poison(folding, event->user_id, "a capture and what comes back are not the hold's %" PRId64,
-				      hold.amount);
+		return folding_poison(folding, event->user_id,
+				      "a capture and what comes back are not the hold's %" PRId64, hold.amount);
 	hold.status = HOLD_STATUS_CAPTURED;
 	hold.captured = event->captured;
 	hold.use_id = folding->entry->seq;
 	code = close_hold(folding, &account, event->hold_id, &hold, event->released, &event->lots, event->repaid);
-	return code == LL_OK ? folding_finish(folding, &account, &before, event->balance_after, event->available_after) : code;
+	return code == LL_OK ? folding_finish(folding, &account, &before, event->balance_after, event->available_after)
+			     : code;
 }
 
 enum ll_code apply_hold_released(struct folding *folding, const struct point_hold_released *event)
@@ -135,9 +140,11 @@ enum ll_code apply_hold_released(struct folding *folding, const struct point_hol
 	if (code != LL_OK)
 		return code;
 	if (event->amount != hold.amount || (event->expired && hold.expires_at > folding->entry->time))
-		return folding_poison(folding, event->user_id, "a hold ends before its time, or with another amount than its %" PRId64,
+		return folding_poison(folding, event->user_id,
+				      "a hold ends before its time, or with another amount than its %" PRId64,
 				      hold.amount);
 	hold.status = event->expired ? HOLD_STATUS_EXPIRED : HOLD_STATUS_RELEASED;
 	code = close_hold(folding, &account, event->hold_id, &hold, event->amount, &event->lots, event->repaid);
-	return code == LL_OK ? folding_finish(folding, &account, &before, event->balance_after, event->available_after) : code;
+	return code == LL_OK ? folding_finish(folding, &account, &before, event->balance_after, event->available_after)
+			     : code;
 }

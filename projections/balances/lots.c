@@ -20,8 +20,8 @@ bool lots_read_lot(struct view *view, struct slice key, struct slice value, stru
 	struct lots_key parts;
 	struct lots_row row;
 	if (!lots_key_read(key, &parts)) {
-		view_fail(view, LL_CORRUPT, "projection balances, table lots: a key of %zu bytes is none; rebuild balances",
-			  key.size);
+		view_fail(view, LL_CORRUPT,
+			  "projection balances, table lots: a key of %zu bytes is none; rebuild balances", key.size);
 		return false;
 	}
 	if (!lots_read(view, key, value, &row))
@@ -63,9 +63,9 @@ struct taking {
 	struct arena *arena;
 	struct taken_list *taken;
 	uint32_t room;
-	int64_t left;     /* still to be taken; INT64_MAX: whatever is due */
+	int64_t left; /* still to be taken; INT64_MAX: whatever is due */
 	int64_t sum;
-	int64_t due_by;   /* NONE_TIME: due or not */
+	int64_t due_by; /* NONE_TIME: due or not */
 	uint32_t most;
 };
 
@@ -103,8 +103,8 @@ int64_t lots_plan_take(struct view *view, struct slice user_id, const struct acc
 	return taking.sum;
 }
 
-int64_t lots_plan_expire(struct view *view, struct slice user_id, const struct accounts_row *row, int64_t now, uint32_t most,
-			 struct arena *arena, struct taken_list *taken)
+int64_t lots_plan_expire(struct view *view, struct slice user_id, const struct accounts_row *row, int64_t now,
+			 uint32_t most, struct arena *arena, struct taken_list *taken)
 {
 	*taken = (struct taken_list){0};
 	struct taking taking = {arena, taken, 0, INT64_MAX, 0, now, most};

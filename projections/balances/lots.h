@@ -26,13 +26,14 @@ void lots_visit(struct view *view, struct slice user_id, const struct accounts_r
 /* The lot of a row of the table `lots`. false: the view has failed. */
 LL_CHECKED bool lots_read_lot(struct view *view, struct slice key, struct slice value, struct lot *lot);
 
-/* Takes `amount` from the first ones; returns what could be taken: less when the lots have less. *taken lies in the arena. */
+/* Takes `amount` from the first ones; returns what could be taken: less when the lots have less. *taken lies in the
+ * arena. */
 int64_t lots_plan_take(struct view *view, struct slice user_id, const struct accounts_row *row, int64_t amount,
 		       struct arena *arena, struct taken_list *taken);
 
 /* Takes all that is left of lots whose time has come by `now`, of `most` lots at most. Returns the sum. */
-int64_t lots_plan_expire(struct view *view, struct slice user_id, const struct accounts_row *row, int64_t now, uint32_t most,
-			 struct arena *arena, struct taken_list *taken);
+int64_t lots_plan_expire(struct view *view, struct slice user_id, const struct accounts_row *row, int64_t now,
+			 uint32_t most, struct arena *arena, struct taken_list *taken);
 
 /*
  * What was taken, in the order in which it was taken, from the `skip`th won on: the order in which it goes back.
@@ -53,8 +54,8 @@ bool lots_walk_next(struct lots_walk *walk, const struct use_lot **lot, int64_t 
 /* How returned points find their lots. */
 struct lots_return {
 	int64_t now;
-	int64_t debt;           /* is repaid first */
-	bool regrant;           /* a lot that has expired is replaced; else its points go back to it, to expire at once */
+	int64_t debt; /* is repaid first */
+	bool regrant; /* a lot that has expired is replaced; else its points go back to it, to expire at once */
 	int64_t regrant_ms_max; /* longest life of the replacement */
 	uint64_t seq;           /* of the entry: names the replacements */
 	uint32_t first_index;   /* the first replacement's index within the entry */

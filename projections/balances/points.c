@@ -14,8 +14,8 @@ static enum ll_code credit(struct folding *folding, struct account *account, int
 	lot->remaining = amount - repaid;
 	if (amount < 1 || lot->remaining < 0 || (lot->remaining > 0) != (lot->lot_id != NONE_U64) ||
 	    (lot->remaining > 0 && account->row.debt > 0))
-		return folding_poison(folding, account->user_id, "a credit of %" PRId64 " with %" PRId64 " repaid makes no sense",
-				      amount, repaid);
+		return folding_poison(folding, account->user_id,
+				      "a credit of %" PRId64 " with %" PRId64 " repaid makes no sense", amount, repaid);
 	if (lot->remaining == 0)
 		return LL_OK;
 	lot->duration_ms = NONE_U64;
@@ -37,7 +37,7 @@ enum ll_code apply_charged(struct folding *folding, const struct point_charged *
 	struct lot lot = {.lot_id = event->lot_id, .source = event->source, .expires_at = event->expires_at};
 	enum ll_code code = credit(folding, &account, event->amount, event->repaid, &lot);
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.charged, event->amount);
+		code = folding_add(folding, &folding->totals->charged, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;
@@ -54,7 +54,8 @@ enum ll_code apply_used(struct folding *folding, const struct point_used *event)
 		.payment_id = event->payment_id,
 		.hold_id = event->hold_id,
 		.reference = event->reference,
-		.lots = {arena_alloc(folding->view->arena, event->lots.count * sizeof(struct use_lot)), event->lots.count},
+		.lots = {arena_alloc(folding->view->arena, event->lots.count * sizeof(struct use_lot)),
+			 event->lots.count},
 	};
 	enum ll_code code;
 	if (event->hold_id == NONE_U64)
@@ -64,7 +65,7 @@ enum ll_code apply_used(struct folding *folding, const struct point_used *event)
 	if (code != LL_OK)
 		return code;
 	uses_put(folding->view, uses_key(event->use_id), &use);
-	code = folding_add(folding, &folding->totals.used, event->amount);
+	code = folding_add(folding, &folding->totals->used, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;
@@ -76,13 +77,16 @@ enum ll_code apply_refunded(struct folding *folding, const struct point_refunded
 	if (!uses_get(folding->view, uses_key(event->use_id), &use))
 		return folding_poison(folding, event->user_id, "a use that is not there is refunded");
 	if (!slice_equal(use.user_id, event->user_id) || event->amount < 1 || event->amount > use.amount - use.refunded)
-		return folding_poison(folding, event->user_id, "%" PRId64 " are refunded of use-%" PRIu64
-				      ", which is somebody else's or has less", event->amount, event->use_id);
+		return folding_poison(folding, event->user_id,
+				      "%" PRId64 " are refunded of use-%" PRIu64
+				      ", which is somebody else's or has less",
+				      event->amount, event->use_id);
 	int64_t skip = use.refunded;
 	use.refunded += event->amount;
 	if (use.amount - use.refunded != event->remaining_refundable)
 		return folding_poison(folding, event->user_id, "another sum can still be refunded than the event says");
-	uses_put(folding->view, uses_key(event->use_id), &use); /* before anything else changes what the row points to */
+	uses_put(folding->view, uses_key(event->use_id),
+		 &use); /* before anything else changes what the row points to */
 
 	struct account account;
 	struct accounts_row before;
@@ -90,7 +94,7 @@ enum ll_code apply_refunded(struct folding *folding, const struct point_refunded
 	enum ll_code code =
 		folding_return(folding, &account, &use.lots, skip, event->amount, &event->lots, event->repaid);
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.refunded, event->amount);
+		code = folding_add(folding, &folding->totals->refunded, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;
@@ -107,7 +111,7 @@ enum ll_code apply_expired(struct folding *folding, const struct point_expired *
 		if (ended[i].expires_at == NONE_TIME || ended[i].expires_at > folding->entry->time)
 			return folding_poison(folding, event->user_id, "a lot expires before its time");
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.expired, event->amount);
+		code = folding_add(folding, &folding->totals->expired, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;
@@ -137,10 +141,11 @@ enum ll_code apply_adjusted(struct folding *folding, const struct point_adjusted
 	enum ll_code code = event->amount < 0 ? adjust_down(folding, &account, event)
 					      : credit(folding, &account, event->amount, event->repaid, &lot);
 	if (code == LL_OK && account.row.debt != event->debt_after)
-		return folding_poison(folding, event->user_id, "the event leaves a debt of %" PRId64 ", the account %" PRId64,
-				      event->debt_after, account.row.debt);
+		return folding_poison(folding, event->user_id,
+				      "the event leaves a debt of %" PRId64 ", the account %" PRId64, event->debt_after,
+				      account.row.debt);
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals.adjusted, event->amount);
+		code = folding_add(folding, &folding->totals->adjusted, event->amount);
 	if (code == LL_OK)
 		code = folding_finish(folding, &account, &before, event->balance_after, event->available_after);
 	return code;

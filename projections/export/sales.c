@@ -124,11 +124,8 @@ void export_sales(struct lines *lines)
 		enum table_id table;
 		store_visit_fn *visit;
 	} tables[] = {
-		{SEATS_CONCERTS, write_concert},
-		{SEATS_SCHEDULES, write_schedule},
-		{SEATS_SEATS, write_seat},
-		{SEATS_RESERVATIONS, write_reservation},
-		{SEATS_PAYMENTS, write_payment},
+		{SEATS_CONCERTS, write_concert},         {SEATS_SCHEDULES, write_schedule}, {SEATS_SEATS, write_seat},
+		{SEATS_RESERVATIONS, write_reservation}, {SEATS_PAYMENTS, write_payment},
 	};
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
 		view_scan(lines->view, tables[i].table, SLICE_EMPTY, SLICE_EMPTY, false, tables[i].visit, lines);

@@ -94,8 +94,8 @@ static void post_hold(const struct posting *p, struct slice user_id, uint64_t ho
 
 /* One for the reservation, and one for each of its seats. */
 static void post_reservation(const struct posting *p, uint64_t reservation_id, struct slice user_id,
-			     struct slice schedule_id, struct u32_list seat_nos, enum seat_status status, int64_t amount,
-			     uint64_t payment_id, struct slice reason)
+			     struct slice schedule_id, struct u32_list seat_nos, enum seat_status status,
+			     int64_t amount, uint64_t payment_id, struct slice reason)
 {
 	const struct entry *entry = p->entry;
 	struct reservation_history_row row = {
@@ -136,7 +136,8 @@ static void post_seats(const struct posting *p, struct slice schedule_id, struct
 		.actor_id = p->entry->head.actor_id,
 	};
 	for (uint32_t i = 0; i < seats.count; i++)
-		seat_history_put(p->view, seat_history_key(schedule_id, seats.at[i].seat_no, p->entry->seq, p->index), &row);
+		seat_history_put(p->view, seat_history_key(schedule_id, seats.at[i].seat_no, p->entry->seq, p->index),
+				 &row);
 }
 
 static bool post_points(const struct posting *p, const struct event *event)
@@ -194,8 +195,8 @@ static void post_sales(const struct posting *p, const struct event *event)
 	}
 	case EVENT_RESERVATION_CREATED: {
 		const struct reservation_created *e = &event->reservation_created;
-		post_reservation(p, e->reservation_id, e->user_id, e->schedule_id, e->seat_nos, SEAT_STATUS_HELD, e->price,
-				 NONE_U64, SLICE_EMPTY);
+		post_reservation(p, e->reservation_id, e->user_id, e->schedule_id, e->seat_nos, SEAT_STATUS_HELD,
+				 e->price, NONE_U64, SLICE_EMPTY);
 		return;
 	}
 	case EVENT_RESERVATION_CONFIRMED: {
@@ -227,7 +228,8 @@ static enum ll_code apply(struct view *view, const struct entry *entry, struct e
 		return error_set(error, LL_POISON, "history: entry %llu has %u events, more than one can have",
 				 (unsigned long long)entry->seq, entry->event_count);
 	for (uint32_t i = 0; i < entry->event_count; i++) {
-		struct posting posting = {.view = view, .entry = entry, .event = &entry->events[i], .index = (uint8_t)i};
+		struct posting posting = {
+			.view = view, .entry = entry, .event = &entry->events[i], .index = (uint8_t)i};
 		if (!post_points(&posting, posting.event))
 			post_sales(&posting, posting.event);
 	}

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "projections/balances/totals.h"
 #include "projections/ledger/specs.h"
 #include "schemas/wire/ensure.h"
 
@@ -26,6 +27,7 @@ struct ledger {
 	struct member members[PROJECTIONS_COUNT];
 	struct store *stores[PROJECTIONS_COUNT]; /* as views want them */
 	struct view committed, overlay;
+	struct totals_cache committed_totals, overlay_totals;
 	struct arena decoded;  /* entries of a window */
 	struct arena rows;     /* rows read while an entry is applied */
 	struct arena answers;  /* rows read through ledger_view */
@@ -87,6 +89,8 @@ static void init_views(struct ledger *ledger)
 {
 	ledger->committed = (struct view){.stores = ledger->stores, .arena = &ledger->answers};
 	ledger->overlay = (struct view){.stores = ledger->stores, .arena = &ledger->rows, .overlay = true};
+	ledger->committed.totals = &ledger->committed_totals;
+	ledger->overlay.totals = &ledger->overlay_totals;
 }
 
 static void move_views(struct ledger *ledger)
@@ -316,6 +320,9 @@ enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice va
 		for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 			if (mask & 1u << id)
 				stop_member(ledger, id, LL_POISON, failed, offset);
+	if (mask & 1u << PROJECTION_BALANCES && ledger->members[PROJECTION_BALANCES].failure.code == LL_OK)
+		totals_settle(&ledger->committed);
+	totals_forget(&ledger->committed);
 	ledger->committed.arena = &ledger->answers;
 	mark(ledger, mask);
 	move_views(ledger);
@@ -373,6 +380,7 @@ void ledger_overlay_open(struct ledger *ledger)
 	ledger->overlay.failure.code = LL_OK;
 	ledger->overlay.next_seq = ledger->fold.next_seq;
 	ledger->overlay.time = ledger->fold.time;
+	totals_forget(&ledger->overlay);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (ledger->stores[id] && projections[id]->decides)
 			store_overlay_open(ledger->stores[id]);
@@ -469,6 +477,7 @@ static struct store_fill fill_of_all(const struct ledger *ledger)
 			struct store_fill one = store_fill(ledger->members[id].store);
 			all.rows += one.rows;
 			all.bytes += one.bytes;
+			all.full |= one.full;
 		}
 	return all;
 }
@@ -476,13 +485,13 @@ static struct store_fill fill_of_all(const struct ledger *ledger)
 bool ledger_wants_freeze(const struct ledger *ledger)
 {
 	struct store_fill fill = fill_of_all(ledger);
-	return fill.rows >= FREEZE_ROWS || fill.bytes >= FREEZE_BYTES;
+	return fill.full || fill.rows >= FREEZE_ROWS || fill.bytes >= FREEZE_BYTES;
 }
 
 bool ledger_is_behind(const struct ledger *ledger)
 {
 	struct store_fill fill = fill_of_all(ledger);
-	return ledger_is_flushing(ledger) && (fill.rows >= 2 * FREEZE_ROWS || fill.bytes >= BEHIND_BYTES);
+	return ledger_is_flushing(ledger) && (fill.full || fill.rows >= 2 * FREEZE_ROWS || fill.bytes >= BEHIND_BYTES);
 }
 
 void ledger_wait(struct ledger *ledger)

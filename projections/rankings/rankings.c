@@ -228,7 +228,8 @@ static enum ll_code apply_event(const struct change *c, const struct event *even
 	case EVENT_CONCERT_SCHEDULE_CREATED: return apply_created(c, &event->concert_schedule_created);
 	case EVENT_CONCERT_SCHEDULE_SEATS_ADDED: return apply_seats_added(c, &event->concert_schedule_seats_added);
 	case EVENT_CONCERT_SCHEDULE_UPDATED: return apply_updated(c, &event->concert_schedule_updated);
-	case EVENT_CONCERT_SCHEDULE_CANCELLING: return leave_rankings(c, event->concert_schedule_cancelling.schedule_id);
+	case EVENT_CONCERT_SCHEDULE_CANCELLING:
+		return leave_rankings(c, event->concert_schedule_cancelling.schedule_id);
 	case EVENT_CONCERT_SCHEDULE_CANCELLED: return leave_rankings(c, event->concert_schedule_cancelled.schedule_id);
 	case EVENT_RESERVATION_CONFIRMED: return apply_confirmed(c, &event->reservation_confirmed);
 	case EVENT_RESERVATION_CANCELLED: return apply_cancelled(c, &event->reservation_cancelled);

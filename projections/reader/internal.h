@@ -3,9 +3,9 @@
 #define LEDGERLINE_READER_INTERNAL_H
 
 #include "projections/reader/ledgerline.h"
-#include "schemas/wire/buffer.h"
 #include "projections/views/rows.h"
 #include "projections/views/snapshot_view.h"
+#include "schemas/wire/buffer.h"
 
 struct ll_reader {
 	struct snapshot_view *snapshots;

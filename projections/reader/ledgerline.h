@@ -51,13 +51,13 @@ enum {
 
 enum ll_result {
 	LL_DONE = 0,
-	LL_ABSENT = 1,      /* what was named is not there at this position */
-	LL_MISUSED = 2,     /* not pinned, or an argument that makes no sense; nothing was done */
-	LL_NO_LEDGER = 3,   /* the directory holds no projections, or nothing was ever written to them */
-	LL_REBUILD = 4,     /* they cannot be trusted or are of another version: `ledgerline rebuild --data DIR --all` */
-	LL_NO_RIGHTS = 5,   /* files may not be read, or lock.mdb not be written */
-	LL_TRY_AGAIN = 6,   /* all readers' slots are taken, or projections did not meet at one position in time */
-	LL_DAMAGED = 7,     /* rows that cannot be read, or the system failed */
+	LL_ABSENT = 1,    /* what was named is not there at this position */
+	LL_MISUSED = 2,   /* not pinned, or an argument that makes no sense; nothing was done */
+	LL_NO_LEDGER = 3, /* the directory holds no projections, or nothing was ever written to them */
+	LL_REBUILD = 4,   /* they cannot be trusted or are of another version: `ledgerline rebuild --data DIR --all` */
+	LL_NO_RIGHTS = 5, /* files may not be read, or lock.mdb not be written */
+	LL_TRY_AGAIN = 6, /* all readers' slots are taken, or projections did not meet at one position in time */
+	LL_DAMAGED = 7,   /* rows that cannot be read, or the system failed */
 };
 
 struct ll_reader;
@@ -81,19 +81,19 @@ LL_PUBLIC void ll_unpin(struct ll_reader *reader); /* allowed when nothing is pi
 /* ---- where it stands ---- */
 
 struct ll_position {
-	uint8_t ledger[16];    /* uuid */
-	uint64_t entry_count;  /* entries folded: the last one has the number entry_count - 1 */
-	uint64_t next_offset;  /* of the journal */
-	uint64_t epoch;        /* counts the writers that there were */
-	int64_t time_ms;       /* of the last entry */
+	uint8_t ledger[16];   /* uuid */
+	uint64_t entry_count; /* entries folded: the last one has the number entry_count - 1 */
+	uint64_t next_offset; /* of the journal */
+	uint64_t epoch;       /* counts the writers that there were */
+	int64_t time_ms;      /* of the last entry */
 };
 LL_PUBLIC enum ll_result ll_read_position(struct ll_reader *reader, struct ll_position *position);
 
 /* ---- points ---- */
 
 struct ll_balance {
-	int64_t balance;   /* includes what is held, net of debt; below zero only through debt */
-	int64_t held;      /* set aside by holds */
+	int64_t balance; /* includes what is held, net of debt; below zero only through debt */
+	int64_t held;    /* set aside by holds */
 	int64_t debt;
 	int64_t available; /* what can be spent */
 	int64_t updated_at_ms;
@@ -102,16 +102,17 @@ LL_PUBLIC enum ll_result ll_read_balance(struct ll_reader *reader, const char *u
 
 struct ll_lot {
 	char lot_id[LL_ID_SIZE];
-	const char *source;     /* "paid" or "bonus" */
-	int64_t amount;         /* what it was opened with */
-	int64_t remaining;      /* at least 1 */
-	int64_t expires_at_ms;  /* 0: never */
+	const char *source;    /* "paid" or "bonus" */
+	int64_t amount;        /* what it was opened with */
+	int64_t remaining;     /* at least 1 */
+	int64_t expires_at_ms; /* 0: never */
 };
 /* Visitors return 0 to go on; anything else ends the walk, which is LL_DONE too. What they are given is good during the visit, in
  * which they must not use the reader. */
 typedef int ll_lot_visit(void *context, const struct ll_lot *lot);
 /* Lots with something left, in the order in which they will be spent. */
-LL_PUBLIC enum ll_result ll_read_lots(struct ll_reader *reader, const char *user_id, ll_lot_visit *visit, void *context);
+LL_PUBLIC enum ll_result ll_read_lots(struct ll_reader *reader, const char *user_id, ll_lot_visit *visit,
+				      void *context);
 
 /* ---- seats and reservations ---- */
 
@@ -119,12 +120,13 @@ struct ll_seat {
 	uint32_t seat_no;
 	const char *section, *grade; /* "" when there is none */
 	int64_t price;
-	const char *status;          /* "AVAILABLE", "HELD" or "RESERVED" */
+	const char *status;              /* "AVAILABLE", "HELD" or "RESERVED" */
 	char reservation_id[LL_ID_SIZE]; /* "" when available */
 };
 typedef int ll_seat_visit(void *context, const struct ll_seat *seat);
 /* All seats of a schedule by number. LL_ABSENT: there is no such schedule. */
-LL_PUBLIC enum ll_result ll_read_seats(struct ll_reader *reader, const char *schedule_id, ll_seat_visit *visit, void *context);
+LL_PUBLIC enum ll_result ll_read_seats(struct ll_reader *reader, const char *schedule_id, ll_seat_visit *visit,
+				       void *context);
 
 struct ll_reservation {
 	char user_id[LL_ID_SIZE], schedule_id[LL_ID_SIZE], concert_id[LL_ID_SIZE];
@@ -149,7 +151,7 @@ struct ll_ranked {
 	char schedule_id[LL_ID_SIZE];
 	const char *concert_title;
 	int64_t concert_date_ms;
-	uint32_t reservation_count;  /* popular: seats confirmed minus cancelled */
+	uint32_t reservation_count;   /* popular: seats confirmed minus cancelled */
 	int64_t sold_out_duration_ms; /* sold-out */
 };
 typedef int ll_ranked_visit(void *context, const struct ll_ranked *ranked);

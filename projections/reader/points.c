@@ -58,7 +58,8 @@ static bool visit_further_lot(void *context, struct slice key, struct slice valu
 	struct lots_key parts;
 	struct lots_row row;
 	if (!lots_key_read(key, &parts)) {
-		view_fail(walk->view, LL_CORRUPT, "projection balances, table lots: a key cannot be read; rebuild balances");
+		view_fail(walk->view, LL_CORRUPT,
+			  "projection balances, table lots: a key cannot be read; rebuild balances");
 		return false;
 	}
 	return lots_read(walk->view, key, value, &row) &&

@@ -76,7 +76,8 @@ static enum ll_result day_of_position(struct ll_reader *reader, struct view *vie
 	struct zone *zone;
 	view_scan(view, BALANCES_POLICIES, SLICE_EMPTY, SLICE_EMPTY, true, take_latest, &latest);
 	if (!latest.found)
-		return reader_result(error_set(&reader->error, LL_CORRUPT, "projection balances has no policy; rebuild balances"));
+		return reader_result(
+			error_set(&reader->error, LL_CORRUPT, "projection balances has no policy; rebuild balances"));
 	enum ll_code code = zone_load(latest.row.policy.time_zone, &zone, &reader->error);
 	if (code != LL_OK)
 		return LL_DAMAGED;

@@ -12,7 +12,8 @@
 _Static_assert((int)LL_MESSAGE_SIZE == (int)LL_ERROR_TEXT_MAX, "a message fits");
 _Static_assert((int)LL_ID_SIZE == (int)ID_BYTES_MAX + 1 && (int)LL_ID_SIZE >= (int)REFERENCE_TEXT_MAX, "an id fits");
 _Static_assert((int)LL_WINDOW_ALL == (int)WINDOW_ALL && (int)LL_WINDOW_MONTH == (int)WINDOW_MONTH, "as in schemas/");
-_Static_assert((int)LL_ORIGIN_OPENING == (int)ORIGIN_OPENING && (int)LL_ORIGIN_FIRST == (int)ORIGIN_FIRST, "as in schemas/");
+_Static_assert((int)LL_ORIGIN_OPENING == (int)ORIGIN_OPENING && (int)LL_ORIGIN_FIRST == (int)ORIGIN_FIRST,
+	       "as in schemas/");
 
 enum { MEET_MS = 1000 };
 
@@ -96,7 +97,8 @@ enum ll_result ll_open(const char *data_directory, struct ll_reader **result, ch
 	enum ll_code code;
 	if (!reader || !data_directory || !*data_directory || asprintf(&root, "%s/projections", data_directory) < 0) {
 		root = NULL;
-		code = error_set(&error, reader ? LL_USAGE : LL_NO_MEMORY, "no directory was named, or memory is used up");
+		code = error_set(&error, reader ? LL_USAGE : LL_NO_MEMORY,
+				 "no directory was named, or memory is used up");
 	} else {
 		struct snapshot_places places = {.root = root, .which = WHICH};
 		code = snapshot_view_open(&places, &reader->snapshots, &error);

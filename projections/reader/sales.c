@@ -54,7 +54,8 @@ enum ll_result ll_read_seats(struct ll_reader *reader, const char *schedule_id, 
 	return reader_end(reader);
 }
 
-enum ll_result ll_read_reservation(struct ll_reader *reader, const char *reservation_id, struct ll_reservation *reservation)
+enum ll_result ll_read_reservation(struct ll_reader *reader, const char *reservation_id,
+				   struct ll_reservation *reservation)
 {
 	enum ll_result result;
 	uint64_t id;

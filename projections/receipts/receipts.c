@@ -13,7 +13,8 @@ static enum ll_code apply(struct view *view, const struct entry *entry, struct e
 	if (entry->head.outcome == OUTCOME_SYSTEM)
 		return LL_OK;
 	if (!entry->head.command_id.size || entry->head.command_hash.size != SHORT_HASH_BYTES)
-		return error_set(error, LL_POISON, "receipts: entry %llu was made for a client, but has no command id or hash",
+		return error_set(error, LL_POISON,
+				 "receipts: entry %llu was made for a client, but has no command id or hash",
 				 (unsigned long long)entry->seq);
 	struct short_hash hash = short_hash_of(entry->head.command_id);
 	struct receipts_row row = {

@@ -8,6 +8,7 @@
 #include "projections/store/environment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -71,9 +72,7 @@ static enum ll_code code_of(int rc)
 	case MDB_MAP_FULL:
 	case MDB_READERS_FULL:
 	case MDB_DBS_FULL:
-	case MDB_TXN_FULL:
-	case ENOSPC:
-	case EDQUOT: return LL_FULL;
+	case MDB_TXN_FULL: return LL_FULL;
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_PAGE_FULL:
@@ -81,15 +80,10 @@ static enum ll_code code_of(int rc)
 	case MDB_INVALID:
 	case MDB_INCOMPATIBLE: return LL_CORRUPT;
 	case MDB_VERSION_MISMATCH: return LL_NEWER;
-	case MDB_NOTFOUND:
-	case ENOENT: return LL_NOT_FOUND;
+	case MDB_NOTFOUND: return LL_NOT_FOUND;
 	case MDB_KEYEXIST: return LL_EXISTS;
 	case MDB_BAD_VALSIZE: return LL_TOO_LARGE;
-	case EACCES:
-	case EPERM:
-	case EROFS: return LL_DENIED;
-	case ENOMEM: return LL_NO_MEMORY;
-	default: return LL_IO;
+	default: return environment_code(rc);
 	}
 }
 
@@ -251,7 +245,7 @@ static enum ll_code open_new(struct environment *environment, const struct envir
 		rc = open_once(environment, options);
 		if (rc != EAGAIN && rc != EBUSY)
 			break;
-		nanosleep(&(struct timespec){.tv_nsec = 2 * 1000 * 1000}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 	}
 	if (rc)
 		return fail(environment, rc, "open the LMDB environment", error);
@@ -657,6 +651,13 @@ enum ll_code environment_sync(struct environment *environment, struct error *err
 {
 	int rc = TRY("mdb_env_sync", mdb_env_sync(environment->env, 1));
 	return rc ? fail(environment, rc, "put it on the disk", error) : LL_OK;
+}
+
+void environment_writeback(struct environment *environment)
+{
+	int descriptor;
+	if (mdb_env_get_fd(environment->env, &descriptor) == 0)
+		(void)sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 enum ll_code environment_copy(struct environment *environment, const char *directory, struct error *error)

@@ -135,10 +135,16 @@ void environment_readers_list(struct environment *environment, void (*visit)(voi
 
 /* Puts all commits on the disk. After an error nothing that was committed since the last good sync can be trusted. */
 enum ll_code environment_sync(struct environment *environment, struct error *error) LL_CHECKED;
+/* Tells the system to begin to write out what was committed. Waits for nothing; only a hint. */
+void environment_writeback(struct environment *environment);
+
 /* A compact copy as of now, in `directory` (which must be there and empty), on the disk when this returns. */
 enum ll_code environment_copy(struct environment *environment, const char *directory, struct error *error) LL_CHECKED;
 
 /* ---- files beside environments ---- */
+
+/* The code for an errno: LL_FULL, LL_DENIED, LL_NOT_FOUND, LL_EXISTS, LL_NO_MEMORY, else LL_IO. */
+enum ll_code environment_code(int number);
 
 /* Put a file's bytes, or a directory's entries, on the disk. */
 enum ll_code environment_sync_file(const char *path, struct error *error) LL_CHECKED;

@@ -19,6 +19,21 @@ int environment_fault(const char *call)
 	return environment_faults ? fault_now(call) : 0;
 }
 
+enum ll_code environment_code(int number)
+{
+	switch (number) {
+	case ENOSPC:
+	case EDQUOT: return LL_FULL;
+	case EACCES:
+	case EPERM:
+	case EROFS: return LL_DENIED;
+	case ENOENT: return LL_NOT_FOUND;
+	case EEXIST: return LL_EXISTS;
+	case ENOMEM: return LL_NO_MEMORY;
+	default: return LL_IO;
+	}
+}
+
 static enum ll_code sync_path(const char *path, int flags, struct error *error)
 {
 	int number = 0;
@@ -33,10 +48,7 @@ static enum ll_code sync_path(const char *path, int flags, struct error *error)
 		close(descriptor);
 	if (!number)
 		return LL_OK;
-	enum ll_code code = number == ENOSPC || number == EDQUOT ? LL_FULL : LL_IO;
-	if (number == EACCES || number == EPERM || number == EROFS)
-		code = LL_DENIED;
-	return error_set(error, code, "%s: cannot put it on the disk: %s", path, strerror(number));
+	return error_set(error, environment_code(number), "%s: cannot put it on the disk: %s", path, strerror(number));
 }
 
 enum ll_code environment_sync_file(const char *path, struct error *error)

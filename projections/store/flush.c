@@ -198,6 +198,8 @@ static enum ll_code run(struct flush *flush, struct error *error)
 	} while (code == LL_FULL && environment_grow(flush->environment, error) == LL_OK);
 	if (code == LL_OK && flush->sync)
 		code = environment_sync(flush->environment, error);
+	else if (code == LL_OK && flush->write_out)
+		environment_writeback(flush->environment);
 	flush->us = now_us() - begin_us;
 	return code;
 }

@@ -27,6 +27,7 @@ struct flush {
 	void *flushed_context;
 	struct environment *environment;
 	unsigned meta;
+	bool write_out; /* begin to write to the disk at once */
 
 	/* The owner's between flushes, the thread's while one is under way. */
 	struct table *tables;

@@ -15,20 +15,9 @@
 
 enum { NAME_BYTES = 32, NUMBER_MAX = 999999 };
 
-static enum ll_code code_of(int number)
-{
-	if (number == ENOSPC || number == EDQUOT)
-		return LL_FULL;
-	if (number == EACCES || number == EPERM || number == EROFS)
-		return LL_DENIED;
-	if (number == EEXIST)
-		return LL_EXISTS;
-	return number == ENOENT ? LL_NOT_FOUND : LL_IO;
-}
-
 static enum ll_code fail(const char *path, const char *what, int number, struct error *error)
 {
-	return error_set(error, code_of(number), "%s: cannot %s: %s", path, what, strerror(number));
+	return error_set(error, environment_code(number), "%s: cannot %s: %s", path, what, strerror(number));
 }
 
 /* root/name */

@@ -16,20 +16,11 @@ struct marks {
 	char state[LINE_BYTES], boot[LINE_BYTES], directory[LINE_BYTES];
 };
 
-static enum ll_code code_of(int number)
-{
-	if (number == ENOSPC || number == EDQUOT)
-		return LL_FULL;
-	if (number == EACCES || number == EPERM || number == EROFS)
-		return LL_DENIED;
-	return number == ENOENT ? LL_NOT_FOUND : LL_IO;
-}
-
 static enum ll_code read_text(const char *path, char text[TEXT_BYTES], struct error *error)
 {
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	if (descriptor < 0)
-		return error_set(error, code_of(errno), "%s: cannot open: %s", path, strerror(errno));
+		return error_set(error, environment_code(errno), "%s: cannot open: %s", path, strerror(errno));
 	ssize_t size = read(descriptor, text, TEXT_BYTES - 1);
 	int number = errno;
 	close(descriptor);
@@ -48,7 +39,7 @@ static enum ll_code marks_now(const char *directory, struct marks *marks, struct
 	if (code != LL_OK)
 		return code == LL_NOT_FOUND ? LL_IO : code;
 	if (stat(directory, &status) != 0)
-		return error_set(error, code_of(errno), "%s: cannot open: %s", directory, strerror(errno));
+		return error_set(error, environment_code(errno), "%s: cannot open: %s", directory, strerror(errno));
 	snprintf(marks->boot, sizeof marks->boot, "%.*s", (int)strcspn(text, "\n"), text);
 	snprintf(marks->directory, sizeof marks->directory, "%u:%u %llu", major(status.st_dev), minor(status.st_dev),
 		 (unsigned long long)status.st_ino);
@@ -145,7 +136,7 @@ enum ll_code guard_write(const char *directory, enum guard_state state, struct e
 		number = errno;
 	if (number) {
 		unlink(made);
-		return error_set(error, code_of(number), "%s: cannot write: %s", path, strerror(number));
+		return error_set(error, environment_code(number), "%s: cannot write: %s", path, strerror(number));
 	}
 	return environment_sync_directory(directory, error);
 }

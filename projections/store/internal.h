@@ -28,7 +28,6 @@ struct store {
 	bool position_moved; /* since the last freeze */
 	bool checkpoint;     /* sync after the next flush */
 	bool retire;         /* leave the mark with the next flush */
-	bool bulk;
 	bool flushing;       /* a flush was started and not yet taken note of */
 	enum ll_code failed; /* for good */
 	struct error failure;

@@ -76,7 +76,7 @@ static enum ll_code open_files(struct store *store, const struct store_spec *spe
 	struct environment_options how = {
 		.directory = options->directory, .create = options->create, .map_bytes = options->map_bytes};
 	if (options->create && mkdir(options->directory, 0770) != 0 && errno != EEXIST)
-		return error_set(error, errno == ENOSPC ? LL_FULL : LL_DENIED, "%s: cannot make the directory: %s",
+		return error_set(error, environment_code(errno), "%s: cannot make the directory: %s",
 				 options->directory, strerror(errno));
 	enum ll_code code = generation_lock(options->directory, &store->lock, error);
 	if (code != LL_OK)
@@ -135,7 +135,7 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 	*position = SLICE_EMPTY;
 	store->lock = -1;
 	store->projection = strdup(spec->projection);
-	store->bulk = options->bulk;
+	store->flush.write_out = options->bulk;
 	store->clean_bytes_max = options->clean_bytes_max ? options->clean_bytes_max : CLEAN_BYTES_DEFAULT;
 	memory_init(&store->memory);
 	overlay_init(&store->overlay);

@@ -54,11 +54,11 @@ struct store_spec {
 struct store_options {
 	const char *directory; /* the generation's directory; made when it is not there and `create` */
 	bool create;
-	size_t map_bytes;        /* 0: 64 GiB; grown by itself when full, up to the disk */
-	size_t clean_bytes_max;  /* 0: 256 MiB: bound of the clean rows kept */
-	bool bulk;               /* a rebuild: no checkpoints until store_close or store_checkpoint */
-	void (*flushed)(void *); /* called by the flush thread when a flush ended, well or not, but for that of
-				   * store_close; it must not call the store. May be NULL */
+	size_t map_bytes;       /* 0: 64 GiB; grown by itself when full, up to the disk */
+	size_t clean_bytes_max; /* 0: 256 MiB: bound of the clean rows kept */
+	bool bulk;              /* a rebuild: what is flushed goes on its way to the disk at once */
+	void (*flushed)(
+		void *); /* by the flush thread when a flush ended, well or not; calls nothing here. May be NULL */
 	void *flushed_context;
 };
 

@@ -40,7 +40,8 @@ static void scan(struct view *view, enum table_id table, struct slice from, stru
 
 static const struct view_ops operations = {.get = get, .scan = scan};
 
-static enum ll_code open_current(const char *root, enum projection_id id, struct snapshot **snapshot, struct error *error)
+static enum ll_code open_current(const char *root, enum projection_id id, struct snapshot **snapshot,
+				 struct error *error)
 {
 	const char *name = projection_layouts[id].name;
 	char folder[GENERATION_PATH_MAX], path[GENERATION_PATH_MAX];
@@ -53,7 +54,8 @@ static enum ll_code open_current(const char *root, enum projection_id id, struct
 	return code == LL_OK ? code : error_prefix(error, "projection %s", name);
 }
 
-enum ll_code snapshot_view_open(const struct snapshot_places *places, struct snapshot_view **result, struct error *error)
+enum ll_code snapshot_view_open(const struct snapshot_places *places, struct snapshot_view **result,
+				struct error *error)
 {
 	enum ll_code code = LL_OK;
 	struct snapshot_view *snapshots = calloc(1, sizeof *snapshots);
@@ -67,7 +69,8 @@ enum ll_code snapshot_view_open(const struct snapshot_places *places, struct sna
 		if (places->root && places->which >> id & 1)
 			code = open_current(places->root, id, &snapshots->snapshots[id], error);
 		else if (!places->root && places->directories[id])
-			code = snapshot_open(projection_spec(id), places->directories[id], &snapshots->snapshots[id], error);
+			code = snapshot_open(projection_spec(id), places->directories[id], &snapshots->snapshots[id],
+					     error);
 	}
 	if (code == LL_OK)
 		*result = snapshots;
@@ -116,7 +119,8 @@ static unsigned furthest(const struct snapshot_view *snapshots)
 	unsigned first = PROJECTIONS_COUNT;
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (snapshots->snapshots[id] &&
-		    (first == PROJECTIONS_COUNT || snapshots->folds[id].next_offset > snapshots->folds[first].next_offset))
+		    (first == PROJECTIONS_COUNT ||
+		     snapshots->folds[id].next_offset > snapshots->folds[first].next_offset))
 			first = id;
 	return first;
 }
@@ -152,7 +156,8 @@ static enum ll_code meet(struct snapshot_view *snapshots, unsigned wait_ms, unsi
 			break;
 		if (clock_ms() >= deadline)
 			return error_set(error, LL_TIMEOUT,
-					 "projections stand at different places: %s at entry %" PRIu64 ", %s at %" PRIu64
+					 "projections stand at different places: %s at entry %" PRIu64
+					 ", %s at %" PRIu64
 					 ": one is being built or has stopped; see `ledgerline status`",
 					 projection_layouts[behind].name, snapshots->folds[behind].next_seq,
 					 projection_layouts[*target].name, snapshots->folds[*target].next_seq);
@@ -169,7 +174,8 @@ static enum ll_code check_same_ledger(const struct snapshot_view *snapshots, uns
 		const struct fold *fold = &snapshots->folds[id];
 		if (snapshots->snapshots[id] && (memcmp(fold->ledger, at->ledger, sizeof at->ledger) != 0 ||
 						 memcmp(fold->chain.bytes, at->chain.bytes, HASH_BYTES) != 0))
-			return error_set(error, LL_DIVERGED, "projections %s and %s are of different ledgers: rebuild one of them",
+			return error_set(error, LL_DIVERGED,
+					 "projections %s and %s are of different ledgers: rebuild one of them",
 					 projection_layouts[id].name, projection_layouts[target].name);
 	}
 	return LL_OK;

@@ -18,6 +18,7 @@
 #include "schemas/tables.h"
 
 struct view;
+struct totals_cache;
 
 struct view_ops {
 	bool (*get)(struct view *, enum table_id, struct slice key, struct slice *value);
@@ -33,6 +34,7 @@ struct view {
 	bool overlay;               /* live: uncommitted rows are seen, and changes go there */
 	struct arena *arena;        /* for lists of rows; reset by whoever owns it, between units of work */
 	struct error failure;       /* code LL_OK while all is well */
+	struct totals_cache *totals; /* of a fold: see projections/balances/totals.h; NULL: none */
 	/* Where the state stands: after entry next_seq - 1. */
 	uint64_t next_seq;
 	int64_t time; /* effective time of that entry */

@@ -521,18 +521,42 @@ def key_code(table):
     return head, code
 
 
+def run_time_code(table):
+    """What is known of a table's key and rows at run time."""
+    lines = [f"static const struct key_part {table.title}_key_parts[] = {{"]
+    for k in table.keys:
+        is_bytes = k.base.startswith("bytes")
+        kind, size = ("BYTES", k.base[5:]) if is_bytes else (k.base.upper(), 0)
+        lines.append(f'\t{{"{k.json}", KEY_PART_{kind}, {size}}},')
+    lines.append("};")
+    lines.append(f"static bool {table.title}_decode_any(struct cursor *c, void *row)\n{{")
+    lines.append(f"\treturn {table.title}_row_decode(c, row);\n}}")
+    return lines
+
+
 def tables_files(model):
     head = "/* Every table of every projection. */\nenum table_id {\n"
     for p in model.projections:
         head += "".join(f"\t{p.name.upper()}_{t.title.upper()},\n" for t in p.tables)
     head += "\tTABLES_COUNT\n};\n\nenum projection_id {\n"
     head += "".join(f"\tPROJECTION_{p.name.upper()},\n" for p in model.projections) + "\tPROJECTIONS_COUNT\n};\n\n"
-    head += """/* Where a table lives. */
+    head += """/* What a key is joined from, for those who show it. */
+enum key_part_kind { KEY_PART_ID, KEY_PART_BYTES, KEY_PART_U8, KEY_PART_U32, KEY_PART_U64, KEY_PART_TIME };
+struct key_part {
+	const char *json; /* camelCase */
+	enum key_part_kind kind;
+	uint8_t size; /* of KEY_PART_BYTES */
+};
+
+/* Where a table lives. */
 struct table_place {
 	uint8_t projection;          /* enum projection_id */
 	uint8_t index;               /* within its store */
 	const char *name;
 	const struct record *record; /* of its rows */
+	const struct key_part *key;
+	uint8_t key_parts;
+	bool (*decode)(struct cursor *c, void *row); /* into the struct that `record` describes */
 };
 extern const struct table_place table_places[TABLES_COUNT];
 extern const struct store_spec projection_specs[PROJECTIONS_COUNT];
@@ -584,10 +608,13 @@ static inline bool key_take_time(struct slice *rest, int64_t *v)
         for i, t in enumerate(p.tables):
             key_head, key_body = key_code(t)
             head += struct(t) + codec_heads(t, True) + key_head + "\n"
-            code += [codec(t, True), descriptor(t, model.enums), key_body]
+            code += [codec(t, True), descriptor(t, model.enums), key_body, *run_time_code(t)]
             order = {"point": "ORDER_POINT", "ordered": "ORDER_ORDERED", "append": "ORDER_APPEND"}[t.extra["order"]]
             layouts.append(f'\t{{"{t.title}", {order}, &{t.name}_record}},')
-            places.append(f'\t[{p.name.upper()}_{t.title.upper()}] = {{{number}, {i}, "{t.title}", &{t.name}_record}},')
+            places.append(
+                f'\t[{p.name.upper()}_{t.title.upper()}] = {{{number}, {i}, "{t.title}", &{t.name}_record, '
+                f"{t.title}_key_parts, {len(t.keys)}, {t.title}_decode_any}},"
+            )
         layouts.append("};")
     head = head.replace("extern const struct store_spec projection_specs[PROJECTIONS_COUNT];\n", "")
     head = head.replace(

@@ -44,15 +44,19 @@ static inline void ledger_release(struct ledger *ledger)
 }
 
 /* Folds one entry of a user's with these events; its number is the one before plus one, its time view->time. */
-static inline uint64_t ledger_fold(struct ledger *ledger, const struct projection *projection, const struct event *events,
-				   uint32_t count)
+static inline uint64_t ledger_fold(struct ledger *ledger, const struct projection *projection,
+				   const struct event *events, uint32_t count)
 {
 	struct event copies[8];
 	assert_true(count <= 8);
 	memcpy(copies, events, count * sizeof *copies);
 	struct entry entry = {
-		.head = {.outcome = OUTCOME_ACCEPTED, .command_id = SLICE("cmd"), .command_hash = SLICE("0123456789abcdef"),
-			 .actor_type = ACTOR_TYPE_USER, .actor_id = SLICE("ann"), .policy = 1},
+		.head = {.outcome = OUTCOME_ACCEPTED,
+			 .command_id = SLICE("cmd"),
+			 .command_hash = SLICE("0123456789abcdef"),
+			 .actor_type = ACTOR_TYPE_USER,
+			 .actor_id = SLICE("ann"),
+			 .policy = 1},
 		.seq = ledger->view->next_seq,
 		.offset = ledger->view->next_seq + 2,
 		.time = ledger->view->time,
@@ -64,8 +68,8 @@ static inline uint64_t ledger_fold(struct ledger *ledger, const struct projectio
 	return entry.seq;
 }
 
-#define FOLD(ledger, projection, ...)                                                                                   \
-	ledger_fold(ledger, projection, (struct event[]){__VA_ARGS__},                                                  \
+#define FOLD(ledger, projection, ...)                                                                                  \
+	ledger_fold(ledger, projection, (struct event[]){__VA_ARGS__},                                                 \
 		    sizeof((struct event[]){__VA_ARGS__}) / sizeof(struct event))
 
 /* A writer to read an answer with, and the answer as text. */

@@ -24,9 +24,9 @@
 enum { ENTRY_ROOM = 1 << 20 };
 
 struct world {
-	struct arena rows;   /* of the view: reset between commands */
-	struct arena arena;  /* of decisions and decoded entries: likewise */
-	struct arena kept;   /* the journal, until the end */
+	struct arena rows;  /* of the view: reset between commands */
+	struct arena arena; /* of decisions and decoded entries: likewise */
+	struct arena kept;  /* the journal, until the end */
 	struct layer *layer;
 	struct view *view;
 	uint64_t seq;
@@ -95,7 +95,8 @@ static inline enum ll_code world_commit(struct world *world, const struct comman
 	uint8_t fields[4096];
 	struct short_hash hash;
 	struct entry entry = {.seq = world->seq, .time = world->now};
-	entry.head = (struct entry_head){.outcome = OUTCOME_SYSTEM, .actor_type = ACTOR_TYPE_SYSTEM, .policy = policy_version};
+	entry.head = (struct entry_head){
+		.outcome = OUTCOME_SYSTEM, .actor_type = ACTOR_TYPE_SYSTEM, .policy = policy_version};
 	if (command) {
 		struct packer p = packer_over(fields, sizeof fields);
 		command_encode(&p, command);
@@ -127,8 +128,8 @@ static inline enum ll_code world_commit(struct world *world, const struct comman
 
 static inline struct decide_context world_context(struct world *world, struct policy *policy)
 {
-	struct decide_context context = {.view = world->view, .policy = policy, .seq = world->seq, .now = world->now,
-					 .arena = &world->arena};
+	struct decide_context context = {
+		.view = world->view, .policy = policy, .seq = world->seq, .now = world->now, .arena = &world->arena};
 	assert_true(read_policy(world->view, policy, &context.policy_version));
 	return context;
 }
@@ -209,8 +210,8 @@ static inline struct command release(uint64_t hold_id)
 
 static inline struct command adjust(const char *user, int64_t amount)
 {
-	return (struct command){COMMAND_POINTS_ADJUST,
-				.points_adjust = {text(user), amount, text("why"), text("who"), SOURCE_PAID, NONE_TIME, NONE_TIME}};
+	return (struct command){COMMAND_POINTS_ADJUST, .points_adjust = {text(user), amount, text("why"), text("who"),
+									 SOURCE_PAID, NONE_TIME, NONE_TIME}};
 }
 
 static inline struct command user_register(const char *user)

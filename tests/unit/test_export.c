@@ -14,29 +14,55 @@
 static void fill(struct view *view, uint32_t in_row)
 {
 	static struct lot lots[] = {
-		{.lot_id = LOT_ID(1, 0), .source = SOURCE_BONUS, .amount = 500, .remaining = 200,
-		 .expires_at = INT64_C(1775000000000), .duration_ms = 1000},
-		{.lot_id = LOT_ID(2, 0), .source = SOURCE_PAID, .amount = 1000, .remaining = 1000, .duration_ms = NONE_U64},
+		{.lot_id = LOT_ID(1, 0),
+		 .source = SOURCE_BONUS,
+		 .amount = 500,
+		 .remaining = 200,
+		 .expires_at = INT64_C(1775000000000),
+		 .duration_ms = 1000},
+		{.lot_id = LOT_ID(2, 0),
+		 .source = SOURCE_PAID,
+		 .amount = 1000,
+		 .remaining = 1000,
+		 .duration_ms = NONE_U64},
 		{.lot_id = LOT_ID(3, 1), .source = SOURCE_PAID, .amount = 30, .remaining = 30, .duration_ms = NONE_U64},
 	};
-	static struct use_lot taken[] = {{.lot_id = LOT_ID(1, 0), .taken = 300, .source = SOURCE_BONUS, .amount = 500,
-					  .expires_at = INT64_C(1775000000000), .duration_ms = 1000}};
+	static struct use_lot taken[] = {{.lot_id = LOT_ID(1, 0),
+					  .taken = 300,
+					  .source = SOURCE_BONUS,
+					  .amount = 500,
+					  .expires_at = INT64_C(1775000000000),
+					  .duration_ms = 1000}};
 	static uint32_t seat_nos[] = {7};
-	struct accounts_row ann = {.registered_at = 5000, .updated_at = 9000, .lots_total = 1230, .held = 300,
-				   .lots = {lots, in_row}, .more_lots = 3 - in_row};
+	struct accounts_row ann = {.registered_at = 5000,
+				   .updated_at = 9000,
+				   .lots_total = 1230,
+				   .held = 300,
+				   .lots = {lots, in_row},
+				   .more_lots = 3 - in_row};
 	struct accounts_row bob = {.updated_at = 1, .debt = 40};
 	accounts_put(view, accounts_key(SLICE("ann")), &ann);
 	accounts_put(view, accounts_key(SLICE("bob")), &bob);
 	for (uint32_t i = in_row; i < 3; i++) {
 		struct lots_row row = {lots[i].source, lots[i].amount, lots[i].remaining, lots[i].duration_ms};
-		lots_put(view, lots_key(SLICE("ann"), lots[i].expires_at, lots[i].source == SOURCE_BONUS ? 0 : 1, lots[i].lot_id),
+		lots_put(view,
+			 lots_key(SLICE("ann"), lots[i].expires_at, lots[i].source == SOURCE_BONUS ? 0 : 1,
+				  lots[i].lot_id),
 			 &row);
 	}
-	struct uses_row use = {.user_id = SLICE("ann"), .amount = 300, .payment_id = NONE_U64, .hold_id = 4,
-			       .reference = SLICE("order \"7\""), .lots = {taken, 1}};
+	struct uses_row use = {.user_id = SLICE("ann"),
+			       .amount = 300,
+			       .payment_id = NONE_U64,
+			       .hold_id = 4,
+			       .reference = SLICE("order \"7\""),
+			       .lots = {taken, 1}};
 	uses_put(view, uses_key(5), &use);
-	struct point_holds_row hold = {.user_id = SLICE("ann"), .amount = 300, .status = HOLD_STATUS_HELD, .expires_at = 9,
-				       .use_id = NONE_U64, .lots = {taken, 1}};
+	struct point_holds_row hold = {.user_id = SLICE("ann"),
+				       .amount = 300,
+				       .status = HOLD_STATUS_HELD,
+				       .expires_at = 9,
+				       .use_id = NONE_U64,
+				       .lots = {taken, 1}};
 	point_holds_put(view, point_holds_key(4), &hold);
 	struct policies_row policy = {.since = 1, .changed_by = NONE_U64, .policy = policy_first};
 	policies_put(view, policies_key(1), &policy);
@@ -47,21 +73,45 @@ static void fill(struct view *view, uint32_t in_row)
 	totals_put(view, totals_key(0), &totals);
 	struct concerts_row concert = {.title = SLICE("Spring"), .created_at = 3};
 	concerts_put(view, concerts_key(SLICE("c1")), &concert);
-	struct schedules_row schedule = {.concert_id = SLICE("c1"), .concert_date = 10, .created_at = 4,
-					 .status = SCHEDULE_STATUS_OPEN, .total = 1, .reserved = 1, .confirmations = 1};
+	struct schedules_row schedule = {.concert_id = SLICE("c1"),
+					 .concert_date = 10,
+					 .created_at = 4,
+					 .status = SCHEDULE_STATUS_OPEN,
+					 .total = 1,
+					 .reserved = 1,
+					 .confirmations = 1};
 	schedules_put(view, schedules_key(SLICE("s1")), &schedule);
-	struct seats_row seat = {.section = SLICE("A"), .price = 300, .status = SEAT_STATUS_RESERVED, .reservation_id = 6};
+	struct seats_row seat = {
+		.section = SLICE("A"), .price = 300, .status = SEAT_STATUS_RESERVED, .reservation_id = 6};
 	seats_put(view, seats_key(SLICE("s1"), 7), &seat);
-	struct reservations_row reservation = {
-		.user_id = SLICE("ann"), .schedule_id = SLICE("s1"), .concert_id = SLICE("c1"), .seat_nos = {seat_nos, 1},
-		.price = 300, .status = RESERVATION_STATUS_CONFIRMED, .created_at = 5, .expires_at = 8, .payment_id = 7,
-		.confirmed_at = 6, .confirmed_day = 0};
+	struct reservations_row reservation = {.user_id = SLICE("ann"),
+					       .schedule_id = SLICE("s1"),
+					       .concert_id = SLICE("c1"),
+					       .seat_nos = {seat_nos, 1},
+					       .price = 300,
+					       .status = RESERVATION_STATUS_CONFIRMED,
+					       .created_at = 5,
+					       .expires_at = 8,
+					       .payment_id = 7,
+					       .confirmed_at = 6,
+					       .confirmed_day = 0};
 	reservations_put(view, reservations_key(6), &reservation);
-	struct payments_row payment = {.reservation_id = 6, .user_id = SLICE("ann"), .amount = 300,
-				       .status = PAYMENT_STATUS_SUCCESS, .paid_at = 6, .use_id = 5, .balance_after = 1530};
+	struct payments_row payment = {.reservation_id = 6,
+				       .user_id = SLICE("ann"),
+				       .amount = 300,
+				       .status = PAYMENT_STATUS_SUCCESS,
+				       .paid_at = 6,
+				       .use_id = 5,
+				       .balance_after = 1530};
 	payments_put(view, payments_key(7), &payment);
-	struct tokens_row token = {.user_id = SLICE("ann"), .queue_id = SLICE("default"), .status = TOKEN_STATUS_EXPIRED,
-				   .issued_at = 1, .position = 1, .expires_at = 2, .activated_at = 1, .ended_at = 2,
+	struct tokens_row token = {.user_id = SLICE("ann"),
+				   .queue_id = SLICE("default"),
+				   .status = TOKEN_STATUS_EXPIRED,
+				   .issued_at = 1,
+				   .position = 1,
+				   .expires_at = 2,
+				   .activated_at = 1,
+				   .ended_at = 2,
 				   .reason = TOKEN_END_PAID};
 	tokens_put(view, tokens_key(3), &token);
 	popular_put(view, popular_key(WINDOW_ALL, 0, ~1u, 7, SLICE("s1")), &(struct popular_row){});
@@ -314,8 +364,11 @@ static void records_are_rendered_by_their_descriptions(void **state)
 	struct ledger ledger;
 	ledger_init(&ledger);
 	uint8_t bytes[32] = {0xab};
-	struct period_closed closed = {.name = SLICE("2026-02"), .approver = SLICE("bob"), .last_seq = NONE_U64,
-				       .totals_digest = slice_of(bytes, 32), .state_digest = slice_of(bytes, 32)};
+	struct period_closed closed = {.name = SLICE("2026-02"),
+				       .approver = SLICE("bob"),
+				       .last_seq = NONE_U64,
+				       .totals_digest = slice_of(bytes, 32),
+				       .state_digest = slice_of(bytes, 32)};
 	record_json(ledger_ask(&ledger), &period_closed_record, &closed);
 	assert_non_null(strstr(ledger_answer(&ledger), "{\"name\":\"2026-02\",\"approver\":\"bob\",\"lastSeq\":null,"
 						       "\"totalsDigest\":\"ab000000"));

@@ -6,7 +6,7 @@
 static const struct projection *const history = &projection_history;
 
 /* Folds one event of points with what all of them have. */
-#define POINTS(ledger, TYPE, name, ...)                                                                                 \
+#define POINTS(ledger, TYPE, name, ...)                                                                                \
 	FOLD(ledger, history, {.type = EVENT_##TYPE, .name = {.user_id = SLICE("ann"), __VA_ARGS__}})
 
 static uint64_t charge(struct ledger *ledger, int64_t amount, int64_t balance)
@@ -49,7 +49,8 @@ static void postings_are_signed_and_say_what_they_belong_to(void **state)
 	       .payment_id = NONE_U64, .hold_id = NONE_U64, .balance_after = 900);
 	POINTS(&ledger, POINT_USED, point_used, .use_id = 2, .amount = 50, .payment_id = 2, .hold_id = NONE_U64,
 	       .balance_after = 850);
-	POINTS(&ledger, POINT_REFUNDED, point_refunded, .use_id = 2, .amount = 50, .payment_id = 2, .balance_after = 900);
+	POINTS(&ledger, POINT_REFUNDED, point_refunded, .use_id = 2, .amount = 50, .payment_id = 2,
+	       .balance_after = 900);
 	POINTS(&ledger, POINT_REFUNDED, point_refunded, .use_id = 1, .amount = 10, .payment_id = NONE_U64,
 	       .balance_after = 910);
 	POINTS(&ledger, POINT_HELD, point_held, .hold_id = 5, .amount = 200, .balance_after = 910);
@@ -57,14 +58,19 @@ static void postings_are_signed_and_say_what_they_belong_to(void **state)
 	     {.type = EVENT_POINT_HOLD_CAPTURED,
 	      .point_hold_captured = {.user_id = SLICE("ann"), .hold_id = 5, .captured = 150, .balance_after = 760}},
 	     {.type = EVENT_POINT_USED,
-	      .point_used = {.use_id = 6, .user_id = SLICE("ann"), .amount = 150, .payment_id = NONE_U64, .hold_id = 5,
+	      .point_used = {.use_id = 6,
+			     .user_id = SLICE("ann"),
+			     .amount = 150,
+			     .payment_id = NONE_U64,
+			     .hold_id = 5,
 			     .balance_after = 760}});
 	POINTS(&ledger, POINT_EXPIRED, point_expired, .amount = 60, .balance_after = 700);
 	POINTS(&ledger, POINT_ADJUSTED, point_adjusted, .amount = -800, .reason = SLICE("fraud"),
 	       .approver = SLICE("bob"), .balance_after = -100);
 	assert_int_equal(read_account_story(ledger.view, SLICE("ann"), ledger_ask(&ledger)), 0);
 	assert_string_equal(column(&ledger, "amount"), "1000 -100 -50 50 10 0 0 -150 -60 -800 ");
-	assert_string_equal(column(&ledger, "reference"), "null order-7 payment-2 payment-2 use-1 hold-5 hold-5 hold-5 null null ");
+	assert_string_equal(column(&ledger, "reference"),
+			    "null order-7 payment-2 payment-2 use-1 hold-5 hold-5 hold-5 null null ");
 	assert_string_equal(column(&ledger, "position"), "0:0 0:1 0:2 0:3 0:4 0:5 0:6 0:6 0:7 0:8 ");
 	assert_string_equal(column(&ledger, "reason"), "null null null null null null null null null fraud ");
 	assert_string_equal(column(&ledger, "balanceAfter"), "1000 900 850 900 910 910 760 760 700 -100 ");
@@ -169,19 +175,32 @@ static void a_reservation_and_its_seats(void **state)
 	      .concert_schedule_created = {.schedule_id = SLICE("s1"), .seats = {seats, 2}}});
 	FOLD(&ledger, history,
 	     {.type = EVENT_RESERVATION_CREATED,
-	      .reservation_created = {.reservation_id = 1, .user_id = SLICE("ann"), .schedule_id = SLICE("s1"),
-				      .seat_nos = seat_nos, .price = 300}});
+	      .reservation_created = {.reservation_id = 1,
+				      .user_id = SLICE("ann"),
+				      .schedule_id = SLICE("s1"),
+				      .seat_nos = seat_nos,
+				      .price = 300}});
 	FOLD(&ledger, history,
 	     {.type = EVENT_RESERVATION_CONFIRMED,
-	      .reservation_confirmed = {.reservation_id = 1, .user_id = SLICE("ann"), .schedule_id = SLICE("s1"),
-					.seat_nos = seat_nos, .price = 300, .payment_id = 2}});
+	      .reservation_confirmed = {.reservation_id = 1,
+					.user_id = SLICE("ann"),
+					.schedule_id = SLICE("s1"),
+					.seat_nos = seat_nos,
+					.price = 300,
+					.payment_id = 2}});
 	FOLD(&ledger, history,
 	     {.type = EVENT_RESERVATION_CANCELLED,
-	      .reservation_cancelled = {.reservation_id = 1, .user_id = SLICE("ann"), .schedule_id = SLICE("s1"),
-					.seat_nos = seat_nos, .price = 300, .payment_id = 2, .refund_amount = 270,
+	      .reservation_cancelled = {.reservation_id = 1,
+					.user_id = SLICE("ann"),
+					.schedule_id = SLICE("s1"),
+					.seat_nos = seat_nos,
+					.price = 300,
+					.payment_id = 2,
+					.refund_amount = 270,
 					.reason = CANCEL_REASON_USER_REQUEST}});
 	assert_int_equal(read_reservation_story(ledger.view, 1, ledger_ask(&ledger)), 0);
-	assert_string_equal(column(&ledger, "type"), "reservation.created reservation.confirmed reservation.cancelled ");
+	assert_string_equal(column(&ledger, "type"),
+			    "reservation.created reservation.confirmed reservation.cancelled ");
 	assert_string_equal(column(&ledger, "amount"), "300 300 270 ");
 	assert_string_equal(column(&ledger, "paymentId"), "null payment-2 payment-2 ");
 	assert_string_equal(column(&ledger, "reason"), "null null USER_REQUEST ");

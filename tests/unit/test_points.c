@@ -139,16 +139,42 @@ struct precedence {
 	int code;
 };
 
-#define CHARGE(amount, source, expires_at)                                                                              \
-	{COMMAND_POINTS_CHARGE, .points_charge = {SLICE("ann"), amount, source, expires_at}}
-#define USE(amount) {COMMAND_POINTS_USE, .points_use = {SLICE("ann"), amount, {0}}}
-#define REFUND(id, amount) {COMMAND_POINTS_REFUND, .points_refund = {id, amount}}
-#define HOLD(amount, seconds) {COMMAND_POINTS_HOLD, .points_hold = {SLICE("ann"), amount, seconds}}
-#define CAPTURE(id, amount) {COMMAND_POINTS_CAPTURE, .points_capture = {id, amount}}
-#define RELEASE(id) {COMMAND_POINTS_RELEASE, .points_release = {id}}
-#define ADJUST(amount, expires_at)                                                                                      \
-	{COMMAND_POINTS_ADJUST,                                                                                         \
-	 .points_adjust = {SLICE("ann"), amount, SLICE("why"), SLICE("who"), SOURCE_PAID, expires_at, 0}}
+#define CHARGE(amount, source, expires_at)                                                                             \
+	{                                                                                                              \
+		COMMAND_POINTS_CHARGE, .points_charge = { SLICE("ann"), amount, source, expires_at }                   \
+	}
+#define USE(amount)                                                                                                    \
+	{                                                                                                              \
+		COMMAND_POINTS_USE, .points_use = { SLICE("ann"), amount, {0} }                                        \
+	}
+#define REFUND(id, amount)                                                                                             \
+	{                                                                                                              \
+		COMMAND_POINTS_REFUND, .points_refund = { id, amount }                                                 \
+	}
+#define HOLD(amount, seconds)                                                                                          \
+	{                                                                                                              \
+		COMMAND_POINTS_HOLD, .points_hold = { SLICE("ann"), amount, seconds }                                  \
+	}
+#define CAPTURE(id, amount)                                                                                            \
+	{                                                                                                              \
+		COMMAND_POINTS_CAPTURE, .points_capture = { id, amount }                                               \
+	}
+#define RELEASE(id)                                                                                                    \
+	{                                                                                                              \
+		COMMAND_POINTS_RELEASE, .points_release = { id }                                                       \
+	}
+#define ADJUST(amount, expires_at)                                                                                     \
+	{                                                                                                              \
+		COMMAND_POINTS_ADJUST, .points_adjust = {                                                              \
+			SLICE("ann"),                                                                                  \
+			amount,                                                                                        \
+			SLICE("why"),                                                                                  \
+			SLICE("who"),                                                                                  \
+			SOURCE_PAID,                                                                                   \
+			expires_at,                                                                                    \
+			0                                                                                              \
+		}                                                                                                      \
+	}
 
 static const struct precedence precedences[] = {
 	{"charge: form before existence", given_registration, CHARGE(1, SOURCE_PAID, 5), CODE_VALIDATION_ERROR},
@@ -165,7 +191,8 @@ static const struct precedence precedences[] = {
 	{"charge: above balanceMax", given_balance_max, CHARGE(2001, SOURCE_PAID, 0), CODE_BALANCE_LIMIT},
 	{"charge: above any balance", given_full_balance, CHARGE(1000, SOURCE_PAID, 0), CODE_BALANCE_LIMIT},
 	{"charge: the ledger last", given_full_totals, CHARGE(1000, SOURCE_PAID, 0), CODE_LEDGER_LIMIT},
-	{"charge: the ledger's room is for all that came in", given_full_adjusted, CHARGE(1000, SOURCE_PAID, 0), CODE_LEDGER_LIMIT},
+	{"charge: the ledger's room is for all that came in", given_full_adjusted, CHARGE(1000, SOURCE_PAID, 0),
+	 CODE_LEDGER_LIMIT},
 	{"charge: registered", given_registered, CHARGE(1000, SOURCE_PAID, 0), 0},
 	{"use: nothing", given_registration, USE(0), CODE_VALIDATION_ERROR},
 	{"use: existence", given_registration, USE(1), CODE_USER_NOT_FOUND},
@@ -210,7 +237,10 @@ static const struct precedence precedences[] = {
 	{"adjust: not bound by balanceMax", given_balance_max, ADJUST(2001, 0), 0},
 	{"adjust: the ledger", given_full_adjusted, ADJUST(11, 0), CODE_LEDGER_LIMIT},
 	{"adjust: down into debt", given_points, ADJUST(-6000, 0), 0},
-	{"register: twice", given_registered, {COMMAND_USER_REGISTER, .user_register = {SLICE("ann")}}, CODE_USER_EXISTS},
+	{"register: twice",
+	 given_registered,
+	 {COMMAND_USER_REGISTER, .user_register = {SLICE("ann")}},
+	 CODE_USER_EXISTS},
 	{"register: who has points", given_points, {COMMAND_USER_REGISTER, .user_register = {SLICE("ann")}}, 0},
 };
 
@@ -225,7 +255,8 @@ static void test_precedence(void **state)
 			row->given(world);
 		int found = world_run(world, &row->command);
 		if (found != row->code)
-			fail_msg("%s: expected %s, found %s", row->what, row->code ? code_info((uint16_t)row->code)->name : "accepted",
+			fail_msg("%s: expected %s, found %s", row->what,
+				 row->code ? code_info((uint16_t)row->code)->name : "accepted",
 				 found ? code_info((uint16_t)found)->name : "accepted");
 		world_free(world);
 	}
@@ -254,7 +285,8 @@ static void test_golden_case(void **state)
 	run(world, refund(used, 1100), 0);
 	const struct point_refunded *event = &world->entry.events[0].point_refunded;
 	assert_int_equal(event->lots.at[0].new_lot_id, LOT_ID(world->seq - 1, 0));
-	assert_int_equal(event->lots.at[0].expires_at, world->now + DAY); /* its life was a day: shorter than the policy's */
+	assert_int_equal(event->lots.at[0].expires_at,
+			 world->now + DAY); /* its life was a day: shorter than the policy's */
 	assert_int_equal(event->lots.at[1].lot_id, LOT_ID(b, 0));
 	assert_int_equal(event->remaining_refundable, 100);
 	assert_int_equal(balance(world, "ann"), 1400);
@@ -297,7 +329,8 @@ static void test_refund_expires(void **state)
 	assert_int_equal(totals.expired, 1000);
 }
 
-/* Lots are spent by expiry, then bonus before paid, then oldest, however many there are and in whatever order they came. */
+/* Lots are spent by expiry, then bonus before paid, then oldest, however many there are and in whatever order they
+ * came. */
 static void test_order_beyond_the_row(void **state)
 {
 	struct world *world = *state;
@@ -305,8 +338,10 @@ static void test_order_beyond_the_row(void **state)
 	for (int i = 0; i < LOTS; i++) {
 		int mixed = (i * 17) % LOTS;
 		int64_t expires_at = mixed < 10 ? NONE_TIME : world->now + (1 + mixed / 2) * DAY;
-		run(world, charge("ann", 1000 + mixed, mixed % 2 ? SOURCE_BONUS : SOURCE_PAID,
-				  mixed < 10 && mixed % 2 ? world->now + 300 * DAY : expires_at), 0);
+		run(world,
+		    charge("ann", 1000 + mixed, mixed % 2 ? SOURCE_BONUS : SOURCE_PAID,
+			   mixed < 10 && mixed % 2 ? world->now + 300 * DAY : expires_at),
+		    0);
 	}
 	struct accounts_row row = account(world, "ann");
 	assert_int_equal(row.lots.count, 8);
@@ -346,7 +381,8 @@ static int rows_of(struct world *world, enum table_id table)
 	return count;
 }
 
-/* Lots expire when their time has come, by the sweeper in bounded entries or before a command; nothing due stays behind. */
+/* Lots expire when their time has come, by the sweeper in bounded entries or before a command; nothing due stays
+ * behind. */
 static void test_expiry(void **state)
 {
 	struct world *world = *state;
@@ -395,8 +431,12 @@ static void test_refunds_of_one_entry(void **state)
 	assert_int_equal(balance(world, "ann"), 900);
 	assert_int_equal(account(world, "ann").lots.count, 1); /* 500 of the first repaid debt, and 100 of the second */
 	assert_int_equal(account(world, "ann").lots.at[0].remaining, 900);
-	run(world, refund(first, 500), 0);
-	assert_int_equal(account(world, "ann").lots.count, 2);
+	run(world, charge("bob", 2000, SOURCE_PAID, world->now + DAY), 0);
+	first = run(world, use("bob", 1000), 0);
+	second = run(world, use("bob", 1000), 0);
+	world->now += 2 * DAY;
+	refund_two_at_once(world, first, 500, second);
+	expect_lots(world, "bob", (int64_t[]){500, 1000}, 2); /* both opened by this entry */
 }
 
 /* What comes back only to expire may stand behind many lots that are due but not yet expired: also beyond the row. */
@@ -496,29 +536,88 @@ struct policy_case {
 	void (*change)(struct policy_change *);
 };
 
-static void none(struct policy_change *c) { (void)c; }
-static void hold_zero(struct policy_change *c) { c->hold_seconds = 0; }
-static void hold_one(struct policy_change *c) { c->hold_seconds = 1; }
-static void hold_long(struct policy_change *c) { c->hold_seconds = 86401; }
-static void min_above_max(struct policy_change *c) { c->charge_min = 1000001; }
-static void max_below_min(struct policy_change *c) { c->charge_max = 999; }
-static void both_moved(struct policy_change *c) { c->charge_min = 5, c->charge_max = 5; }
-static void max_huge(struct policy_change *c) { c->charge_max = LARGEST + 1; }
-static void no_zone(struct policy_change *c) { c->time_zone = SLICE("Europe/Nowhere"); }
-static void a_zone(struct policy_change *c) { c->time_zone = SLICE("Europe/Berlin"); }
-static void queue_zero(struct policy_change *c) { c->queue_active_max = 0; }
-static void regrant_zero(struct policy_change *c) { c->regrant_expires_seconds = 0; }
-static void negative_expiry(struct policy_change *c) { c->bonus_expires_seconds = UINT64_MAX - 5; }
+static void none(struct policy_change *c)
+{
+	(void)c;
+}
+static void hold_zero(struct policy_change *c)
+{
+	c->hold_seconds = 0;
+}
+static void hold_one(struct policy_change *c)
+{
+	c->hold_seconds = 1;
+}
+static void hold_long(struct policy_change *c)
+{
+	c->hold_seconds = 86401;
+}
+static void min_above_max(struct policy_change *c)
+{
+	c->charge_min = 1000001;
+}
+static void max_below_min(struct policy_change *c)
+{
+	c->charge_max = 999;
+}
+static void both_moved(struct policy_change *c)
+{
+	c->charge_min = 5, c->charge_max = 5;
+}
+static void max_huge(struct policy_change *c)
+{
+	c->charge_max = LARGEST + 1;
+}
+static void no_zone(struct policy_change *c)
+{
+	c->time_zone = SLICE("Europe/Nowhere");
+}
+static void a_zone(struct policy_change *c)
+{
+	c->time_zone = SLICE("Europe/Berlin");
+}
+static void queue_zero(struct policy_change *c)
+{
+	c->queue_active_max = 0;
+}
+static void regrant_zero(struct policy_change *c)
+{
+	c->regrant_expires_seconds = 0;
+}
+static void negative_expiry(struct policy_change *c)
+{
+	c->bonus_expires_seconds = UINT64_MAX - 5;
+}
 static struct refund_step rising[] = {{1, 50}, {3, 80}}, falling[] = {{3, 80}, {0, 0}}, too_much[] = {{3, 101}};
-static void table_rising(struct policy_change *c) { c->refund_table = (struct refund_step_list){rising, 2}; }
-static void table_falling(struct policy_change *c) { c->refund_table = (struct refund_step_list){falling, 2}; }
-static void table_too_much(struct policy_change *c) { c->refund_table = (struct refund_step_list){too_much, 1}; }
+static void table_rising(struct policy_change *c)
+{
+	c->refund_table = (struct refund_step_list){rising, 2};
+}
+static void table_falling(struct policy_change *c)
+{
+	c->refund_table = (struct refund_step_list){falling, 2};
+}
+static void table_too_much(struct policy_change *c)
+{
+	c->refund_table = (struct refund_step_list){too_much, 1};
+}
 
 static const struct policy_case policy_cases[] = {
-	{"policy", none}, {"holdSeconds", hold_zero}, {NULL, hold_one}, {"holdSeconds", hold_long},
-	{"chargeMin", min_above_max}, {"chargeMax", max_below_min}, {NULL, both_moved}, {"chargeMax", max_huge},
-	{"timeZone", no_zone}, {NULL, a_zone}, {"queueActiveMax", queue_zero}, {"regrantExpiresSeconds", regrant_zero},
-	{"bonusExpiresSeconds", negative_expiry}, {"refundTable", table_rising}, {NULL, table_falling},
+	{"policy", none},
+	{"holdSeconds", hold_zero},
+	{NULL, hold_one},
+	{"holdSeconds", hold_long},
+	{"chargeMin", min_above_max},
+	{"chargeMax", max_below_min},
+	{NULL, both_moved},
+	{"chargeMax", max_huge},
+	{"timeZone", no_zone},
+	{NULL, a_zone},
+	{"queueActiveMax", queue_zero},
+	{"regrantExpiresSeconds", regrant_zero},
+	{"bonusExpiresSeconds", negative_expiry},
+	{"refundTable", table_rising},
+	{NULL, table_falling},
 	{"refundTable", table_too_much},
 };
 
@@ -554,19 +653,48 @@ struct tampering {
 	void (*tamper)(struct event *);
 };
 
-static void other_balance(struct event *e) { e->point_used.balance_after++; }
-static void other_available(struct event *e) { e->point_used.available_after--; }
-static void unknown_lot(struct event *e) { e->point_used.lots.at[0].lot_id++; }
-static void too_much_of_a_lot(struct event *e) { e->point_used.lots.at[0].amount = 5001, e->point_used.amount = 5001; }
-static void other_sum(struct event *e) { e->point_used.amount++; }
-static void other_user(struct event *e) { e->point_used.user_id = SLICE("bob"); }
-static void no_lots(struct event *e) { e->point_used.lots.count = 0; }
-static void no_hold(struct event *e) { e->point_used.hold_id = 77; }
+static void other_balance(struct event *e)
+{
+	e->point_used.balance_after++;
+}
+static void other_available(struct event *e)
+{
+	e->point_used.available_after--;
+}
+static void unknown_lot(struct event *e)
+{
+	e->point_used.lots.at[0].lot_id++;
+}
+static void too_much_of_a_lot(struct event *e)
+{
+	e->point_used.lots.at[0].amount = 5001, e->point_used.amount = 5001;
+}
+static void other_sum(struct event *e)
+{
+	e->point_used.amount++;
+}
+static void other_user(struct event *e)
+{
+	e->point_used.user_id = SLICE("bob");
+}
+static void no_lots(struct event *e)
+{
+	e->point_used.lots.count = 0;
+}
+static void no_hold(struct event *e)
+{
+	e->point_used.hold_id = 77;
+}
 
 static const struct tampering tamperings[] = {
-	{"another balance", other_balance}, {"another rest", other_available}, {"an unknown lot", unknown_lot},
-	{"more than the lot has", too_much_of_a_lot}, {"lots that do not sum up", other_sum}, {"another user", other_user},
-	{"no lots", no_lots}, {"a hold that is not there", no_hold},
+	{"another balance", other_balance},
+	{"another rest", other_available},
+	{"an unknown lot", unknown_lot},
+	{"more than the lot has", too_much_of_a_lot},
+	{"lots that do not sum up", other_sum},
+	{"another user", other_user},
+	{"no lots", no_lots},
+	{"a hold that is not there", no_hold},
 };
 
 /* An event that contradicts the state is poison, whatever it contradicts it in. */
@@ -622,45 +750,65 @@ static void test_replies(void **state)
 	run(world, user_register("ann"), 0);
 	expect_reply(world, 201, "{\"userId\":\"ann\",\"registeredAt\":\"2026-01-01T00:00:00.000Z\"}");
 	run(world, charge("ann", 5000, SOURCE_PAID, NONE_TIME), 0);
-	expect_reply(world, 200, "{\"userId\":\"ann\",\"balance\":5000,\"chargedAmount\":5000,\"lotId\":\"lot-1\","
-				 "\"lastUpdated\":\"2026-01-01T00:00:00.000Z\"}");
+	expect_reply(world, 200,
+		     "{\"userId\":\"ann\",\"balance\":5000,\"chargedAmount\":5000,\"lotId\":\"lot-1\","
+		     "\"lastUpdated\":\"2026-01-01T00:00:00.000Z\"}");
 	run(world, use("ann", 1000), 0);
-	expect_reply(world, 200, "{\"useId\":\"use-2\",\"userId\":\"ann\",\"balance\":4000,\"usedAmount\":1000,"
-				 "\"lots\":[{\"lotId\":\"lot-1\",\"amount\":1000}],\"lastUpdated\":\"2026-01-01T00:00:00.000Z\"}");
+	expect_reply(world, 200,
+		     "{\"useId\":\"use-2\",\"userId\":\"ann\",\"balance\":4000,\"usedAmount\":1000,"
+		     "\"lots\":[{\"lotId\":\"lot-1\",\"amount\":1000}],\"lastUpdated\":\"2026-01-01T00:00:00.000Z\"}");
 	run(world, refund(2, 400), 0);
-	expect_reply(world, 200, "{\"userId\":\"ann\",\"balance\":4400,\"refundedAmount\":400,\"remainingRefundable\":600}");
+	expect_reply(world, 200,
+		     "{\"userId\":\"ann\",\"balance\":4400,\"refundedAmount\":400,\"remainingRefundable\":600}");
 	run(world, hold("ann", 500, 60), 0);
-	expect_reply(world, 201, "{\"holdId\":\"hold-4\",\"userId\":\"ann\",\"amount\":500,\"status\":\"HELD\",\"balance\":4400,"
-				 "\"available\":3900,\"expiresAt\":\"2026-01-01T00:01:00.000Z\"}");
-	expect_balance(world, "ann", "{\"userId\":\"ann\",\"balance\":4400,\"held\":500,\"debt\":0,\"available\":3900,\"lots\":["
-				     "{\"lotId\":\"lot-1\",\"source\":\"paid\",\"amount\":5000,\"remaining\":3900,\"expiresAt\":null}],"
-				     "\"lastUpdated\":\"2026-01-01T00:00:00.000Z\"}");
+	expect_reply(world, 201,
+		     "{\"holdId\":\"hold-4\",\"userId\":\"ann\",\"amount\":500,\"status\":\"HELD\",\"balance\":4400,"
+		     "\"available\":3900,\"expiresAt\":\"2026-01-01T00:01:00.000Z\"}");
+	expect_balance(
+		world, "ann",
+		"{\"userId\":\"ann\",\"balance\":4400,\"held\":500,\"debt\":0,\"available\":3900,\"lots\":["
+		"{\"lotId\":\"lot-1\",\"source\":\"paid\",\"amount\":5000,\"remaining\":3900,\"expiresAt\":null}],"
+		"\"lastUpdated\":\"2026-01-01T00:00:00.000Z\"}");
 	run(world, capture(4, 200), 0);
-	expect_reply(world, 200, "{\"holdId\":\"hold-4\",\"useId\":\"use-5\",\"userId\":\"ann\",\"capturedAmount\":200,"
-				 "\"releasedAmount\":300,\"status\":\"CAPTURED\",\"balance\":4200,\"available\":4200}");
+	expect_reply(world, 200,
+		     "{\"holdId\":\"hold-4\",\"useId\":\"use-5\",\"userId\":\"ann\",\"capturedAmount\":200,"
+		     "\"releasedAmount\":300,\"status\":\"CAPTURED\",\"balance\":4200,\"available\":4200}");
 	run(world, hold("ann", 500, 60), 0);
 	run(world, release(6), 0);
-	expect_reply(world, 200, "{\"holdId\":\"hold-6\",\"userId\":\"ann\",\"releasedAmount\":500,\"status\":\"RELEASED\","
-				 "\"balance\":4200,\"available\":4200}");
+	expect_reply(world, 200,
+		     "{\"holdId\":\"hold-6\",\"userId\":\"ann\",\"releasedAmount\":500,\"status\":\"RELEASED\","
+		     "\"balance\":4200,\"available\":4200}");
 	run(world, adjust("ann", -200), 0);
-	expect_reply(world, 200, "{\"adjustmentId\":\"adj-8\",\"userId\":\"ann\",\"amount\":-200,\"balance\":4000,"
-				 "\"available\":4000,\"debt\":0,\"lotId\":null}");
+	expect_reply(world, 200,
+		     "{\"adjustmentId\":\"adjustment-8\",\"userId\":\"ann\",\"amount\":-200,\"balance\":4000,"
+		     "\"available\":4000,\"debt\":0,\"lotId\":null}");
 	run(world, use("ann", 9000), CODE_INSUFFICIENT_POINTS);
-	expect_reply(world, 402, "{\"code\":\"INSUFFICIENT_POINTS\",\"message\":\"There are not enough points.\","
-				 "\"details\":{\"balance\":4000,\"available\":4000,\"required\":9000}}");
+	expect_reply(world, 402,
+		     "{\"code\":\"INSUFFICIENT_POINTS\",\"message\":\"There are not enough points.\","
+		     "\"details\":{\"balance\":4000,\"available\":4000,\"required\":9000}}");
 	run(world, capture(4, NONE_I64), CODE_HOLD_CLOSED);
-	expect_reply(world, 409, "{\"code\":\"HOLD_CLOSED\",\"message\":\"The hold was captured or released already.\","
-				 "\"details\":{\"holdId\":\"hold-4\",\"status\":\"CAPTURED\"}}");
+	expect_reply(world, 409,
+		     "{\"code\":\"HOLD_CLOSED\",\"message\":\"The hold was captured or released already.\","
+		     "\"details\":{\"holdId\":\"hold-4\",\"status\":\"CAPTURED\"}}");
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_precedence), TEST(test_golden_case), TEST(test_regrant_is_bounded),
-		TEST(test_refund_expires), TEST(test_order_beyond_the_row), TEST(test_expiry), TEST(test_refunds_of_one_entry),
-		TEST(test_expiry_behind_what_is_due), TEST(test_capture_in_part),
-		TEST(test_hold_expires), TEST(test_debt), TEST(test_policies), cmocka_unit_test(test_poison),
+		cmocka_unit_test(test_precedence),
+		TEST(test_golden_case),
+		TEST(test_regrant_is_bounded),
+		TEST(test_refund_expires),
+		TEST(test_order_beyond_the_row),
+		TEST(test_expiry),
+		TEST(test_refunds_of_one_entry),
+		TEST(test_expiry_behind_what_is_due),
+		TEST(test_capture_in_part),
+		TEST(test_hold_expires),
+		TEST(test_debt),
+		TEST(test_policies),
+		cmocka_unit_test(test_poison),
 		TEST(test_replies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

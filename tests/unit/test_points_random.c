@@ -126,7 +126,8 @@ static void check_all(struct world *world)
 	for (int i = 0; i < USERS; i++)
 		check_account(world, users[i], &sums, &expiring, &holds);
 	assert_true(totals_get(world->view, totals_key(0), &totals));
-	assert_int_equal(totals.charged - totals.used + totals.refunded - totals.expired + totals.adjusted, totals.balances);
+	assert_int_equal(totals.charged - totals.used + totals.refunded - totals.expired + totals.adjusted,
+			 totals.balances);
 	assert_int_equal(totals.balances, sums.balances);
 	assert_int_equal(totals.held, sums.held);
 	assert_int_equal(totals.debt, sums.debt);
@@ -197,7 +198,9 @@ static struct command random_command(struct random *random, struct world *world)
 	case 7:
 	case 8: return refund(earlier, part);
 	case 9:
-	case 10: return hold(user, 1 + (int64_t)below(random, 3000), below(random, 2) ? NONE_U32 : 1 + (uint32_t)below(random, 300));
+	case 10:
+		return hold(user, 1 + (int64_t)below(random, 3000),
+			    below(random, 2) ? NONE_U32 : 1 + (uint32_t)below(random, 300));
 	case 11: return capture(earlier, part);
 	case 12: return release(earlier);
 	case 13: return random_adjust(random, user);
@@ -245,8 +248,8 @@ static void check_replay(struct world *world)
 	layer_free(layer);
 }
 
-/* Whatever is asked in whatever order: sums, orders, totals and due rows agree after every entry, entries name their commands,
- * and the journal folds again to the same bytes. */
+/* Whatever is asked in whatever order: sums, orders, totals and due rows agree after every entry, entries name their
+ * commands, and the journal folds again to the same bytes. */
 static void test_random(void **state)
 {
 	(void)state;
@@ -258,7 +261,8 @@ static void test_random(void **state)
 		struct random random = {seed * 1000 + w + 1};
 		unsigned decided[2] = {0};
 		for (unsigned i = 0; i < COMMANDS; i++) {
-			world->now += (int64_t)below(&random, 20) ? (int64_t)below(&random, 3000) : (int64_t)below(&random, 300000);
+			world->now += (int64_t)below(&random, 20) ? (int64_t)below(&random, 3000)
+								  : (int64_t)below(&random, 300000);
 			struct command command = random_command(&random, world);
 			int code = world_run(world, &command);
 			if (code == 0 || code_is_refusal((uint16_t)code)) {

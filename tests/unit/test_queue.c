@@ -14,7 +14,7 @@ struct room {
 	struct policy policy;
 	struct decide_context context;
 	struct decision decision;
-	struct entry entry;   /* of the last command that was accepted */
+	struct entry entry; /* of the last command that was accepted */
 };
 
 static void set_policy(struct room *room)
@@ -29,8 +29,11 @@ static void room_init(struct room *room, uint32_t active_max)
 	ledger_init(&room->ledger);
 	room->policy = policy_first;
 	room->policy.queue_active_max = active_max;
-	room->context = (struct decide_context){.view = room->ledger.view, .policy = &room->policy, .policy_version = 1,
-						.now = room->ledger.view->time, .arena = &room->ledger.arena};
+	room->context = (struct decide_context){.view = room->ledger.view,
+						.policy = &room->policy,
+						.policy_version = 1,
+						.now = room->ledger.view->time,
+						.arena = &room->ledger.arena};
 	set_policy(room);
 }
 
@@ -195,8 +198,10 @@ static void asking_again_is_a_read(void **state)
 	enter(&room, "ann", "default");
 	enter(&room, "bob", "default");
 	assert_int_equal(enter(&room, "bob", "default"), DECIDED_READ);
-	assert_int_equal(read_queue_enter(room.ledger.view, SLICE("default"), SLICE("bob"), ledger_ask(&room.ledger)), 0);
-	assert_non_null(strstr(ledger_answer(&room.ledger), "{\"token\":\"tok-1\",\"userId\":\"bob\",\"queuePosition\":1,"));
+	assert_int_equal(read_queue_enter(room.ledger.view, SLICE("default"), SLICE("bob"), ledger_ask(&room.ledger)),
+			 0);
+	assert_non_null(
+		strstr(ledger_answer(&room.ledger), "{\"token\":\"tok-1\",\"userId\":\"bob\",\"queuePosition\":1,"));
 	room_release(&room);
 }
 
@@ -243,8 +248,9 @@ static void time_ends_tokens(void **state)
 	wait_ms(&room, 600000);
 	assert_int_equal(sweep(&room), 1);
 	assert_int_equal(read_queue_status(room.ledger.view, 1, ledger_ask(&room.ledger)), 0);
-	assert_string_equal(ledger_answer(&room.ledger), "{\"userId\":\"bob\",\"queuePosition\":0,\"estimatedWaitTime\":0,"
-							 "\"status\":\"EXPIRED\",\"activeUntil\":null}");
+	assert_string_equal(ledger_answer(&room.ledger),
+			    "{\"userId\":\"bob\",\"queuePosition\":0,\"estimatedWaitTime\":0,"
+			    "\"status\":\"EXPIRED\",\"activeUntil\":null}");
 	assert_int_equal(due_queue_when(room.ledger.view, room.context.now), 0);
 	room_release(&room);
 }
@@ -291,9 +297,9 @@ static void the_gate_knows_its_own(void **state)
 	(void)state;
 	struct room room;
 	room_init(&room, 1);
-	enter(&room, "ann", "vip");      /* tok-0, active */
-	enter(&room, "bob", "vip");      /* tok-1, waits */
-	enter(&room, "ann", "default");  /* tok-2, active */
+	enter(&room, "ann", "vip");     /* tok-0, active */
+	enter(&room, "bob", "vip");     /* tok-1, waits */
+	enter(&room, "ann", "default"); /* tok-2, active */
 	static const struct {
 		const char *user, *token, *queue;
 		uint16_t code;

@@ -26,10 +26,10 @@ static uint32_t any_seats[100];
 
 static uint64_t confirm(struct ledger *ledger, const char *schedule, uint32_t seats, int32_t day)
 {
-	return FOLD(ledger, rankings,
-		    {.type = EVENT_RESERVATION_CONFIRMED,
-		     .reservation_confirmed = {
-			     .schedule_id = TEXT(schedule), .seat_nos = {any_seats, seats}, .day = day}});
+	return FOLD(
+		ledger, rankings,
+		{.type = EVENT_RESERVATION_CONFIRMED,
+		 .reservation_confirmed = {.schedule_id = TEXT(schedule), .seat_nos = {any_seats, seats}, .day = day}});
 }
 
 static void cancel(struct ledger *ledger, const char *schedule, uint32_t seats, int32_t confirmed_day)
@@ -167,7 +167,8 @@ static void the_first_sell_out_is_kept(void **state)
 	assert_string_equal(ledger_answer(&ledger), opening);
 	FOLD(&ledger, rankings,
 	     {.type = EVENT_CONCERT_SCHEDULE_UPDATED,
-	      .concert_schedule_updated = {.schedule_id = SLICE("fast"), .concert_date = INT64_C(1775000000000),
+	      .concert_schedule_updated = {.schedule_id = SLICE("fast"),
+					   .concert_date = INT64_C(1775000000000),
 					   .booking_opens_at = opens_at + HOUR}});
 	cancel(&ledger, "fast", 1, day);
 	ledger.view->time += HOUR;

@@ -67,8 +67,12 @@ static void data_release(struct data *data)
 static void flush_one(struct data *data, unsigned id, uint64_t entries)
 {
 	struct error error;
-	struct fold fold = {.begun = true, .next_offset = entries + 2, .next_seq = entries, .epoch = 1,
-			    .time = INT64_C(1772355600000), .ledger = {0xaa}};
+	struct fold fold = {.begun = true,
+			    .next_offset = entries + 2,
+			    .next_seq = entries,
+			    .epoch = 1,
+			    .time = INT64_C(1772355600000),
+			    .ledger = {0xaa}};
 	uint8_t room[POSITION_BYTES_MAX];
 	memcpy(fold.journal_kind, "memory", 7);
 	store_mark_block(data->stores[id], fold_to_position(&fold, room));
@@ -84,10 +88,13 @@ static void flush(struct data *data, uint64_t entries)
 
 static void put_balance(struct data *data, const char *user_id, int64_t amount)
 {
-	struct lot lot = {.lot_id = LOT_ID(1, 0), .source = SOURCE_PAID, .amount = amount + 5, .remaining = amount,
+	struct lot lot = {.lot_id = LOT_ID(1, 0),
+			  .source = SOURCE_PAID,
+			  .amount = amount + 5,
+			  .remaining = amount,
 			  .duration_ms = NONE_U64};
-	struct accounts_row row = {.updated_at = 77, .lots_total = amount + 30, .held = 10, .debt = 0, .more_lots = 1,
-				   .lots = {&lot, 1}};
+	struct accounts_row row = {
+		.updated_at = 77, .lots_total = amount + 30, .held = 10, .debt = 0, .more_lots = 1, .lots = {&lot, 1}};
 	struct lots_row further = {.source = SOURCE_BONUS, .amount = 40, .remaining = 30, .duration_ms = NONE_U64};
 	accounts_put(&data->live, accounts_key(slice_text(user_id)), &row);
 	lots_put(&data->live, lots_key(slice_text(user_id), NONE_TIME, 1, LOT_ID(2, 1)), &further);
@@ -214,8 +221,8 @@ static int note_seat(void *context, const struct ll_seat *seat)
 {
 	char *text = context;
 	size_t used = strlen(text);
-	snprintf(text + used, 200 - used, "%u %s/%s %d %s %s; ", seat->seat_no, seat->section, seat->grade, (int)seat->price,
-		 seat->status, seat->reservation_id);
+	snprintf(text + used, 200 - used, "%u %s/%s %d %s %s; ", seat->seat_no, seat->section, seat->grade,
+		 (int)seat->price, seat->status, seat->reservation_id);
 	return 0;
 }
 
@@ -229,12 +236,22 @@ static void seats_and_reservations(void **state)
 	struct ll_reservation reservation;
 	data_init(&data);
 	struct schedules_row schedule = {.concert_id = SLICE("c1"), .status = SCHEDULE_STATUS_OPEN, .total = 2};
-	struct seats_row one = {.section = SLICE("A"), .grade = SLICE("VIP"), .price = 9, .status = SEAT_STATUS_HELD,
+	struct seats_row one = {.section = SLICE("A"),
+				.grade = SLICE("VIP"),
+				.price = 9,
+				.status = SEAT_STATUS_HELD,
 				.reservation_id = 5};
 	struct seats_row other = {.price = 0, .status = SEAT_STATUS_AVAILABLE, .reservation_id = NONE_U64};
-	struct reservations_row row = {.user_id = SLICE("ann"), .schedule_id = SLICE("s1"), .concert_id = SLICE("c1"),
-				       .seat_nos = {seat_nos, 2}, .price = 9, .status = RESERVATION_STATUS_HELD,
-				       .created_at = 1, .expires_at = 2, .payment_id = NONE_U64, .confirmed_day = NONE_DAY};
+	struct reservations_row row = {.user_id = SLICE("ann"),
+				       .schedule_id = SLICE("s1"),
+				       .concert_id = SLICE("c1"),
+				       .seat_nos = {seat_nos, 2},
+				       .price = 9,
+				       .status = RESERVATION_STATUS_HELD,
+				       .created_at = 1,
+				       .expires_at = 2,
+				       .payment_id = NONE_U64,
+				       .confirmed_day = NONE_DAY};
 	schedules_put(&data.live, schedules_key(SLICE("s1")), &schedule);
 	seats_put(&data.live, seats_key(SLICE("s1"), 300), &one);
 	seats_put(&data.live, seats_key(SLICE("s1"), 10), &other);
@@ -289,7 +306,8 @@ static void rankings_and_receipts(void **state)
 	popular_put(&data.live, popular_key(WINDOW_DAY, today - 1, ~5u, 1, SLICE("s2")), &(struct popular_row){});
 	sold_out_put(&data.live, sold_out_key(ORIGIN_FIRST, 1500, 3, SLICE("s1")), &(struct sold_out_row){});
 	struct short_hash hash = short_hash_of(SLICE("pay-it"));
-	struct receipts_row row = {.offset = 4, .index = 2, .seq = 9, .time = 5, .command_hash = SLICE("0123456789abcdef")};
+	struct receipts_row row = {
+		.offset = 4, .index = 2, .seq = 9, .time = 5, .command_hash = SLICE("0123456789abcdef")};
 	receipts_put(&data.live, receipts_key(short_hash_slice(&hash)), &row);
 	flush(&data, 10);
 	struct ll_reader *reader = open_reader(&data);

@@ -1,9 +1,10 @@
 /*
- * Every described record: what is written is msgpack as msgpack-c understands it, is read back the same, and nothing else is
- * taken: no bytes cut off, no field too many, no unknown type or version.
+ * Every described record: what is written is msgpack as msgpack-c understands it, is read back the same, and nothing
+ * else is taken: no bytes cut off, no field too many, no unknown type or version.
  *
- * Values are made by the records' descriptions, from a fixed seed. tests/vectors/records.txt keeps the bytes of version 1:
- * it is written only by `test_schemas --write`, which adds what is missing and changes nothing that is there.
+ * Values are made by the records' descriptions, from a fixed seed. tests/vectors/records.txt keeps the bytes of
+ * version 1: it is written only by `test_schemas --write`, which adds what is missing and changes nothing that is
+ * there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,7 +47,8 @@ static uint64_t below(struct maker *maker, uint64_t bound)
 /* Any number of bits, so that each length on the wire comes up. */
 static uint64_t number(struct maker *maker, unsigned bits)
 {
-	return next(maker) >> (64 - 1 - below(maker, bits));
+	uint64_t drawn = next(maker); /* before the shift is drawn: C says nothing of the order within one expression */
+	return drawn >> (64 - 1 - below(maker, bits));
 }
 
 static struct slice letters(struct maker *maker, size_t size)
@@ -187,25 +189,30 @@ static bool decode_command(struct cursor *c, uint16_t type, void *value)
 	return command_decode(c, type, value);
 }
 
-#define CODEC(name)                                                                                                     \
-	static void encode_##name(struct packer *p, const void *value)                                                  \
-	{                                                                                                               \
-		_Static_assert(sizeof(struct name) <= sizeof(union any), #name " has room");                            \
-		name##_encode(p, value);                                                                                \
-	}                                                                                                               \
-	static bool decode_##name(struct cursor *c, uint16_t type, void *value)                                         \
-	{                                                                                                               \
-		(void)type;                                                                                             \
-		return name##_decode(c, value);                                                                         \
+#define CODEC(name)                                                                                                    \
+	static void encode_##name(struct packer *p, const void *value)                                                 \
+	{                                                                                                              \
+		_Static_assert(sizeof(struct name) <= sizeof(union any), #name " has room");                           \
+		name##_encode(p, value);                                                                               \
+	}                                                                                                              \
+	static bool decode_##name(struct cursor *c, uint16_t type, void *value)                                        \
+	{                                                                                                              \
+		(void)type;                                                                                            \
+		return name##_decode(c, value);                                                                        \
 	}
 
-#define RECORDS(X)                                                                                                      \
-	X(accounts_row) X(lots_row) X(lot_due_row) X(uses_row) X(point_holds_row) X(account_holds_row)                  \
-	X(point_hold_due_row) X(policies_row) X(totals_row) X(concerts_row) X(concert_schedules_row) X(schedules_row)   \
-	X(seats_row) X(reservations_row) X(payments_row) X(hold_due_row) X(schedule_users_row) X(cancelling_row)        \
-	X(seat_totals_row) X(queues_row) X(tokens_row) X(queue_users_row) X(queue_waiting_row) X(queue_due_row)         \
-	X(receipts_row) X(concert_titles_row) X(ranked_row) X(popular_counts_row) X(popular_row) X(sold_out_row)        \
-	X(account_history_row) X(reservation_history_row) X(seat_history_row) X(genesis_body) X(claim_body) X(position)
+#define RECORDS(X)                                                                                                     \
+	X(accounts_row)                                                                                                \
+	X(lots_row)                                                                                                    \
+	X(lot_due_row) X(uses_row) X(point_holds_row) X(account_holds_row) X(point_hold_due_row) X(policies_row)       \
+		X(totals_row) X(concerts_row) X(concert_schedules_row) X(schedules_row) X(seats_row)                   \
+			X(reservations_row) X(payments_row) X(hold_due_row) X(schedule_users_row) X(cancelling_row)    \
+				X(seat_totals_row) X(queues_row) X(tokens_row) X(queue_users_row) X(queue_waiting_row) \
+					X(queue_due_row) X(receipts_row) X(concert_titles_row) X(ranked_row)           \
+						X(popular_counts_row) X(popular_row) X(sold_out_row)                   \
+							X(account_history_row) X(reservation_history_row)              \
+								X(seat_history_row) X(genesis_body) X(claim_body)      \
+									X(position)
 RECORDS(CODEC)
 
 static struct subject subjects[256];
@@ -215,14 +222,17 @@ static void collect(void)
 {
 	for (uint16_t type = 0; type < 1000; type++)
 		if (event_info(type))
-			subjects[subject_count++] = (struct subject){"event", event_info(type)->record, type,
-								     offsetof(struct event, tick), encode_event, decode_event};
+			subjects[subject_count++] = (struct subject){"event",      event_info(type)->record,
+								     type,         offsetof(struct event, tick),
+								     encode_event, decode_event};
 	for (uint16_t type = 0; type < 1000; type++)
 		if (command_info(type))
 			subjects[subject_count++] =
-				(struct subject){"command", command_info(type)->record, type,
-						 offsetof(struct command, user_register), encode_command, decode_command};
-#define ADD(name) subjects[subject_count++] = (struct subject){"record", &name##_record, 0, 0, encode_##name, decode_##name};
+				(struct subject){"command",      command_info(type)->record,
+						 type,           offsetof(struct command, user_register),
+						 encode_command, decode_command};
+#define ADD(name)                                                                                                      \
+	subjects[subject_count++] = (struct subject){"record", &name##_record, 0, 0, encode_##name, decode_##name};
 	RECORDS(ADD)
 #undef ADD
 }
@@ -310,7 +320,8 @@ static void round_trip(const struct subject *subject, struct slice bytes, struct
 	check_again(subject, bytes, arena);
 }
 
-/* What is written, msgpack-c reads and writes to the same bytes; reading it back and writing it again gives them too. */
+/* What is written, msgpack-c reads and writes to the same bytes; reading it back and writing it again gives them too.
+ * */
 static void test_round_trip(void **state)
 {
 	(void)state;
@@ -319,13 +330,14 @@ static void test_round_trip(void **state)
 
 static void truncated(const struct subject *subject, struct slice bytes, struct arena *arena)
 {
-	for (size_t size = 0; size < bytes.size; size += bytes.size > 500 ? 1 + size / 40 : 1) {
+	for (size_t size = 0; size<bytes.size; size += bytes.size> 500 ? 1 + size / 40 : 1) {
 		/* in memory of its own: a sanitizer sees a read beyond it */
 		uint8_t *copy = malloc(size ? size : 1);
 		union any value;
 		memcpy(copy, bytes.at, size);
 		if (decodes(subject, slice_of(copy, size), arena, &value))
-			fail_msg("%s %s is read from %zu of %zu bytes", subject->what, subject->record->name, size, bytes.size);
+			fail_msg("%s %s is read from %zu of %zu bytes", subject->what, subject->record->name, size,
+				 bytes.size);
 		free(copy);
 	}
 }
@@ -342,7 +354,7 @@ static void one_more(const struct subject *subject, struct slice bytes, struct a
 	static uint8_t room[ROOM];
 	union any value;
 	struct cursor cursor = cursor_over(bytes, arena);
-	uint32_t count;
+	uint32_t count = 0;
 	assert_true(cursor_array(&cursor, &count, "array"));
 	for (int more = -1; more <= 1; more += 2) {
 		if (count == 0 && more < 0)
@@ -500,8 +512,9 @@ int main(int count, char **arguments)
 	if (count == 2 && strcmp(arguments[1], "--write") == 0)
 		return write_vectors();
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncation), cmocka_unit_test(test_field_count),
-		cmocka_unit_test(test_mangled), cmocka_unit_test(test_unknown), cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_field_count), cmocka_unit_test(test_mangled),
+		cmocka_unit_test(test_unknown),     cmocka_unit_test(test_golden),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

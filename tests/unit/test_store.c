@@ -348,6 +348,58 @@ static void test_positions(void **state)
 	assert_ok(store_close(store, &problem));
 }
 
+/* Rows that had to leave memory are found in LMDB, also in a store that began empty and knew all of its rows. */
+static void test_eviction(void **state)
+{
+	(void)state;
+	static struct model model;
+	uint64_t position;
+	struct store_statistics statistics;
+	memset(&model, 0, sizeof model);
+	random_state = first_seed();
+	struct store *store = open_store(&position, 4096, 0);
+	for (int block = 0; block < 12; block++) {
+		for (int i = 0; i < 400; i++)
+			change(&model, store, random_below(TABLES));
+		mark(&model, store);
+		flush(store);
+		if (block % 4 == 3)
+			check_all(&model, store, false);
+	}
+	store_statistics(store, &statistics);
+	assert_true(statistics.clean_rows > 0);
+	store_abandon(store);
+}
+
+/* A layer tells what it holds, each row once, and is full before LMDB could not write it in one transaction. */
+static void test_fill(void **state)
+{
+	(void)state;
+	static uint8_t value[1000];
+	uint64_t position;
+	uint32_t number = 0;
+	struct store *store = open_store(&position, 0, 0);
+	assert_int_equal(store_fill(store).rows, 0);
+	for (int i = 0; i < 3; i++)
+		store_put(store, POINT, SLICE("a"), SLICE("1"));
+	assert_int_equal(store_fill(store).rows, 1);
+	assert_true(store_fill(store).bytes > 0 && !store_fill(store).full);
+	while (!store_fill(store).full && number < 1000000) {
+		number++;
+		store_put(store, POINT, slice_of(&number, sizeof number), slice_of(value, sizeof value));
+	}
+	assert_int_equal(store_fill(store).rows, number + 1);
+	store_mark_block(store, SLICE("12345678"));
+	flush(store);
+	assert_int_equal(store_fill(store).rows, 0);
+	assert_false(store_fill(store).full);
+	struct store_statistics statistics;
+	store_statistics(store, &statistics);
+	assert_in_range(statistics.map_used_bytes / 4096, 50000, 100000);
+	assert_int_equal(statistics.rows_flushed, number + 1);
+	store_abandon(store);
+}
+
 /* One step of the comparison: a change, a look, a scan, or a move of the layers. */
 static struct store *random_step(struct model *model, struct model *over, struct store *store, bool *overlay)
 {
@@ -604,6 +656,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_layers, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_overlay_is_never_written, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_value_may_overlap, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_eviction, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_fill, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_positions, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_random_operations, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_map_grows, scratch_make, scratch_remove),

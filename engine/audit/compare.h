@@ -1,0 +1,35 @@
+/*
+ * Two versions of a projection, row by row: a merge of both tables in key order, over all keys.
+ */
+#ifndef LEDGERLINE_AUDIT_COMPARE_H
+#define LEDGERLINE_AUDIT_COMPARE_H
+
+#include "projections/views/view.h"
+
+/* Good during the call. An empty value: that side has no such row. */
+struct difference {
+	enum table_id table;
+	struct slice key, left, right;
+};
+typedef void difference_fn(void *context, const struct difference *difference);
+
+struct compared {
+	uint64_t rows;        /* of the left side */
+	uint64_t differences; /* rows that differ, or stand on one side only */
+};
+
+/* Adds to *compared. `place` (may be NULL) is told which table is being read; it has `place_size` bytes. Both views are only
+ * read, and must stand at the same position. */
+void compare_projection(enum projection_id id, struct view *left, struct view *right, difference_fn *found, void *context,
+			struct compared *compared, char *place, size_t place_size);
+
+/* A view that takes each projection from another view: parts[id], NULL where no table of it will be read. `parts` is borrowed. */
+struct joined_view {
+	struct view view; /* first: the operations get its address */
+	struct view **parts;
+	struct arena arena;
+};
+void joined_view_init(struct joined_view *joined, struct view **parts, uint64_t next_seq, int64_t time);
+void joined_view_release(struct joined_view *joined);
+
+#endif
