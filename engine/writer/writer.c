@@ -31,6 +31,7 @@ struct writer {
 	enum writer_state state;
 	struct error failure;
 	bool stopping, at_end, flush_soon;
+	bool is_closing; /* an appender, somewhere else */
 
 	uint64_t order;                 /* of the last command that was handed over */
 	struct pending_queue queue;     /* not taken yet */
@@ -120,8 +121,10 @@ void writer_answer_hits(struct writer *writer, struct slice bytes)
 
 static void give_up_appender(struct writer *writer)
 {
-	if (writer->appender)
+	if (writer->appender) {
+		writer->is_closing = true;
 		writer->host->close_appender(writer->host, writer->appender);
+	}
 	writer->appender = NULL;
 	writer->claim_is_out = writer->report_is_due = false;
 }
@@ -173,18 +176,20 @@ static void open_appender(struct writer *writer)
 
 void writer_appender_opened(struct writer *writer, struct journal_appender *appender, const struct error *error)
 {
-	if (writer->state != WRITER_OPENING) {
-		if (appender)
-			writer->host->close_appender(writer->host, appender);
-		return;
-	}
 	writer->appender = appender;
-	if (appender)
+	if (writer->state != WRITER_OPENING)
+		give_up_appender(writer);
+	else if (appender)
 		enter(writer, WRITER_CLAIMING);
 	else if (error->code == LL_UNAVAILABLE || error->code == LL_TIMEOUT || error->code == LL_IO)
 		retry_later(writer, error->text);
 	else
 		halt(writer, error);
+}
+
+void writer_appender_closed(struct writer *writer)
+{
+	writer->is_closing = false;
 }
 
 static bool is_own_attempt(const struct writer *writer, const uint8_t *uuid)
@@ -240,8 +245,10 @@ static void claim(struct writer *writer)
 
 void writer_lead(struct writer *writer)
 {
-	if (writer->state == WRITER_FOLLOWING && !writer->stopping)
-		open_appender(writer);
+	if (writer->state != WRITER_FOLLOWING || writer->stopping)
+		return;
+	writer->retry_at_ms = monotonic(writer); /* at the next pump, when the appender of before is closed */
+	enter(writer, WRITER_WAITING);
 }
 
 static void follow(struct writer *writer)
@@ -543,7 +550,7 @@ static void check_deadlines(struct writer *writer, int64_t now)
 	bool out = writer->block_is_out || writer->report_is_due || (writer->state == WRITER_CLAIMING && writer->claim_is_out);
 	if (out && writer->appender && now - writer->out_since_ms >= writer->options.append_timeout_ms)
 		retry_later(writer, "the journal has not taken a block in time");
-	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms)
+	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms && !writer->is_closing)
 		open_appender(writer);
 	if (writer->state == WRITER_CLAIMING && !writer->claim_is_out && !writer->report_is_due && writer->at_end)
 		claim(writer);
@@ -572,7 +579,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t next_wake(struct writer *writer, int64_t now)
 {
 	int64_t wake = INT64_MAX, due;
-	if (writer->state == WRITER_WAITING)
+	if (writer->state == WRITER_WAITING && !writer->is_closing)
 		wake = earlier(wake, writer->retry_at_ms);
 	if (writer->state == WRITER_LEADING && !writer->block_is_out) {
 		bool is_due = something_is_due(writer, &due);
