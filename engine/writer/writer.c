@@ -545,10 +545,16 @@ static void expire_waiting(struct writer *writer, int64_t now)
 	}
 }
 
+/* Does the journal owe an answer to what the present appender sent? What an earlier one sent is settled by the claim. */
+static bool journal_owes(const struct writer *writer)
+{
+	return writer->report_is_due || (writer->state == WRITER_LEADING && writer->block_is_out) ||
+	       (writer->state == WRITER_CLAIMING && writer->claim_is_out);
+}
+
 static void check_deadlines(struct writer *writer, int64_t now)
 {
-	bool out = writer->block_is_out || writer->report_is_due || (writer->state == WRITER_CLAIMING && writer->claim_is_out);
-	if (out && writer->appender && now - writer->out_since_ms >= writer->options.append_timeout_ms)
+	if (journal_owes(writer) && now - writer->out_since_ms >= writer->options.append_timeout_ms)
 		retry_later(writer, "the journal has not taken a block in time");
 	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms && !writer->is_closing)
 		open_appender(writer);
@@ -587,7 +593,7 @@ static int64_t next_wake(struct writer *writer, int64_t now)
 		if (due)
 			wake = earlier(wake, now + (delay < 1 ? 1 : delay > 1000 ? 1000 : delay));
 	}
-	if (writer->block_is_out || writer->claim_is_out || writer->report_is_due)
+	if (journal_owes(writer))
 		wake = earlier(wake, writer->out_since_ms + writer->options.append_timeout_ms);
 	if (writer->in_flight.first)
 		wake = earlier(wake, writer->in_flight.first->deadline_ms);
