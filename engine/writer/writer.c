@@ -18,6 +18,7 @@ enum {
 	SWEEP_ENTRIES_IDLE = 4096,
 	FLUSH_MS_IDLE = 40,
 	FLUSH_MS_BUSY = 1000,
+	FULL_PAUSE_MS = 500, /* between two blocks, while the journal has no room */
 	RECORDS_A_PUMP = 64, /* then others get their turn */
 };
 
@@ -46,7 +47,8 @@ struct writer {
 	unsigned attempt; /* index of the newest; others are abandoned */
 	uint8_t claim_room[4096];
 	bool claim_is_out;
-	int64_t retry_at_ms, back_off_ms;
+	int64_t retry_at_ms; /* WAITING: when it claims again; LEADING: no block before */
+	int64_t back_off_ms;
 
 	int64_t flushed_at_ms;
 	struct hits hits;
@@ -395,11 +397,13 @@ static void permanent(struct writer *writer, const struct error *error)
 		halt(writer, error);
 		return;
 	}
-	/* No room on the journal's disk: nothing has landed. Those who asked may try again; the lead stays. */
+	/* No room on the journal's disk: nothing has landed. Those who asked may try again, those too whose answers were found on
+	 * entries of this block; the lead stays. */
 	writer->host->tell(writer->host, error->code, error->text);
 	writer->block_is_out = false;
+	writer->retry_at_ms = monotonic(writer) + FULL_PAUSE_MS;
 	answer_all(&writer->in_flight, CODE_JOURNAL_UNAVAILABLE);
-	answer_held(writer);
+	answer_all(&writer->held, CODE_JOURNAL_UNAVAILABLE);
 }
 
 static void read_report(struct writer *writer)
@@ -522,10 +526,10 @@ static bool something_is_due(struct writer *writer, int64_t *when)
 	return *when != 0 && *when <= now;
 }
 
-static bool can_decide(const struct writer *writer)
+static bool can_decide(const struct writer *writer, int64_t now)
 {
 	return writer->state == WRITER_LEADING && !writer->block_is_out && !writer->report_is_due &&
-	       !ledger_is_behind(writer->ledger);
+	       now >= writer->retry_at_ms && !ledger_is_behind(writer->ledger);
 }
 
 /* ---- time ---- */
@@ -585,7 +589,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t next_wake(struct writer *writer, int64_t now)
 {
 	int64_t wake = INT64_MAX, due;
-	if (writer->state == WRITER_WAITING && !writer->is_closing)
+	if (writer->retry_at_ms > now || (writer->state == WRITER_WAITING && !writer->is_closing))
 		wake = earlier(wake, writer->retry_at_ms);
 	if (writer->state == WRITER_LEADING && !writer->block_is_out) {
 		bool is_due = something_is_due(writer, &due);
@@ -613,7 +617,7 @@ int64_t writer_pump(struct writer *writer)
 	int64_t now = monotonic(writer);
 	if (writer->state != WRITER_HALTED)
 		check_deadlines(writer, now);
-	if (!more && can_decide(writer) && (writer->queue.count || something_is_due(writer, &due)))
+	if (!more && can_decide(writer, now) && (writer->queue.count || something_is_due(writer, &due)))
 		build_block(writer);
 	flush(writer, now);
 	return more ? now : next_wake(writer, now);
