@@ -422,7 +422,8 @@ static void read_report(struct writer *writer)
 			writer->host->tell(writer->host, LL_DIVERGED, "the journal reports a block far beyond the end that was read: is somebody else writing?");
 		return;
 	}
-	if (report.appender_is_dead || may_have_landed(report.code) || writer->state == WRITER_CLAIMING)
+	bool no_room_for_claim = writer->state == WRITER_CLAIMING && report.code == LL_FULL;
+	if (report.appender_is_dead || may_have_landed(report.code) || no_room_for_claim)
 		retry_later(writer, report.error.text);
 	else
 		permanent(writer, &report.error);
