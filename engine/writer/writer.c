@@ -539,11 +539,10 @@ static void expire_waiting(struct writer *writer, int64_t now)
 {
 	if (writer->state == WRITER_LEADING && !writer->block_is_out)
 		return;
-	bool in_doubt = writer->in_flight.first && now >= writer->in_flight.first->deadline_ms;
-	if (in_doubt) {
+	if (writer->in_flight.first && now >= writer->in_flight.first->deadline_ms)
 		answer_all(&writer->in_flight, CODE_OUTCOME_UNKNOWN);
+	if (writer->held.first && now >= writer->held.first->deadline_ms)
 		answer_all(&writer->held, CODE_JOURNAL_UNAVAILABLE);
-	}
 	while (writer->queue.first && now >= writer->queue.first->deadline_ms && writer->state != WRITER_LEADING) {
 		struct pending *pending = pending_pop(&writer->queue);
 		answer_code(pending, pending->seq == UINT64_MAX ? CODE_JOURNAL_UNAVAILABLE : CODE_OUTCOME_UNKNOWN);
@@ -602,6 +601,8 @@ static int64_t next_wake(struct writer *writer, int64_t now)
 		wake = earlier(wake, writer->out_since_ms + writer->options.append_timeout_ms);
 	if (writer->in_flight.first)
 		wake = earlier(wake, writer->in_flight.first->deadline_ms);
+	if (writer->held.first)
+		wake = earlier(wake, writer->held.first->deadline_ms);
 	if (writer->state != WRITER_LEADING && writer->queue.first)
 		wake = earlier(wake, writer->queue.first->deadline_ms);
 	if (ledger_is_dirty(writer->ledger) && !ledger_is_flushing(writer->ledger))
@@ -618,7 +619,7 @@ int64_t writer_pump(struct writer *writer)
 	int64_t now = monotonic(writer);
 	if (writer->state != WRITER_HALTED)
 		check_deadlines(writer, now);
-	if (!more && can_decide(writer, now) && (writer->queue.count || something_is_due(writer, &due)))
+	if (!more && can_decide(writer, now) && (writer->queue.count || (!writer->stopping && something_is_due(writer, &due))))
 		build_block(writer);
 	flush(writer, now);
 	return more ? now : next_wake(writer, now);
@@ -666,7 +667,8 @@ void writer_stop(struct writer *writer)
 
 bool writer_is_idle(const struct writer *writer)
 {
-	return !writer->block_is_out && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0 &&
+	bool sends = writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
+	return !sends && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0 &&
 	       writer->hits.waiting.count == 0;
 }
 
