@@ -199,6 +199,7 @@ static void close_appender_work(uv_work_t *work)
 static void closed_appender(uv_work_t *work, int status)
 {
 	(void)status;
+	writer_appender_closed(((struct job *)work->data)->engine->writer);
 	job_done(work->data);
 }
 
