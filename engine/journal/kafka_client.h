@@ -90,6 +90,7 @@ struct kafka_journal {
 	struct kafka_client questions;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
+	pthread_mutex_t reading; /* the questions' client reads one record at a time */
 	unsigned keepers; /* threads of readers that still use the address, closed readers included */
 };
 

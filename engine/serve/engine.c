@@ -36,6 +36,7 @@ struct engine {
 	uv_timer_t timer, watermarks_timer;
 	unsigned handles; /* open ones */
 	unsigned jobs;    /* in the thread pool */
+	unsigned closing; /* of them, appenders that are being closed */
 	bool working, stopping, pump_again;
 	uint64_t turn_us_max;
 
@@ -108,6 +109,9 @@ struct job {
 	void (*read)(void *context, struct slice bytes);
 	void *read_context;
 	struct journal_watermarks watermarks;
+	struct fold fold;   /* as it was when the job was made */
+	bool check_log;     /* is it still the log that was folded? */
+	bool while_closing; /* another appender was not closed yet then */
 	enum ll_code code;
 	struct error error;
 };
@@ -138,7 +142,15 @@ static void job_done(struct job *job)
 static void open_appender_work(uv_work_t *work)
 {
 	struct job *job = work->data;
-	job->code = journal_appender_open(job->engine->journal, &job->appender, &job->error);
+	struct journal *journal = job->engine->journal;
+	job->code = LL_OK;
+	if (job->check_log)
+		job->code = check_log_of(journal, &job->fold, &job->error);
+	if (job->code == LL_OK)
+		job->code = journal_appender_open(journal, &job->appender, &job->error);
+	/* The one before is still being closed: a slow disk, not another process. */
+	if (job->code == LL_BUSY && job->while_closing)
+		job->code = job->error.code = LL_UNAVAILABLE;
 }
 
 static void pump(struct engine *engine);
@@ -189,7 +201,12 @@ static void opened_appender(uv_work_t *work, int status)
 
 static void host_open_appender(struct writer_host *host)
 {
-	job_run(job_new(engine_of(host)), open_appender_work, opened_appender);
+	struct engine *engine = engine_of(host);
+	struct job *job = job_new(engine);
+	job->fold = *ledger_fold_state(engine->ledger);
+	job->check_log = engine->is_ready; /* at the start that was just seen */
+	job->while_closing = engine->closing > 0;
+	job_run(job, open_appender_work, opened_appender);
 }
 
 static void close_appender_work(uv_work_t *work)
@@ -199,13 +216,16 @@ static void close_appender_work(uv_work_t *work)
 
 static void closed_appender(uv_work_t *work, int status)
 {
+	struct job *job = work->data;
 	(void)status;
-	job_done(work->data);
+	job->engine->closing--;
+	job_done(job);
 }
 
 static void host_close_appender(struct writer_host *host, struct journal_appender *appender)
 {
 	struct job *job = job_new(engine_of(host));
+	job->engine->closing++;
 	unpoll_appender(engine_of(host));
 	job->appender = appender;
 	job_run(job, close_appender_work, closed_appender);
@@ -469,6 +489,27 @@ static void on_progress(void *context, const struct fold *fold, uint64_t end)
 		progress->call(fold->next_offset, end);
 }
 
+static void keep_first_wrong(void *context, bool wrong, const char *sentence)
+{
+	struct error *first = context;
+	if (wrong && first->code == LL_OK)
+		error_set(first, LL_SETTINGS, "%s", sentence);
+	else if (!wrong)
+		log_warn("journal.settings", LOG_TEXT("message", sentence));
+}
+
+/* A topic that may forget, or takes too little, is no journal. */
+static enum ll_code check_settings(struct journal *journal, struct error *error)
+{
+	unsigned wrong = 0;
+	struct error first = {.code = LL_OK};
+	enum ll_code code = journal_check(journal, keep_first_wrong, &first, &wrong, error);
+	if (code != LL_OK || wrong == 0)
+		return code;
+	return error_set(error, LL_SETTINGS, "%s%s", first.text,
+			 wrong > 1 ? " (`ledgerline journal check` shows what else is wrong)" : "");
+}
+
 static enum ll_code open_journal(struct engine *engine, const struct engine_options *options, struct error *error)
 {
 	bool is_local = strncmp(engine->data.url, "local:", 6) == 0;
@@ -483,9 +524,13 @@ static enum ll_code open_journal(struct engine *engine, const struct engine_opti
 		code = journal_identity(engine->journal, &engine->identity, error);
 	if (code == LL_OK)
 		code = journal_watermarks(engine->journal, &marks, error);
+	if (code == LL_OK && !is_local)
+		code = check_settings(engine->journal, error);
 	if (code == LL_OK && is_local && marks.high == 0)
 		code = write_genesis(engine->journal, "ledger", engine_now(engine), error);
-	return code;
+	if (code == LL_OK)
+		code = check_log_of(engine->journal, &(struct fold){.begun = false}, error);
+	return code == LL_OK ? data_remember(&engine->data, error) : code;
 }
 
 static enum ll_code open_ledger(struct engine *engine, const struct engine_options *options,
