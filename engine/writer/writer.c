@@ -186,7 +186,7 @@ void writer_appender_opened(struct writer *writer, struct journal_appender *appe
 	writer->appender = appender;
 	if (appender)
 		enter(writer, WRITER_CLAIMING);
-	else if (error->code == LL_UNAVAILABLE || error->code == LL_TIMEOUT || error->code == LL_IO)
+	else if (error->code == LL_UNAVAILABLE || error->code == LL_TIMEOUT)
 		retry_later(writer, error->text);
 	else
 		halt(writer, error);

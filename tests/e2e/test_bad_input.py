@@ -32,7 +32,8 @@ def tree(path):
 
 def refused(binary, data, *arguments, status=3, says=(), unprivileged=False):
     """`serve` must end with that status and one sentence that has all those words; returns the sentence."""
-    command = [binary, "serve", "--data", data, "--listen", "127.0.0.1:0", *arguments]
+    listen = [] if "--listen" in arguments else ["--listen", "127.0.0.1:0"]
+    command = [binary, "serve", "--data", data, *listen, *arguments]
     if unprivileged:
         command = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--", *command]
     done = run(*command, timeout=120)
@@ -383,7 +384,7 @@ MALFORMED = {
     "zero in a header": (b"GET /healthz HTTP/1.1\r\nX: a\0b\r\n\r\n", b"HTTP/1.1 400"),
     "zero in a path": (b"GET /api/schedules/a%00b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"HTTP/1.1 4"),
     "bad escape": (b"GET /api/schedules/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"HTTP/1.1 4"),
-    "no utf-8": (POST + b"Connection: close\r\nContent-Length: 20\r\n\r\n{\"userId\":\"\xff\xfe\xfd\xfc\xfb\"} ", b"HTTP/1.1 400"),
+    "no utf-8": (POST + b"Connection: close\r\nContent-Length: 19\r\n\r\n{\"userId\":\"\xff\xfe\xfd\xfc\xfb\"} ", b"HTTP/1.1 400"),
     "deep json": (POST + b"Connection: close\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100000, b"HTTP/1.1 400"),
     "half a body": (POST + b"Content-Length: 50\r\n\r\n{\"userId\":", b""),
 }
