@@ -159,12 +159,6 @@ static void reject(struct element *element, struct slice id, uint16_t code, cons
 
 /* ---- elements ---- */
 
-static bool changes_schedules(uint16_t type)
-{
-	return type == COMMAND_SCHEDULE_CREATE || type == COMMAND_SCHEDULE_UPDATE || type == COMMAND_SCHEDULE_CANCEL ||
-	       type == COMMAND_POLICY_SET || type == COMMAND_CONCERT_CREATE;
-}
-
 static void submit(struct element *element, const struct parsed_command *parsed)
 {
 	struct batch *batch = element->batch;
@@ -189,7 +183,7 @@ static void submit(struct element *element, const struct parsed_command *parsed)
 	    engine_submit(api->engine, &element->pending, &code) == LL_OK) {
 		batch->under_way++;
 		batch->taken++;
-		batch->changes_schedules |= changes_schedules(parsed->command.type);
+		batch->changes_schedules |= command_changes_schedules(parsed->command.type);
 		return;
 	}
 	batch->unavailable = batch->unavailable ? batch->unavailable : code;

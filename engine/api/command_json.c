@@ -275,3 +275,9 @@ bool command_from_json(const struct json_reader *reader, const struct json_node 
 	return info && read_actor(&reading, json_member(reader, node, SLICE("actor"))) &&
 	       fields_read(&reading, info, node, &others, NULL);
 }
+
+bool command_changes_schedules(uint16_t type)
+{
+	return type == COMMAND_SCHEDULE_CREATE || type == COMMAND_SCHEDULE_UPDATE || type == COMMAND_SCHEDULE_CANCEL ||
+	       type == COMMAND_POLICY_SET || type == COMMAND_CONCERT_CREATE;
+}

@@ -56,6 +56,9 @@ bool command_fields_from_json(uint16_t type, const struct json_reader *reader, c
 			      const char *const *given, const struct slice *values, struct arena *arena,
 			      const struct resolve_context *resolve, struct parsed_command *parsed);
 
+/* Whether commands of this type may change which schedule a concert and a day mean (resolve_context.busy). */
+bool command_changes_schedules(uint16_t type);
+
 /* Is it 1..64 characters of A-Z a-z 0-9 . _ : - ? */
 bool id_is_fine(struct slice id);
 

@@ -16,8 +16,8 @@ void findings_release(struct findings *findings)
 }
 
 /* A member that stands in both: in the words behind `label`. */
-static void add_part(struct findings *findings, const char *member, const char *label, enum table_id table, struct slice bytes,
-		     void (*write)(struct json_writer *, enum table_id, struct slice))
+static void add_part(struct findings *findings, const char *member, const char *label, enum table_id table,
+		     struct slice bytes, void (*write)(struct json_writer *, enum table_id, struct slice))
 {
 	json_key(&findings->writer, member);
 	size_t begin = findings->json.size;

@@ -17,8 +17,9 @@ static bool is_plain(const struct json_node *node)
 /* Numbers of things that are counted get commas; those that name something do not. */
 static bool is_counted(struct slice key)
 {
-	static const char *const names[] = {"seatNo", "offset", "epoch", "format", "low", "high", "version", "index", "generation",
-					    "schemaVersion", "status", "policyVersion", "pid", "rank"};
+	static const char *const names[] = {"seatNo", "offset",        "epoch", "format",     "low",
+					    "high",   "version",       "index", "generation", "schemaVersion",
+					    "status", "policyVersion", "pid",   "rank"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (slice_equal(key, slice_text(names[i])))
 			return false;
@@ -122,9 +123,9 @@ static void print_table(const struct json_reader *reader, const struct json_node
 	for (const struct json_node *row = json_first(reader, rows); row; row = json_next(reader, row))
 		for (const struct json_node *cell = json_first(reader, row); cell; cell = json_next(reader, cell))
 			add_column(&table, cell->key,
-				   cell->type != JSON_NUMBER    ? LISTING_TEXT
-				   : is_counted(cell->key) ? LISTING_AMOUNT
-							    : LISTING_NUMBER);
+				   cell->type != JSON_NUMBER ? LISTING_TEXT
+				   : is_counted(cell->key)   ? LISTING_AMOUNT
+							     : LISTING_NUMBER);
 	listing_init(&listing, table.columns);
 	for (const struct json_node *row = json_first(reader, rows); row; row = json_next(reader, row)) {
 		if (is_named)

@@ -66,7 +66,8 @@ static int history(struct query *query, struct view *view, struct error *error)
 {
 	int64_t limit = option_integer(query->options, "limit");
 	(void)error;
-	return read_points_history(view, query->subject, limit ? (unsigned)limit : HISTORY_LIMIT, NONE_U64, &query->writer);
+	return read_points_history(view, query->subject, limit ? (unsigned)limit : HISTORY_LIMIT, NONE_U64,
+				   &query->writer);
 }
 
 static int64_t now_ms(void)
@@ -111,7 +112,8 @@ static int rankings(struct query *query, struct view *view, struct error *error)
 	else if (slice_equal(query->subject, SLICE("popular")))
 		return popular(query, view, limit, error);
 	else if (!slice_equal(query->subject, SLICE("sold-out")))
-		error_set(error, LL_USAGE, "there are the rankings popular and sold-out, not %.*s", SLICE_PRINT(query->subject));
+		error_set(error, LL_USAGE, "there are the rankings popular and sold-out, not %.*s",
+			  SLICE_PRINT(query->subject));
 	else if (!origin)
 		error_set(error, LL_USAGE, "--from is opening or first");
 	else
@@ -131,7 +133,10 @@ static void write_receipt(struct query *query, const struct receipts_row *row, s
 		int status = reply_render(&entry, &writer);
 		receipt_write(&entry, status, buffer_slice(&body), false, &query->writer);
 	} else {
-		error_set(error, LL_CORRUPT, "the entry at offset %" PRIu64 " of the journal is not the receipt's: run `ledgerline verify`", row->offset);
+		error_set(error, LL_CORRUPT,
+			  "the entry at offset %" PRIu64
+			  " of the journal is not the receipt's: run `ledgerline verify`",
+			  row->offset);
 	}
 	buffer_release(&body);
 	arena_release(&arena);
@@ -189,8 +194,8 @@ static void add_position(struct query *query, const struct fold *fold)
 static int complain_absent(const struct query *query, int code, const struct fold *fold)
 {
 	const struct code_info *info = code_info((uint16_t)code);
-	return option_complain(query->options, EXIT_NO, "%s: %s (%.*s, after %" PRIu64 " entries)", info->name, info->message,
-			       SLICE_PRINT(query->subject), fold->next_seq);
+	return option_complain(query->options, EXIT_NO, "%s: %s (%.*s, after %" PRIu64 " entries)", info->name,
+			       info->message, SLICE_PRINT(query->subject), fold->next_seq);
 }
 
 static int answer(struct query *query, struct snapshot_view *snapshots)
@@ -250,30 +255,49 @@ static int run(const struct options *options, void *context)
 	struct query query = {.options = options, .question = find_question(option_argument(options, 0))};
 	(void)context;
 	if (!query.question)
-		return option_complain(options, EXIT_USAGE, "there is no question %s: balance, seats, reservation, receipt, rankings or history",
-				       option_argument(options, 0));
+		return option_complain(
+			options, EXIT_USAGE,
+			"there is no question %s: balance, seats, reservation, receipt, rankings or history",
+			option_argument(options, 0));
 	if (option_arguments(options) < 2)
-		return option_complain(options, EXIT_USAGE, "%s wants %s", query.question->name, query.question->subject);
+		return option_complain(options, EXIT_USAGE, "%s wants %s", query.question->name,
+				       query.question->subject);
 	query.subject = slice_text(option_argument(options, 1));
 	if (query.subject.size == 0 || query.subject.size > ID_BYTES_MAX)
-		return option_complain(options, EXIT_USAGE, "%s has 1 to %d characters", query.question->subject, ID_BYTES_MAX);
+		return option_complain(options, EXIT_USAGE, "%s has 1 to %d characters", query.question->subject,
+				       ID_BYTES_MAX);
 	if (data_open(option_text(options, "data"), NULL, DATA_READ, &query.data, &error) != LL_OK)
 		return command_failed(options, &error);
 	int status = guarded_run(work, &query, place, &interrupted);
 	data_close(&query.data);
 	if (status >= 0)
 		return status;
-	return interrupted ? option_complain(options, EXIT_FAILED, "it was interrupted")
-			   : option_complain(options, EXIT_FAILED, "%s cannot be read: its file is damaged; run `ledgerline verify`, then `ledgerline rebuild`",
-					     place);
+	return interrupted
+		       ? option_complain(options, EXIT_FAILED, "it was interrupted")
+		       : option_complain(
+				 options, EXIT_FAILED,
+				 "%s cannot be read: its file is damaged; run `ledgerline verify`, then `ledgerline rebuild`",
+				 place);
 }
 
 static const struct option options[] = {
 	OPTION_DATA,
-	{.name = "limit", .kind = OPTION_INTEGER, .value = "N", .min = 1, .max = HISTORY_LIMIT_MAX,
+	{.name = "limit",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .min = 1,
+	 .max = HISTORY_LIMIT_MAX,
 	 .help = "rows of a ranking (10, at most 100) or a history (50, at most 1000)"},
-	{.name = "window", .kind = OPTION_TEXT, .value = "WINDOW", .standard = "all", .help = "of rankings popular: all, day, week or month"},
-	{.name = "from", .kind = OPTION_TEXT, .value = "ORIGIN", .standard = "opening", .help = "of rankings sold-out: opening or first"},
+	{.name = "window",
+	 .kind = OPTION_TEXT,
+	 .value = "WINDOW",
+	 .standard = "all",
+	 .help = "of rankings popular: all, day, week or month"},
+	{.name = "from",
+	 .kind = OPTION_TEXT,
+	 .value = "ORIGIN",
+	 .standard = "opening",
+	 .help = "of rankings sold-out: opening or first"},
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	OPTION_JSON,

@@ -46,24 +46,47 @@ static bool is_chosen(const struct rebuilding *rebuilding, unsigned id)
 
 /* ---- adopting ---- */
 
-/* Readers of the old generation see the mark and open the new one. One that cannot be opened has no readers. */
-static void retire(const struct rebuilding *rebuilding, enum projection_id id, unsigned number)
+/* What readers of an old generation see: that another one took its place. In a child: the old one may be damaged. */
+struct retiring {
+	enum projection_id id;
+	char path[GENERATION_PATH_MAX];
+};
+
+static int retire_one(void *context, char *place)
 {
-	char root[DATA_PATH_MAX], path[GENERATION_PATH_MAX];
+	const struct retiring *retiring = context;
+	struct store_options store_options = {.directory = retiring->path};
 	struct store *store = NULL;
 	struct slice position = SLICE_EMPTY;
 	struct error error;
-	data_projection_root(&rebuilding->data, id, root);
-	if (snprintf(path, sizeof path, "%s/gen-%06u", root, number) >= (int)sizeof path)
-		return;
-	struct store_options store_options = {.directory = path};
-	if (store_open(projection_spec(id), &store_options, &store, &position, &error) != LL_OK)
-		return;
+	(void)place;
+	if (store_open(projection_spec(retiring->id), &store_options, &store, &position, &error) != LL_OK)
+		return EXIT_DONE; /* then nobody reads it either */
 	free((void *)(uintptr_t)position.at);
 	store_retire(store);
 	store_freeze(store);
-	if (store_close(store, &error) != LL_OK)
-		fprintf(stderr, "warning: the old generation of %s could not be marked: %s\n", projection_layouts[id].name, error.text);
+	return store_close(store, &error) == LL_OK ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void retire_all(const struct rebuilding *rebuilding)
+{
+	char root[DATA_PATH_MAX], place[GUARDED_PLACE_MAX];
+	struct retiring retiring;
+	bool interrupted;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		unsigned number = rebuilding->generations[id].before;
+		if (!is_chosen(rebuilding, id) || !number)
+			continue;
+		retiring.id = id;
+		data_projection_root(&rebuilding->data, id, root);
+		if (snprintf(retiring.path, sizeof retiring.path, "%s/gen-%06u", root, number) >=
+		    (int)sizeof retiring.path)
+			continue;
+		if (guarded_run(retire_one, &retiring, place, &interrupted) != EXIT_DONE)
+			fprintf(stderr,
+				"warning: who still reads generation %u of %s was not told that there is a newer one\n",
+				number, projection_layouts[id].name);
+	}
 }
 
 /* Those that are neither `kept` nor `also`. What somebody still has is left for the next time. */
@@ -89,8 +112,6 @@ static enum ll_code adopt_all(struct rebuilding *rebuilding, struct error *error
 		enum ll_code code = generation_adopt(root, generation->made, error);
 		if (code != LL_OK)
 			return code;
-		if (generation->before)
-			retire(rebuilding, id, generation->before);
 		delete_others(root, generation->made, generation->before);
 	}
 	return LL_OK;
@@ -103,7 +124,8 @@ static enum ll_code make_generations(struct rebuilding *rebuilding, struct error
 	char root[DATA_PATH_MAX], path[GENERATION_PATH_MAX];
 	snprintf(root, sizeof root, "%s/projections", rebuilding->data.path);
 	if (mkdir(root, 0775) != 0 && errno != EEXIST)
-		return error_set(error, errno == EACCES || errno == EROFS ? LL_DENIED : LL_IO, "cannot make %s: %s", root, strerror(errno));
+		return error_set(error, errno == EACCES || errno == EROFS ? LL_DENIED : LL_IO, "cannot make %s: %s",
+				 root, strerror(errno));
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		struct generation *generation = &rebuilding->generations[id];
 		if (!is_chosen(rebuilding, id))
@@ -128,7 +150,8 @@ static void delete_made(const struct rebuilding *rebuilding)
 		if (!made || (generation_current(root, path, &current, NULL) == LL_OK && current == made))
 			continue;
 		if (generation_delete(root, made, NULL) != LL_OK)
-			fprintf(stderr, "warning: generation %u of %s could not be removed\n", made, projection_layouts[id].name);
+			fprintf(stderr, "warning: generation %u of %s could not be removed\n", made,
+				projection_layouts[id].name);
 	}
 }
 
@@ -146,14 +169,16 @@ static enum ll_code certify(struct rebuilding *rebuilding, char *place, struct e
 	char root[DATA_PATH_MAX];
 	struct verdict *verdict = &rebuilding->verdict;
 	snprintf(root, sizeof root, "%s/projections", rebuilding->data.path);
-	enum ll_code code = replay_compare(&rebuilding->replay, root, false, findings_add, &rebuilding->findings, verdict, place,
-					   GUARDED_PLACE_MAX, error);
+	enum ll_code code = replay_compare(&rebuilding->replay, root, false, findings_add, &rebuilding->findings,
+					   verdict, place, GUARDED_PLACE_MAX, error);
 	if (code != LL_OK)
 		return error_prefix(error, "cannot certify");
 	if (verdict->compared.differences)
-		return error_set(error, LL_DIVERGED, "not certified: %" PRIu64 " rows differ; nothing was changed", verdict->compared.differences);
+		return error_set(error, LL_DIVERGED, "not certified: %" PRIu64 " rows differ; nothing was changed",
+				 verdict->compared.differences);
 	if (verdict->has_digests && strcmp(verdict->live_digest, verdict->replayed_digest) != 0)
-		return error_set(error, LL_DIVERGED, "not certified: the digest is %s, rebuilt it is %s; nothing was changed",
+		return error_set(error, LL_DIVERGED,
+				 "not certified: the digest is %s, rebuilt it is %s; nothing was changed",
 				 verdict->live_digest, verdict->replayed_digest);
 	return LL_OK;
 }
@@ -182,7 +207,8 @@ static void write_result(const struct rebuilding *rebuilding, struct json_writer
 	json_member_bool(writer, "certified", certified);
 	if (certified) {
 		json_member_uint64(writer, "rows", rebuilding->verdict.compared.rows);
-		json_member_text(writer, "digest", rebuilding->verdict.has_digests ? rebuilding->verdict.replayed_digest : NULL);
+		json_member_text(writer, "digest",
+				 rebuilding->verdict.has_digests ? rebuilding->verdict.replayed_digest : NULL);
 	}
 	json_key(writer, "projections");
 	json_array_begin(writer);
@@ -218,7 +244,8 @@ static int work(void *context, char *place)
 	struct rebuilding *rebuilding = context;
 	struct error error;
 	snprintf(place, GUARDED_PLACE_MAX, "the journal");
-	int status = command_open_journal(rebuilding->options, rebuilding->data.url, false, false, &rebuilding->replay.journal);
+	int status = command_open_journal(rebuilding->options, rebuilding->data.url, false, false,
+					  &rebuilding->replay.journal);
 	if (status == EXIT_DONE && data_remember(&rebuilding->data, &error) != LL_OK)
 		status = command_failed(rebuilding->options, &error);
 	if (status != EXIT_DONE)
@@ -254,14 +281,18 @@ static int rebuild(struct rebuilding *rebuilding)
 		status = command_failed(rebuilding->options, &error);
 	else
 		status = guarded_run(work, rebuilding, place, &interrupted);
-	if (status != EXIT_DONE)
+	if (status == EXIT_DONE)
+		retire_all(rebuilding);
+	else
 		delete_made(rebuilding);
 	if (status >= 0)
 		return status;
 	if (interrupted)
 		return option_complain(rebuilding->options, EXIT_FAILED, "it was interrupted, nothing was changed");
-	return option_complain(rebuilding->options, EXIT_FAILED,
-			       "%s cannot be read: its file is damaged; nothing was changed (a projection can be rebuilt without --certify)", place);
+	return option_complain(
+		rebuilding->options, EXIT_FAILED,
+		"%s cannot be read: its file is damaged; nothing was changed (a projection can be rebuilt without --certify)",
+		place);
 }
 
 /* ---- going back ---- */
@@ -291,11 +322,14 @@ static int roll_back(struct rebuilding *rebuilding)
 			return command_failed(rebuilding->options, &error);
 		generation->made = generation_before(root, generation->before);
 		if (!generation->made)
-			return option_complain(rebuilding->options, EXIT_NO, "projection %s has no earlier generation to go back to; nothing was changed",
-					       projection_layouts[id].name);
+			return option_complain(
+				rebuilding->options, EXIT_NO,
+				"projection %s has no earlier generation to go back to; nothing was changed",
+				projection_layouts[id].name);
 	}
 	if (adopt_all(rebuilding, &error) != LL_OK)
 		return command_failed(rebuilding->options, &error);
+	retire_all(rebuilding);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		data_projection_root(&rebuilding->data, id, root);
 		if (is_chosen(rebuilding, id))
@@ -316,8 +350,10 @@ static int choose(const struct options *options, unsigned *mask)
 	for (size_t i = 0; i < count; i++) {
 		enum projection_id id = projection_named(slice_text(option_argument(options, i)));
 		if (id == PROJECTIONS_COUNT)
-			return option_complain(options, EXIT_USAGE, "there is no projection %s: balances, seats, queue, receipts, rankings, history",
-					       option_argument(options, i));
+			return option_complain(
+				options, EXIT_USAGE,
+				"there is no projection %s: balances, seats, queue, receipts, rankings, history",
+				option_argument(options, i));
 		*mask |= 1u << id;
 	}
 	return EXIT_DONE;
@@ -329,10 +365,13 @@ static int refuse_snapshots(const struct rebuilding *rebuilding)
 	struct stat status;
 	snprintf(path, sizeof path, "%s/snapshots", rebuilding->data.path);
 	if (stat(path, &status) != 0)
-		return option_complain(rebuilding->options, EXIT_FAILED, "%s has no snapshots: rebuild from the journal's beginning, without --from-snapshot",
-				       rebuilding->data.path);
-	return option_complain(rebuilding->options, EXIT_FAILED,
-			       "this version cannot begin at a snapshot: rebuild from the journal's beginning, without --from-snapshot");
+		return option_complain(
+			rebuilding->options, EXIT_FAILED,
+			"%s has no snapshots: rebuild from the journal's beginning, without --from-snapshot",
+			rebuilding->data.path);
+	return option_complain(
+		rebuilding->options, EXIT_FAILED,
+		"this version cannot begin at a snapshot: rebuild from the journal's beginning, without --from-snapshot");
 }
 
 static int run(const struct options *options, void *context)
@@ -343,9 +382,12 @@ static int run(const struct options *options, void *context)
 	int status = choose(options, &rebuilding.replay.mask);
 	if (status != EXIT_DONE)
 		return status;
-	if (option_flag(options, "rollback") && (option_flag(options, "certify") || option_flag(options, "from-snapshot")))
-		return option_complain(options, EXIT_USAGE, "--rollback builds nothing: it goes with neither --certify nor --from-snapshot");
-	if (data_open(option_text(options, "data"), option_text(options, "journal"), DATA_WORK, &rebuilding.data, &error) != LL_OK)
+	if (option_flag(options, "rollback") &&
+	    (option_flag(options, "certify") || option_flag(options, "from-snapshot")))
+		return option_complain(options, EXIT_USAGE,
+				       "--rollback builds nothing: it goes with neither --certify nor --from-snapshot");
+	if (data_open(option_text(options, "data"), option_text(options, "journal"), DATA_WORK, &rebuilding.data,
+		      &error) != LL_OK)
 		return command_failed(options, &error);
 	if (option_flag(options, "from-snapshot"))
 		status = refuse_snapshots(&rebuilding);
@@ -361,7 +403,9 @@ static const struct option options[] = {
 	OPTION_DATA,
 	OPTION_JOURNAL,
 	{.name = "all", .kind = OPTION_FLAG, .help = "all projections; so it is when none is named"},
-	{.name = "certify", .kind = OPTION_FLAG, .help = "swap only if the new ones equal the old ones, where those stand"},
+	{.name = "certify",
+	 .kind = OPTION_FLAG,
+	 .help = "swap only if the new ones equal the old ones, where those stand"},
 	{.name = "from-snapshot", .kind = OPTION_FLAG, .help = "begin at the newest snapshot instead of offset 0"},
 	{.name = "rollback", .kind = OPTION_FLAG, .help = "use the generations before the current ones again"},
 	OPTION_KAFKA,
@@ -374,8 +418,9 @@ const struct cli_command command_rebuild = {
 	.name = "rebuild",
 	.arguments = "[PROJECTION...]",
 	.summary = "build projections anew from the journal, and swap them in",
-	.description = "Folds the journal from offset 0 into new generations, and puts them in the place of the old ones, which are kept for\n"
-		       "one --rollback. Projections: balances, seats, queue, receipts, rankings, history. No engine may hold the directory.",
+	.description =
+		"Folds the journal from offset 0 into new generations, and puts them in the place of the old ones, which are kept for\n"
+		"one --rollback. Projections: balances, seats, queue, receipts, rankings, history. No engine may hold the directory.",
 	.options = options,
 	.arguments_max = PROJECTIONS_COUNT,
 	.exits = "1: with --certify: they differ, and nothing was swapped; where is told",

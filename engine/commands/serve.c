@@ -7,6 +7,7 @@
 #include "engine/api/api.h"
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
+#include "engine/data/served.h"
 #include "engine/http/server.h"
 #include "engine/log/log.h"
 #include "engine/serve/engine.h"
@@ -22,6 +23,8 @@ struct serving {
 	struct http_server *server;
 	struct http_address address;
 	uint16_t port;
+	char url[512];
+	const char *data;
 	bool stopping;
 	bool has_failed;
 	struct error failure;
@@ -60,8 +63,8 @@ static void on_signal(uv_signal_t *signal, int number)
 static void ready(void *context)
 {
 	struct serving *serving = context;
-	bool six = strchr(serving->address.host, ':') != NULL;
-	printf("listening on http://%s%s%s:%u\n", six ? "[" : "", serving->address.host, six ? "]" : "", serving->port);
+	served_tell(serving->data, serving->url);
+	printf("listening on %s\n", serving->url);
 	fflush(stdout);
 	log_info("serve.listening", LOG_TEXT("host", serving->address.host), LOG_NUMBER("port", serving->port));
 }
@@ -78,7 +81,6 @@ static void failed(void *context, const struct error *error)
 static enum ll_code listen_to(struct serving *serving, struct error *error)
 {
 	size_t count;
-	char address[512];
 	struct http_options http_options = {.answered = api_answered};
 	serving->api = api_new(serving->engine);
 	http_options.answered_context = serving->api;
@@ -88,8 +90,10 @@ static enum ll_code listen_to(struct serving *serving, struct error *error)
 	enum ll_code code = http_server_listen(serving->server, &serving->address, &serving->port, error);
 	if (code != LL_OK)
 		return code;
-	snprintf(address, sizeof address, "http://%s:%u", serving->address.host, serving->port);
-	engine_set_address(serving->engine, address);
+	bool six = strchr(serving->address.host, ':') != NULL;
+	snprintf(serving->url, sizeof serving->url, "http://%s%s%s:%u", six ? "[" : "", serving->address.host,
+		 six ? "]" : "", serving->port);
+	engine_set_address(serving->engine, serving->url);
 	return LL_OK;
 }
 
@@ -111,8 +115,8 @@ static void on_folding(uint64_t offset, uint64_t end)
 	progress_update(folding, offset);
 }
 
-static enum ll_code open_engine(struct serving *serving, const struct options *options, const struct journal_option *settings,
-				size_t settings_count, struct error *error)
+static enum ll_code open_engine(struct serving *serving, const struct options *options,
+				const struct journal_option *settings, size_t settings_count, struct error *error)
 {
 	struct engine_options engine_options = {
 		.data = option_text(options, "data"),
@@ -134,6 +138,8 @@ static enum ll_code close_all(struct serving *serving, struct error *error)
 	enum ll_code code = LL_OK;
 	http_server_free(serving->server);
 	api_free(serving->api);
+	if (serving->engine)
+		served_forget(serving->data);
 	if (serving->engine)
 		code = engine_close(serving->engine, error);
 	while (uv_run(&serving->loop, UV_RUN_NOWAIT))
@@ -167,13 +173,17 @@ static int run(const struct options *options, void *context)
 	if (code != LL_OK)
 		return command_failed(options, &error);
 	if (!http_address_is_loopback(&serving.address))
-		return option_complain(options, EXIT_USAGE,
-				       "without --keys the engine listens on loopback only, not on %s: everybody there would be admin",
-				       serving.address.host);
+		return option_complain(
+			options, EXIT_USAGE,
+			"without --keys the engine listens on loopback only, not on %s: everybody there would be admin",
+			serving.address.host);
+	serving.data = option_text(options, "data");
 	ENSURE(uv_loop_init(&serving.loop) == 0);
 	code = open_engine(&serving, options, settings, (size_t)settings_count, &error);
-	if (code == LL_OK)
+	if (code == LL_OK) {
+		served_forget(serving.data); /* one that was killed has left it */
 		code = listen_to(&serving, &error);
+	}
 	if (code == LL_OK) {
 		watch_signals(&serving);
 		engine_start(serving.engine, ready, failed, &serving);
@@ -194,9 +204,17 @@ static const struct option options[] = {
 	OPTION_DATA,
 	OPTION_JOURNAL,
 	OPTION_KAFKA,
-	{.name = "listen", .kind = OPTION_TEXT, .value = "HOST:PORT", .standard = "127.0.0.1:8080", .help = "where to serve HTTP; port 0 picks one"},
+	{.name = "listen",
+	 .kind = OPTION_TEXT,
+	 .value = "HOST:PORT",
+	 .standard = "127.0.0.1:8080",
+	 .help = "where to serve HTTP; port 0 picks one"},
 	{.name = "follow", .kind = OPTION_FLAG, .help = "do not claim the journal: answer reads only"},
-	{.name = "log-level", .kind = OPTION_TEXT, .value = "LEVEL", .standard = "info", .help = "debug, info, warn or error"},
+	{.name = "log-level",
+	 .kind = OPTION_TEXT,
+	 .value = "LEVEL",
+	 .standard = "info",
+	 .help = "debug, info, warn or error"},
 	{.name = "log-json", .kind = OPTION_FLAG, .help = "log JSON instead of words"},
 	OPTION_CONFIG,
 	{0},
@@ -205,9 +223,10 @@ static const struct option options[] = {
 const struct cli_command command_serve = {
 	.name = "serve",
 	.summary = "the engine: decide, journal, fold, answer",
-	.description = "Opens the data directory (made when it is not there), folds the journal to its end, claims it, and serves\n"
-		       "the HTTP API. Prints `listening on http://HOST:PORT` on standard output once commands are taken.\n"
-		       "SIGTERM and SIGINT: finish what was taken, sync, exit 0.",
+	.description =
+		"Opens the data directory (made when it is not there), folds the journal to its end, claims it, and serves\n"
+		"the HTTP API. Prints `listening on http://HOST:PORT` on standard output once commands are taken.\n"
+		"SIGTERM and SIGINT: finish what was taken, sync, exit 0.",
 	.options = options,
 	.exits = "3: the journal or the directory must not or cannot be served; the reason is on standard error",
 	.run = run,

@@ -8,9 +8,9 @@
 #include "engine/client/http_client.h"
 #include "engine/commands/commands.h"
 #include "engine/data/data.h"
-#include "projections/ledger/specs.h"
 #include "projections/store/generation.h"
 #include "projections/views/snapshot_view.h"
+#include "projections/views/specs.h"
 #include "schemas/wire/record_json.h"
 
 enum { ASK_TIMEOUT_MS = 10000 };
@@ -166,7 +166,8 @@ static int from_directory(const struct options *options)
 	if (result >= 0)
 		return result;
 	return interrupted ? option_complain(options, EXIT_FAILED, "it was interrupted")
-			   : option_complain(options, EXIT_FAILED, "%s cannot be read: its file is damaged; run `ledgerline rebuild`", place);
+			   : option_complain(options, EXIT_FAILED,
+					     "%s cannot be read: its file is damaged; run `ledgerline rebuild`", place);
 }
 
 /* ---- from an engine ---- */
@@ -186,8 +187,10 @@ static int from_engine(const struct options *options)
 		code = http_client_ask(client, "GET", "/api/status", SLICE_EMPTY, ASK_TIMEOUT_MS, &reply, &error);
 	if (code != LL_OK) {
 		status = command_failed(options, &error);
-	} else if (reply.status != 200 || json_read(&reader, reply.body, &root, &error) != LL_OK || root->type != JSON_OBJECT) {
-		status = option_complain(options, EXIT_FAILED, "%s answered with status %d: is that a ledgerline engine?", url, reply.status);
+	} else if (reply.status != 200 || json_read(&reader, reply.body, &root, &error) != LL_OK ||
+		   root->type != JSON_OBJECT) {
+		status = option_complain(options, EXIT_FAILED,
+					 "%s answered with status %d: is that a ledgerline engine?", url, reply.status);
 	} else {
 		buffer_append_slice(&buffer, reply.body);
 		command_print(options, &buffer);
@@ -203,7 +206,8 @@ static int run(const struct options *options, void *context)
 	bool data = option_given(options, "data"), url = option_given(options, "url");
 	(void)context;
 	if (data == url)
-		return option_complain(options, EXIT_USAGE, "give --data DIR or --url http://HOST:PORT%s", data ? ", not both" : "");
+		return option_complain(options, EXIT_USAGE, "give --data DIR or --url http://HOST:PORT%s",
+				       data ? ", not both" : "");
 	return url ? from_engine(options) : from_directory(options);
 }
 
@@ -218,8 +222,9 @@ static const struct option options[] = {
 const struct cli_command command_status = {
 	.name = "status",
 	.summary = "where the ledger stands: journal, positions, generations",
-	.description = "With --url what the engine says at /api/status; with --data what its directory tells: which ledger and journal, whether\n"
-		       "an engine runs, and for each projection its generation, schema version, position and state.",
+	.description =
+		"With --url what the engine says at /api/status; with --data what its directory tells: which ledger and journal, whether\n"
+		"an engine runs, and for each projection its generation, schema version, position and state.",
 	.options = options,
 	.run = run,
 };

@@ -97,7 +97,8 @@ static int report(struct verifying *verifying, enum ll_code code, const struct e
 	}
 	if (code == LL_OK)
 		return verifying->verdict.compared.differences ? EXIT_NO : EXIT_DONE;
-	return is_no ? option_complain(verifying->options, EXIT_NO, "%s", error->text) : command_failed(verifying->options, error);
+	return is_no ? option_complain(verifying->options, EXIT_NO, "%s", error->text)
+		     : command_failed(verifying->options, error);
 }
 
 /* ---- the work ---- */
@@ -114,14 +115,17 @@ static enum ll_code verify_journal(struct verifying *verifying, struct error *er
 static enum ll_code verify_projections(struct verifying *verifying, char *place, struct error *error)
 {
 	char root[DATA_PATH_MAX];
-	struct replay replay = {.journal = verifying->journal, .mask = PROJECTIONS_ALL, .progress = on_progress, .context = verifying};
+	struct replay replay = {
+		.journal = verifying->journal, .mask = PROJECTIONS_ALL, .progress = on_progress, .context = verifying};
 	snprintf(root, sizeof root, "%s/projections", verifying->data.path);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		snprintf(replay.directories[id], sizeof replay.directories[id], "%s/%s", verifying->scratch, projection_layouts[id].name);
+		snprintf(replay.directories[id], sizeof replay.directories[id], "%s/%s", verifying->scratch,
+			 projection_layouts[id].name);
 	progress_begin(&verifying->progress, stderr, "replaying", "blocks", 0);
 	enum ll_code code = replay_open(&replay, error);
 	if (code == LL_OK)
-		code = replay_compare(&replay, root, true, findings_add, &verifying->findings, &verifying->verdict, place, GUARDED_PLACE_MAX, error);
+		code = replay_compare(&replay, root, true, findings_add, &verifying->findings, &verifying->verdict,
+				      place, GUARDED_PLACE_MAX, error);
 	replay_abandon(&replay);
 	progress_end(&verifying->progress);
 	return code;
@@ -156,7 +160,8 @@ static int open_data(struct verifying *verifying, struct error *error)
 	if (code == LL_OK)
 		verifying->has_data = true;
 	if (code == LL_OK)
-		code = scratch_make(verifying->data.path, "verify", verifying->scratch, sizeof verifying->scratch, error);
+		code = scratch_make(verifying->data.path, "verify", verifying->scratch, sizeof verifying->scratch,
+				    error);
 	return code == LL_OK ? EXIT_DONE : command_failed(verifying->options, error);
 }
 
@@ -168,7 +173,8 @@ static int run(const struct options *options, void *context)
 	bool interrupted = false;
 	(void)context;
 	if (!option_text(options, "data") && !option_text(options, "journal"))
-		return option_complain(options, EXIT_USAGE, "what is to be verified? Give --data DIR, or --journal URL for a journal alone");
+		return option_complain(options, EXIT_USAGE,
+				       "what is to be verified? Give --data DIR, or --journal URL for a journal alone");
 	int status = open_data(&verifying, &error);
 	if (status == EXIT_DONE)
 		status = guarded_run(work, &verifying, place, &interrupted);
@@ -183,7 +189,10 @@ static int run(const struct options *options, void *context)
 }
 
 static const struct option options[] = {
-	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the data directory; without it only the journal is verified"},
+	{.name = "data",
+	 .kind = OPTION_TEXT,
+	 .value = "DIR",
+	 .help = "the data directory; without it only the journal is verified"},
 	OPTION_JOURNAL,
 	OPTION_KAFKA,
 	OPTION_CONFIG,
@@ -194,8 +203,9 @@ static const struct option options[] = {
 const struct cli_command command_verify = {
 	.name = "verify",
 	.summary = "prove that the journal is whole and the projections are what it says",
-	.description = "Reads the journal from offset 0: checksums, hashes, sequence numbers, epochs, every event. Then replays it beside the\n"
-		       "projections and compares every row, at their position. Works while an engine serves. Shows the first differences.",
+	.description =
+		"Reads the journal from offset 0: checksums, hashes, sequence numbers, epochs, every event. Then replays it beside the\n"
+		"projections and compares every row, at their position. Works while an engine serves. Shows the first differences.",
 	.options = options,
 	.exits = "1: the journal is damaged, or a projection is not what a replay gives; where is told",
 	.run = run,

@@ -14,8 +14,8 @@
 static enum ll_code from_errno(struct error *error, const char *what, const char *path)
 {
 	enum ll_code code = errno == EACCES || errno == EPERM || errno == EROFS ? LL_DENIED
-			    : errno == ENOSPC || errno == EDQUOT		? LL_FULL
-			    : errno == ENOENT					? LL_NOT_FOUND
+			    : errno == ENOSPC || errno == EDQUOT                ? LL_FULL
+			    : errno == ENOENT                                   ? LL_NOT_FOUND
 										: LL_IO;
 	return error_set(error, code, "cannot %s %s: %s", what, path, strerror(errno));
 }
@@ -52,8 +52,8 @@ static enum ll_code take_lock(struct data *data, struct error *error)
 	if (flock(data->lock, LOCK_EX | LOCK_NB) != 0) {
 		close(data->lock);
 		data->lock = -1;
-		return error_set(error, LL_BUSY, "%s is in use by process %d: stop it first, or use another directory", data->path,
-				 data_holder(data->path));
+		return error_set(error, LL_BUSY, "%s is in use by process %d: stop it first, or use another directory",
+				 data->path, data_holder(data->path));
 	}
 	int size = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
 	if (ftruncate(data->lock, 0) != 0 || pwrite(data->lock, pid, (size_t)size, 0) != size)
@@ -69,7 +69,8 @@ int data_holder(const char *directory)
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	if (descriptor < 0)
 		return 0;
-	if (flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK && read(descriptor, text, sizeof text - 1) > 0)
+	if (flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK &&
+	    read(descriptor, text, sizeof text - 1) > 0)
 		pid = (int)strtol(text, NULL, 10);
 	close(descriptor);
 	return pid;
@@ -85,7 +86,9 @@ static enum ll_code read_url(struct data *data, struct error *error)
 	bool fine = fgets(data->url, sizeof data->url, file) != NULL;
 	fclose(file);
 	data->url[strcspn(data->url, "\n")] = 0;
-	return fine && data->url[0] ? LL_OK : error_set(error, LL_CORRUPT, "%s is empty: write the journal's URL into it", path);
+	return fine && data->url[0]
+		       ? LL_OK
+		       : error_set(error, LL_CORRUPT, "%s is empty: write the journal's URL into it", path);
 }
 
 static const char *remembered_form(const struct data *data, const char *url)
@@ -105,14 +108,16 @@ static enum ll_code write_url(const struct data *data, struct error *error)
 	FILE *file = fopen(beside, "we");
 	if (!file)
 		return from_errno(error, "write", beside);
-	bool fine = fprintf(file, "%s\n", remembered_form(data, data->url)) > 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+	bool fine = fprintf(file, "%s\n", remembered_form(data, data->url)) > 0 && fflush(file) == 0 &&
+		    fsync(fileno(file)) == 0;
 	fine = fclose(file) == 0 && fine && rename(beside, path) == 0;
 	return fine ? LL_OK : from_errno(error, "write", path);
 }
 
 /* local: URLs are remembered relative to the directory when they lie in it, so that it may be moved; and absolute
  * otherwise, so that they may be asked for from anywhere. */
-static enum ll_code expand_url(const struct data *data, const char *url, char expanded[JOURNAL_URL_MAX], struct error *error)
+static enum ll_code expand_url(const struct data *data, const char *url, char expanded[JOURNAL_URL_MAX],
+			       struct error *error)
 {
 	char real[PATH_MAX];
 	int size;
@@ -142,8 +147,10 @@ static enum ll_code settle_url(struct data *data, const char *url, enum data_use
 	char asked[JOURNAL_URL_MAX], remembered[JOURNAL_URL_MAX];
 	enum ll_code code = read_url(data, error);
 	if (code == LL_NOT_FOUND && !url && use != DATA_MAKE)
-		return error_set(error, LL_NOT_FOUND, "%s is not a data directory (it has no journal.url): name its journal with --journal URL",
-				 data->path);
+		return error_set(
+			error, LL_NOT_FOUND,
+			"%s is not a data directory (it has no journal.url): name its journal with --journal URL",
+			data->path);
 	if (code != LL_OK && code != LL_NOT_FOUND)
 		return code;
 	bool known = code == LL_OK;
@@ -155,8 +162,10 @@ static enum ll_code settle_url(struct data *data, const char *url, enum data_use
 			return code;
 	}
 	if (known && url && strcmp(asked, remembered) != 0)
-		return error_set(error, LL_EXISTS, "%s belongs to the journal %s, not to %s: leave --journal out, or use another directory",
-				 data->path, remembered, asked);
+		return error_set(
+			error, LL_EXISTS,
+			"%s belongs to the journal %s, not to %s: leave --journal out, or use another directory",
+			data->path, remembered, asked);
 	data->is_known = known;
 	memcpy(data->url, known ? remembered : asked, sizeof data->url);
 	return LL_OK;

@@ -22,13 +22,13 @@ struct data {
 	char url[JOURNAL_URL_MAX]; /* of its journal */
 	int lock;                  /* descriptor, or -1 */
 	bool is_known;             /* the directory remembers its journal */
-	bool is_new;               /* it was made by this opening, and goes with it unless it comes to remember a journal */
+	bool is_new; /* it was made by this opening, and goes with it unless it comes to remember a journal */
 };
 
 enum data_use {
-	DATA_READ,  /* look only: must exist */
-	DATA_WORK,  /* write projections: takes the lock */
-	DATA_MAKE,  /* as WORK; made when it is not there */
+	DATA_READ, /* look only: must exist */
+	DATA_WORK, /* write projections: takes the lock */
+	DATA_MAKE, /* as WORK; made when it is not there */
 };
 
 /* Opens DIR and settles which journal it belongs to; see data_remember. `url` may be NULL: what the directory remembers, or (DATA_MAKE) the
@@ -52,6 +52,7 @@ void data_projection_root(const struct data *data, enum projection_id id, char p
  * cannot be trusted after the machine stopped is begun anew (told through `tell`, may be NULL): it fills while the
  * journal is folded. */
 enum ll_code data_open_ledger(const struct data *data, unsigned mask, struct ledger_options *options,
-			      void (*tell)(const char *sentence), struct ledger **ledger, struct error *error) LL_CHECKED;
+			      void (*tell)(const char *sentence), struct ledger **ledger,
+			      struct error *error) LL_CHECKED;
 
 #endif

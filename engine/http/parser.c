@@ -69,18 +69,12 @@ static enum http_verb verb_of(const http_parser *parser)
 {
 	switch (parser->method) {
 	case HTTP_GET:
-	case HTTP_HEAD:
-		return HTTP_VERB_GET;
-	case HTTP_POST:
-		return HTTP_VERB_POST;
-	case HTTP_PUT:
-		return HTTP_VERB_PUT;
-	case HTTP_PATCH:
-		return HTTP_VERB_PATCH;
-	case HTTP_DELETE:
-		return HTTP_VERB_DELETE;
-	default:
-		return HTTP_VERBS;
+	case HTTP_HEAD: return HTTP_VERB_GET;
+	case HTTP_POST: return HTTP_VERB_POST;
+	case HTTP_PUT: return HTTP_VERB_PUT;
+	case HTTP_PATCH: return HTTP_VERB_PATCH;
+	case HTTP_DELETE: return HTTP_VERB_DELETE;
+	default: return HTTP_VERBS;
 	}
 }
 
@@ -195,14 +189,10 @@ enum parser_end parser_feed(struct connection *connection, const char *bytes, si
 {
 	*taken = http_parser_execute(connection->parser, &settings, bytes, size);
 	switch (HTTP_PARSER_ERRNO(connection->parser)) {
-	case HPE_OK:
-		return PARSER_TOOK_ALL;
-	case HPE_PAUSED:
-		return PARSER_PAUSED;
-	case HPE_HEADER_OVERFLOW:
-		return PARSER_OVERFLOW;
-	default:
-		return PARSER_NONSENSE;
+	case HPE_OK: return PARSER_TOOK_ALL;
+	case HPE_PAUSED: return PARSER_PAUSED;
+	case HPE_HEADER_OVERFLOW: return PARSER_OVERFLOW;
+	default: return PARSER_NONSENSE;
 	}
 }
 

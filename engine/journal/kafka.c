@@ -88,8 +88,8 @@ static enum ll_code take_record(struct kafka_client *client, rd_kafka_queue_t *q
 	return kafka_fail(client, err, "reading a record of", error);
 }
 
-static enum ll_code read_one(struct kafka_client *client, uint64_t offset, uint8_t **bytes, size_t *size, int64_t *time_ms,
-			     struct error *error)
+static enum ll_code read_one(struct kafka_client *client, uint64_t offset, uint8_t **bytes, size_t *size,
+			     int64_t *time_ms, struct error *error)
 {
 	struct journal_watermarks watermarks;
 	rd_kafka_queue_t *queue = NULL;

@@ -102,7 +102,6 @@ struct job {
 	uv_work_t work;
 	struct engine *engine;
 	struct journal_appender *appender;
-	struct pending *pending;
 	uint64_t offset;
 	uint8_t *bytes;
 	size_t size;
@@ -242,17 +241,15 @@ static void read_hit_done(uv_work_t *work, int status)
 {
 	struct job *job = work->data;
 	(void)status;
-	writer_answer_hit(job->engine->writer, job->pending,
-			  job->code == LL_OK ? slice_of(job->bytes, job->size) : SLICE_EMPTY);
+	writer_answer_hits(job->engine->writer, job->code == LL_OK ? slice_of(job->bytes, job->size) : SLICE_EMPTY);
 	free(job->bytes);
 	job_done(job);
 }
 
-static void host_read_hit(struct writer_host *host, struct pending *pending)
+static void host_read_hit(struct writer_host *host, uint64_t offset)
 {
 	struct job *job = job_new(engine_of(host));
-	job->pending = pending;
-	job->offset = pending->hit_offset;
+	job->offset = offset;
 	job_run(job, read_hit_work, read_hit_done);
 }
 
@@ -265,7 +262,8 @@ static void read_block_done(uv_work_t *work, int status)
 	job_done(job);
 }
 
-void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes), void *context)
+void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes),
+		       void *context)
 {
 	struct slice recent;
 	if (!engine->working || writer_recent(engine->writer, offset, &recent)) {
@@ -469,7 +467,8 @@ static void init_handles(struct engine *engine)
 	ENSURE(uv_idle_init(engine->loop, &engine->again) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->timer) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->watermarks_timer) == 0);
-	engine->flushed.data = engine->turn.data = engine->again.data = engine->timer.data = engine->watermarks_timer.data = engine;
+	engine->flushed.data = engine->turn.data = engine->again.data = engine->timer.data =
+		engine->watermarks_timer.data = engine;
 	engine->handles = 5;
 }
 
@@ -540,7 +539,8 @@ static enum ll_code open_ledger(struct engine *engine, const struct engine_optio
 	struct progress context = {progress};
 	struct catch_up how = {.progress = on_progress, .context = &context, .end = UINT64_MAX};
 	(void)options;
-	enum ll_code code = data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
+	enum ll_code code =
+		data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
 	if (code == LL_OK)
 		code = catch_up(engine->journal, engine->ledger, &how, &engine->reader, error);
 	return code;
@@ -551,8 +551,9 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 {
 	struct engine *engine = calloc(1, sizeof *engine);
 	ENSURE(engine);
-	engine->host = (struct writer_host){host_now, host_monotonic, host_random, host_open_appender,
-					    host_close_appender, host_read_hit, host_tell, host_state_changed};
+	engine->host = (struct writer_host){host_now,           host_monotonic,      host_random,
+					    host_open_appender, host_close_appender, host_read_hit,
+					    host_tell,          host_state_changed};
 	engine->loop = loop;
 	engine->appender_descriptor = -1;
 	engine->follow = options->follow;
@@ -583,7 +584,8 @@ void engine_set_address(struct engine *engine, const char *address)
 	snprintf(engine->address, sizeof engine->address, "%s", address ? address : "");
 }
 
-void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(void *, const struct error *), void *context)
+void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(void *, const struct error *),
+		  void *context)
 {
 	engine->ready = ready;
 	engine->failed = failed;
@@ -679,6 +681,7 @@ enum ll_code engine_close(struct engine *engine, struct error *error)
 enum ll_code engine_submit(struct engine *engine, struct pending *pending, enum code *code)
 {
 	engine->pump_again = true;
+	uv_idle_start(&engine->again, on_again);
 	return writer_submit(engine->writer, pending, code);
 }
 

@@ -6,8 +6,7 @@
 
 #include "engine/decide/due.h"
 #include "engine/writer/builder.h"
-#include "engine/writer/hit.h"
-#include "engine/writer/recent.h"
+#include "engine/writer/hits.h"
 #include "schemas/command_hash.h"
 #include "schemas/wire/ensure.h"
 
@@ -43,14 +42,13 @@ struct writer {
 	int64_t out_since_ms, out_since_us;
 
 	uint8_t attempts[ATTEMPTS_KEPT][LEDGER_UUID_BYTES]; /* uuids of own claims, a ring */
-	unsigned attempt; /* index of the newest; others are abandoned */
+	unsigned attempt;                                   /* index of the newest; others are abandoned */
 	uint8_t claim_room[4096];
 	bool claim_is_out;
 	int64_t retry_at_ms, back_off_ms;
 
 	int64_t flushed_at_ms;
-	struct recent recent;
-	struct hit_place hit_place;
+	struct hits hits;
 	struct writer_statistics statistics;
 	void (*folded)(void *);
 	void *folded_context;
@@ -96,29 +94,26 @@ static void answer_held(struct writer *writer)
 	}
 }
 
-void writer_answer_hit(struct writer *writer, struct pending *pending, struct slice bytes)
+/* ---- repeated commands ---- */
+
+static void read_hits(struct writer *writer)
 {
-	struct arena arena = {0};
-	struct block block;
-	struct entry entry = {0};
-	writer->statistics.repeated++;
-	if (block_read(bytes, &block, NULL) == LL_OK && pending->hit_index < block.count &&
-	    hit_decode(&writer->hit_place, pending, &block, &arena, &entry)) {
-		struct answer answer = {.kind = ANSWER_HIT, .entry = &entry};
-		pending->answer(pending, &answer);
-	} else {
-		answer_code(pending, CODE_JOURNAL_UNAVAILABLE);
-	}
-	arena_release(&arena);
+	struct pending *pending = hits_to_read(&writer->hits);
+	if (pending)
+		writer->host->read_hit(writer->host, pending->hit_offset);
 }
 
 static void answer_hit(struct writer *writer, struct pending *pending)
 {
-	struct slice bytes;
-	if (recent_find(&writer->recent, pending->hit_offset, &bytes))
-		writer_answer_hit(writer, pending, bytes);
-	else
-		writer->host->read_hit(writer->host, pending);
+	writer->statistics.repeated++;
+	if (!hits_take(&writer->hits, pending))
+		read_hits(writer);
+}
+
+void writer_answer_hits(struct writer *writer, struct slice bytes)
+{
+	hits_read(&writer->hits, bytes);
+	read_hits(writer);
 }
 
 /* ---- losing and gaining the lead ---- */
@@ -162,7 +157,8 @@ static void retry_later(struct writer *writer, const char *why)
 	if (writer->back_off_ms > BACK_OFF_MS_MAX)
 		writer->back_off_ms = BACK_OFF_MS_MAX;
 	writer->retry_at_ms = monotonic(writer) + writer->back_off_ms;
-	snprintf(sentence, sizeof sentence, "%s; claiming the journal again in %" PRId64 " ms", why, writer->back_off_ms);
+	snprintf(sentence, sizeof sentence, "%s; claiming the journal again in %" PRId64 " ms", why,
+		 writer->back_off_ms);
 	writer->host->tell(writer->host, LL_UNAVAILABLE, sentence);
 	writer->statistics.append_failures++;
 	give_up_appender(writer);
@@ -252,7 +248,8 @@ void writer_lead(struct writer *writer)
 static void follow(struct writer *writer)
 {
 	char sentence[WRITER_ADDRESS_MAX + 128];
-	snprintf(sentence, sizeof sentence, "another engine (%s) has claimed the journal with epoch %" PRIu64 ": following it",
+	snprintf(sentence, sizeof sentence,
+		 "another engine (%s) has claimed the journal with epoch %" PRIu64 ": following it",
 		 ledger_fold_state(writer->ledger)->claim_address, ledger_fold_state(writer->ledger)->epoch);
 	writer->host->tell(writer->host, LL_OK, sentence);
 	give_up_appender(writer);
@@ -277,8 +274,8 @@ static void folded_claim(struct writer *writer)
 			writer->claim_is_out = false;
 			enter(writer, WRITER_CLAIMING);
 		}
-	} else if (writer->state == WRITER_LEADING || writer->state == WRITER_CLAIMING || writer->state == WRITER_WAITING ||
-		   writer->state == WRITER_OPENING) {
+	} else if (writer->state == WRITER_LEADING || writer->state == WRITER_CLAIMING ||
+		   writer->state == WRITER_WAITING || writer->state == WRITER_OPENING) {
 		follow(writer);
 	}
 }
@@ -339,7 +336,7 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 		return false;
 	}
 	if (verdict == FOLD_ENTRIES) {
-		recent_add(&writer->recent, record->offset, record->value);
+		hits_folded(&writer->hits, record->offset, record->value);
 		writer->statistics.blocks++;
 		writer->statistics.bytes += record->value.size;
 		if (own)
@@ -347,14 +344,16 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 	} else if (verdict == FOLD_CLAIM) {
 		folded_claim(writer);
 	} else if (verdict == FOLD_FOREIGN) {
-		snprintf(sentence, sizeof sentence, "journal offset %" PRIu64 ": a record that is not of this ledger: skipped; somebody writes into this journal by hand",
+		snprintf(sentence, sizeof sentence,
+			 "journal offset %" PRIu64
+			 ": a record that is not of this ledger: skipped; somebody writes into this journal by hand",
 			 record->offset);
 		writer->host->tell(writer->host, LL_FOREIGN, sentence);
 		if (writer->state == WRITER_LEADING && is_of_another_ledger(record->value))
 			retry_later(writer, "a block of another ledger stands in the journal: was it replaced?");
 	} else if (verdict == FOLD_STALE) {
-		snprintf(sentence, sizeof sentence, "journal offset %" PRIu64 ": a block of a writer that was deposed: skipped",
-			 record->offset);
+		snprintf(sentence, sizeof sentence,
+			 "journal offset %" PRIu64 ": a block of a writer that was deposed: skipped", record->offset);
 		writer->host->tell(writer->host, LL_OK, sentence);
 	}
 	if (writer->folded)
@@ -375,15 +374,10 @@ static bool read_records(struct writer *writer)
 			if (!fold_one(writer, &record))
 				return false;
 			break;
-		case LL_END:
-			writer->at_end = true;
-			return false;
+		case LL_END: writer->at_end = true; return false;
 		case LL_TIMEOUT:
-		case LL_UNAVAILABLE:
-			return false;
-		default:
-			halt(writer, &error);
-			return false;
+		case LL_UNAVAILABLE: return false;
+		default: halt(writer, &error); return false;
 		}
 	}
 	return true;
@@ -422,7 +416,9 @@ static void read_report(struct writer *writer)
 		uint64_t next = ledger_fold_state(writer->ledger)->next_offset;
 		/* Read back already, or to be read next: both fine. A lower offset that is not yet folded cannot be. */
 		if (report.offset != JOURNAL_NO_OFFSET && report.offset > next + RECORDS_A_PUMP)
-			writer->host->tell(writer->host, LL_DIVERGED, "the journal reports a block far beyond the end that was read: is somebody else writing?");
+			writer->host->tell(
+				writer->host, LL_DIVERGED,
+				"the journal reports a block far beyond the end that was read: is somebody else writing?");
 		return;
 	}
 	if (report.appender_is_dead || may_have_landed(report.code) || writer->state == WRITER_CLAIMING)
@@ -490,7 +486,8 @@ static void send_block(struct writer *writer)
 	writer->out_since_us = writer->host->monotonic_us(writer->host);
 	writer->out_since_ms = writer->out_since_us / 1000;
 	writer->statistics.block_entries_last = count;
-	if (append(writer, value, "entries", fold->epoch, fold->next_seq, count, builder_time(writer->builder), &error) != LL_OK) {
+	if (append(writer, value, "entries", fold->epoch, fold->next_seq, count, builder_time(writer->builder),
+		   &error) != LL_OK) {
 		take_back(writer);
 		retry_later(writer, error.text);
 	}
@@ -554,7 +551,8 @@ static void expire_waiting(struct writer *writer, int64_t now)
 
 static void check_deadlines(struct writer *writer, int64_t now)
 {
-	bool out = writer->block_is_out || writer->report_is_due || (writer->state == WRITER_CLAIMING && writer->claim_is_out);
+	bool out = writer->block_is_out || writer->report_is_due ||
+		   (writer->state == WRITER_CLAIMING && writer->claim_is_out);
 	if (out && writer->appender && now - writer->out_since_ms >= writer->options.append_timeout_ms)
 		retry_later(writer, "the journal has not taken a block in time");
 	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms)
@@ -571,7 +569,8 @@ static void flush(struct writer *writer, int64_t now)
 		return;
 	bool busy = writer->block_is_out || writer->queue.count;
 	int64_t since = now - writer->flushed_at_ms;
-	if (writer->flush_soon || since >= (busy ? FLUSH_MS_BUSY : FLUSH_MS_IDLE) || ledger_wants_freeze(writer->ledger)) {
+	if (writer->flush_soon || since >= (busy ? FLUSH_MS_BUSY : FLUSH_MS_IDLE) ||
+	    ledger_wants_freeze(writer->ledger)) {
 		writer->flush_soon = false;
 		writer->flushed_at_ms = now;
 		ledger_freeze(writer->ledger);
@@ -651,7 +650,7 @@ void writer_free(struct writer *writer)
 	answer_all(&writer->held, CODE_JOURNAL_UNAVAILABLE);
 	answer_all(&writer->queue, CODE_JOURNAL_UNAVAILABLE);
 	builder_free(writer->builder);
-	recent_release(&writer->recent);
+	hits_release(&writer->hits);
 	free(writer);
 }
 
@@ -662,7 +661,8 @@ void writer_stop(struct writer *writer)
 
 bool writer_is_idle(const struct writer *writer)
 {
-	return !writer->block_is_out && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0;
+	return !writer->block_is_out && writer->queue.count == 0 && writer->in_flight.count == 0 &&
+	       writer->held.count == 0 && writer->hits.waiting.count == 0;
 }
 
 enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum code *code)
@@ -691,7 +691,7 @@ enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum 
 
 bool writer_recent(const struct writer *writer, uint64_t offset, struct slice *bytes)
 {
-	return recent_find(&writer->recent, offset, bytes);
+	return recent_find(&writer->hits.recent, offset, bytes);
 }
 
 void writer_flush_soon(struct writer *writer)
@@ -714,7 +714,7 @@ const char *writer_state_text(enum writer_state state)
 {
 	static const char *const texts[] = {
 		[WRITER_FOLLOWING] = "following", [WRITER_OPENING] = "opening", [WRITER_CLAIMING] = "claiming",
-		[WRITER_LEADING] = "leading",	  [WRITER_WAITING] = "waiting", [WRITER_HALTED] = "halted",
+		[WRITER_LEADING] = "leading",     [WRITER_WAITING] = "waiting", [WRITER_HALTED] = "halted",
 	};
 	return texts[state];
 }
@@ -731,7 +731,7 @@ const struct writer_statistics *writer_statistics(const struct writer *writer)
 
 size_t writer_waiting(const struct writer *writer)
 {
-	return writer->queue.count + writer->in_flight.count + writer->held.count;
+	return writer->queue.count + writer->in_flight.count + writer->held.count + writer->hits.waiting.count;
 }
 
 struct journal_appender *writer_appender(struct writer *writer)
