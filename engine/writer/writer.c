@@ -184,7 +184,7 @@ void writer_appender_opened(struct writer *writer, struct journal_appender *appe
 		give_up_appender(writer);
 	else if (appender)
 		enter(writer, WRITER_CLAIMING);
-	else if (error->code == LL_UNAVAILABLE || error->code == LL_TIMEOUT || error->code == LL_IO)
+	else if (error->code == LL_UNAVAILABLE || error->code == LL_TIMEOUT)
 		retry_later(writer, error->text);
 	else
 		halt(writer, error);
@@ -326,6 +326,13 @@ static bool is_own_block(struct writer *writer, struct slice value)
 	       block.first_seq + block.count == writer->block_end;
 }
 
+/* The host looks whether the log is still the one that was folded before it opens an appender again. */
+static bool is_of_another_ledger(struct slice value)
+{
+	struct block block;
+	return block_read(value, &block, NULL) == LL_OK;
+}
+
 static bool fold_one(struct writer *writer, const struct journal_record *record)
 {
 	struct error error;
@@ -351,6 +358,8 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 			 ": a record that is not of this ledger: skipped; somebody writes into this journal by hand",
 			 record->offset);
 		writer->host->tell(writer->host, LL_FOREIGN, sentence);
+		if (writer->state == WRITER_LEADING && is_of_another_ledger(record->value))
+			retry_later(writer, "a block of another ledger stands in the journal: was it replaced?");
 	} else if (verdict == FOLD_STALE) {
 		snprintf(sentence, sizeof sentence,
 			 "journal offset %" PRIu64 ": a block of a writer that was deposed: skipped", record->offset);
