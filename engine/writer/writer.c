@@ -32,7 +32,7 @@ struct writer {
 	enum writer_state state;
 	struct error failure;
 	bool stopping, at_end, flush_soon;
-	bool is_closing; /* an appender, somewhere else */
+	bool is_busy; /* an appender is being opened or closed, somewhere else */
 
 	uint64_t order;                 /* of the last command that was handed over */
 	struct pending_queue queue;     /* not taken yet */
@@ -124,7 +124,7 @@ void writer_answer_hits(struct writer *writer, struct slice bytes)
 static void give_up_appender(struct writer *writer)
 {
 	if (writer->appender) {
-		writer->is_closing = true;
+		writer->is_busy = true;
 		writer->host->close_appender(writer->host, writer->appender);
 	}
 	writer->appender = NULL;
@@ -174,12 +174,14 @@ static void open_appender(struct writer *writer)
 {
 	enter(writer, WRITER_OPENING);
 	writer->at_end = false; /* the end is to be seen again before the claim */
+	writer->is_busy = true;
 	writer->host->open_appender(writer->host);
 }
 
 void writer_appender_opened(struct writer *writer, struct journal_appender *appender, const struct error *error)
 {
 	writer->appender = appender;
+	writer->is_busy = false;
 	if (writer->state != WRITER_OPENING)
 		give_up_appender(writer);
 	else if (appender)
@@ -192,7 +194,7 @@ void writer_appender_opened(struct writer *writer, struct journal_appender *appe
 
 void writer_appender_closed(struct writer *writer)
 {
-	writer->is_closing = false;
+	writer->is_busy = false;
 }
 
 static bool is_own_attempt(const struct writer *writer, const uint8_t *uuid)
@@ -571,7 +573,7 @@ static void check_deadlines(struct writer *writer, int64_t now)
 {
 	if (journal_owes(writer) && now - writer->out_since_ms >= writer->options.append_timeout_ms)
 		retry_later(writer, "the journal has not taken a block in time");
-	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms && !writer->is_closing)
+	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms && !writer->is_busy)
 		open_appender(writer);
 	if (writer->state == WRITER_CLAIMING && !writer->claim_is_out && !writer->report_is_due && writer->at_end)
 		claim(writer);
@@ -601,7 +603,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t next_wake(struct writer *writer, int64_t now)
 {
 	int64_t wake = INT64_MAX, due;
-	if (writer->retry_at_ms > now || (writer->state == WRITER_WAITING && !writer->is_closing))
+	if (writer->retry_at_ms > now || (writer->state == WRITER_WAITING && !writer->is_busy))
 		wake = earlier(wake, writer->retry_at_ms);
 	if (writer->state == WRITER_LEADING && !writer->block_is_out) {
 		bool is_due = something_is_due(writer, &due);
