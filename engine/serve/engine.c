@@ -107,8 +107,8 @@ struct job {
 	void (*read)(void *context, struct slice bytes);
 	void *read_context;
 	struct journal_watermarks watermarks;
-	struct fold fold;   /* as it was when the job was made */
-	bool check_log;     /* is it still the log that was folded? */
+	struct fold fold; /* as it was when the job was made */
+	bool check_log;   /* is it still the log that was folded? */
 	enum ll_code code;
 	struct error error;
 };

@@ -18,8 +18,8 @@ struct builder {
 	struct arena rules;   /* the policy's lists and texts */
 	struct arena answers; /* facts of answers that are held until the block is committed */
 	struct policy policy;
-	uint32_t policy_version;  /* 0: to be read again */
-	bool policy_is_of_block;  /* the block that is built has made it: when it is lost, another one may get this version */
+	uint32_t policy_version; /* 0: to be read again */
+	bool policy_is_of_block; /* the block that is built has made it: when it is lost, another one may get this version */
 	struct zone *zone;
 	struct decision decision;
 };

@@ -633,7 +633,8 @@ int64_t writer_pump(struct writer *writer)
 	int64_t now = monotonic(writer);
 	if (writer->state != WRITER_HALTED)
 		check_deadlines(writer, now);
-	if (!more && can_decide(writer, now) && (writer->queue.count || (!writer->stopping && something_is_due(writer, &due))))
+	if (!more && can_decide(writer, now) &&
+	    (writer->queue.count || (!writer->stopping && something_is_due(writer, &due))))
 		build_block(writer);
 	flush(writer, now);
 	return more ? now : next_wake(writer, now);
@@ -681,7 +682,8 @@ void writer_stop(struct writer *writer)
 
 bool writer_is_idle(const struct writer *writer)
 {
-	bool sends = writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
+	bool sends =
+		writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
 	return !sends && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0 &&
 	       writer->hits.waiting.count == 0;
 }
