@@ -22,7 +22,7 @@
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
 #include "engine/data/data.h"
-#include "projections/ledger/specs.h"
+#include "projections/views/specs.h"
 
 struct generation {
 	unsigned made, before; /* numbers; 0: none */

@@ -36,7 +36,6 @@ struct engine {
 	uv_timer_t timer, watermarks_timer;
 	unsigned handles; /* open ones */
 	unsigned jobs;    /* in the thread pool */
-	unsigned closing; /* of them, appenders that are being closed */
 	bool working, stopping, pump_again;
 	uint64_t turn_us_max;
 
@@ -108,9 +107,8 @@ struct job {
 	void (*read)(void *context, struct slice bytes);
 	void *read_context;
 	struct journal_watermarks watermarks;
-	struct fold fold;   /* as it was when the job was made */
-	bool check_log;     /* is it still the log that was folded? */
-	bool while_closing; /* another appender was not closed yet then */
+	struct fold fold; /* as it was when the job was made */
+	bool check_log;   /* is it still the log that was folded? */
 	enum ll_code code;
 	struct error error;
 };
@@ -147,9 +145,6 @@ static void open_appender_work(uv_work_t *work)
 		job->code = check_log_of(journal, &job->fold, &job->error);
 	if (job->code == LL_OK)
 		job->code = journal_appender_open(journal, &job->appender, &job->error);
-	/* The one before is still being closed: a slow disk, not another process. */
-	if (job->code == LL_BUSY && job->while_closing)
-		job->code = job->error.code = LL_UNAVAILABLE;
 }
 
 static void pump(struct engine *engine);
@@ -204,7 +199,6 @@ static void host_open_appender(struct writer_host *host)
 	struct job *job = job_new(engine);
 	job->fold = *ledger_fold_state(engine->ledger);
 	job->check_log = engine->is_ready; /* at the start that was just seen */
-	job->while_closing = engine->closing > 0;
 	job_run(job, open_appender_work, opened_appender);
 }
 
@@ -215,16 +209,14 @@ static void close_appender_work(uv_work_t *work)
 
 static void closed_appender(uv_work_t *work, int status)
 {
-	struct job *job = work->data;
 	(void)status;
-	job->engine->closing--;
-	job_done(job);
+	writer_appender_closed(((struct job *)work->data)->engine->writer);
+	job_done(work->data);
 }
 
 static void host_close_appender(struct writer_host *host, struct journal_appender *appender)
 {
 	struct job *job = job_new(engine_of(host));
-	job->engine->closing++;
 	unpoll_appender(engine_of(host));
 	job->appender = appender;
 	job_run(job, close_appender_work, closed_appender);

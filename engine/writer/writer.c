@@ -18,6 +18,7 @@ enum {
 	SWEEP_ENTRIES_IDLE = 4096,
 	FLUSH_MS_IDLE = 40,
 	FLUSH_MS_BUSY = 1000,
+	FULL_PAUSE_MS = 500, /* between two blocks, while the journal has no room */
 	RECORDS_A_PUMP = 64, /* then others get their turn */
 };
 
@@ -31,6 +32,7 @@ struct writer {
 	enum writer_state state;
 	struct error failure;
 	bool stopping, at_end, flush_soon;
+	bool is_closing; /* an appender, somewhere else */
 
 	uint64_t order;                 /* of the last command that was handed over */
 	struct pending_queue queue;     /* not taken yet */
@@ -45,7 +47,8 @@ struct writer {
 	unsigned attempt;                                   /* index of the newest; others are abandoned */
 	uint8_t claim_room[4096];
 	bool claim_is_out;
-	int64_t retry_at_ms, back_off_ms;
+	int64_t retry_at_ms; /* WAITING: when it claims again; LEADING: no block before */
+	int64_t back_off_ms;
 
 	int64_t flushed_at_ms;
 	struct hits hits;
@@ -120,8 +123,10 @@ void writer_answer_hits(struct writer *writer, struct slice bytes)
 
 static void give_up_appender(struct writer *writer)
 {
-	if (writer->appender)
+	if (writer->appender) {
+		writer->is_closing = true;
 		writer->host->close_appender(writer->host, writer->appender);
+	}
 	writer->appender = NULL;
 	writer->claim_is_out = writer->report_is_due = false;
 }
@@ -174,18 +179,20 @@ static void open_appender(struct writer *writer)
 
 void writer_appender_opened(struct writer *writer, struct journal_appender *appender, const struct error *error)
 {
-	if (writer->state != WRITER_OPENING) {
-		if (appender)
-			writer->host->close_appender(writer->host, appender);
-		return;
-	}
 	writer->appender = appender;
-	if (appender)
+	if (writer->state != WRITER_OPENING)
+		give_up_appender(writer);
+	else if (appender)
 		enter(writer, WRITER_CLAIMING);
 	else if (error->code == LL_UNAVAILABLE || error->code == LL_TIMEOUT)
 		retry_later(writer, error->text);
 	else
 		halt(writer, error);
+}
+
+void writer_appender_closed(struct writer *writer)
+{
+	writer->is_closing = false;
 }
 
 static bool is_own_attempt(const struct writer *writer, const uint8_t *uuid)
@@ -241,8 +248,10 @@ static void claim(struct writer *writer)
 
 void writer_lead(struct writer *writer)
 {
-	if (writer->state == WRITER_FOLLOWING && !writer->stopping)
-		open_appender(writer);
+	if (writer->state != WRITER_FOLLOWING || writer->stopping)
+		return;
+	writer->retry_at_ms = monotonic(writer); /* at the next pump, when the appender of before is closed */
+	enter(writer, WRITER_WAITING);
 }
 
 static void follow(struct writer *writer)
@@ -396,11 +405,13 @@ static void permanent(struct writer *writer, const struct error *error)
 		halt(writer, error);
 		return;
 	}
-	/* No room on the journal's disk: nothing has landed. Those who asked may try again; the lead stays. */
+	/* No room on the journal's disk: nothing has landed. Those who asked may try again, those too whose answers were found on
+	 * entries of this block; the lead stays. */
 	writer->host->tell(writer->host, error->code, error->text);
 	writer->block_is_out = false;
+	writer->retry_at_ms = monotonic(writer) + FULL_PAUSE_MS;
 	answer_all(&writer->in_flight, CODE_JOURNAL_UNAVAILABLE);
-	answer_held(writer);
+	answer_all(&writer->held, CODE_JOURNAL_UNAVAILABLE);
 }
 
 static void read_report(struct writer *writer)
@@ -421,7 +432,8 @@ static void read_report(struct writer *writer)
 				"the journal reports a block far beyond the end that was read: is somebody else writing?");
 		return;
 	}
-	if (report.appender_is_dead || may_have_landed(report.code) || writer->state == WRITER_CLAIMING)
+	bool no_room_for_claim = writer->state == WRITER_CLAIMING && report.code == LL_FULL;
+	if (report.appender_is_dead || may_have_landed(report.code) || no_room_for_claim)
 		retry_later(writer, report.error.text);
 	else
 		permanent(writer, &report.error);
@@ -526,10 +538,10 @@ static bool something_is_due(struct writer *writer, int64_t *when)
 	return *when != 0 && *when <= now;
 }
 
-static bool can_decide(const struct writer *writer)
+static bool can_decide(const struct writer *writer, int64_t now)
 {
 	return writer->state == WRITER_LEADING && !writer->block_is_out && !writer->report_is_due &&
-	       !ledger_is_behind(writer->ledger);
+	       now >= writer->retry_at_ms && !ledger_is_behind(writer->ledger);
 }
 
 /* ---- time ---- */
@@ -538,24 +550,28 @@ static void expire_waiting(struct writer *writer, int64_t now)
 {
 	if (writer->state == WRITER_LEADING && !writer->block_is_out)
 		return;
-	bool in_doubt = writer->in_flight.first && now >= writer->in_flight.first->deadline_ms;
-	if (in_doubt) {
+	if (writer->in_flight.first && now >= writer->in_flight.first->deadline_ms)
 		answer_all(&writer->in_flight, CODE_OUTCOME_UNKNOWN);
+	if (writer->held.first && now >= writer->held.first->deadline_ms)
 		answer_all(&writer->held, CODE_JOURNAL_UNAVAILABLE);
-	}
 	while (writer->queue.first && now >= writer->queue.first->deadline_ms && writer->state != WRITER_LEADING) {
 		struct pending *pending = pending_pop(&writer->queue);
 		answer_code(pending, pending->seq == UINT64_MAX ? CODE_JOURNAL_UNAVAILABLE : CODE_OUTCOME_UNKNOWN);
 	}
 }
 
+/* Does the journal owe an answer to what the present appender sent? What an earlier one sent is settled by the claim. */
+static bool journal_owes(const struct writer *writer)
+{
+	return writer->report_is_due || (writer->state == WRITER_LEADING && writer->block_is_out) ||
+	       (writer->state == WRITER_CLAIMING && writer->claim_is_out);
+}
+
 static void check_deadlines(struct writer *writer, int64_t now)
 {
-	bool out = writer->block_is_out || writer->report_is_due ||
-		   (writer->state == WRITER_CLAIMING && writer->claim_is_out);
-	if (out && writer->appender && now - writer->out_since_ms >= writer->options.append_timeout_ms)
+	if (journal_owes(writer) && now - writer->out_since_ms >= writer->options.append_timeout_ms)
 		retry_later(writer, "the journal has not taken a block in time");
-	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms)
+	if (writer->state == WRITER_WAITING && now >= writer->retry_at_ms && !writer->is_closing)
 		open_appender(writer);
 	if (writer->state == WRITER_CLAIMING && !writer->claim_is_out && !writer->report_is_due && writer->at_end)
 		claim(writer);
@@ -585,7 +601,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t next_wake(struct writer *writer, int64_t now)
 {
 	int64_t wake = INT64_MAX, due;
-	if (writer->state == WRITER_WAITING)
+	if (writer->retry_at_ms > now || (writer->state == WRITER_WAITING && !writer->is_closing))
 		wake = earlier(wake, writer->retry_at_ms);
 	if (writer->state == WRITER_LEADING && !writer->block_is_out) {
 		bool is_due = something_is_due(writer, &due);
@@ -593,10 +609,12 @@ static int64_t next_wake(struct writer *writer, int64_t now)
 		if (due)
 			wake = earlier(wake, now + (delay < 1 ? 1 : delay > 1000 ? 1000 : delay));
 	}
-	if (writer->block_is_out || writer->claim_is_out || writer->report_is_due)
+	if (journal_owes(writer))
 		wake = earlier(wake, writer->out_since_ms + writer->options.append_timeout_ms);
 	if (writer->in_flight.first)
 		wake = earlier(wake, writer->in_flight.first->deadline_ms);
+	if (writer->held.first)
+		wake = earlier(wake, writer->held.first->deadline_ms);
 	if (writer->state != WRITER_LEADING && writer->queue.first)
 		wake = earlier(wake, writer->queue.first->deadline_ms);
 	if (ledger_is_dirty(writer->ledger) && !ledger_is_flushing(writer->ledger))
@@ -613,7 +631,7 @@ int64_t writer_pump(struct writer *writer)
 	int64_t now = monotonic(writer);
 	if (writer->state != WRITER_HALTED)
 		check_deadlines(writer, now);
-	if (!more && can_decide(writer) && (writer->queue.count || something_is_due(writer, &due)))
+	if (!more && can_decide(writer, now) && (writer->queue.count || (!writer->stopping && something_is_due(writer, &due))))
 		build_block(writer);
 	flush(writer, now);
 	return more ? now : next_wake(writer, now);
@@ -661,8 +679,9 @@ void writer_stop(struct writer *writer)
 
 bool writer_is_idle(const struct writer *writer)
 {
-	return !writer->block_is_out && writer->queue.count == 0 && writer->in_flight.count == 0 &&
-	       writer->held.count == 0 && writer->hits.waiting.count == 0;
+	bool sends = writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
+	return !sends && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0 &&
+	       writer->hits.waiting.count == 0;
 }
 
 enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum code *code)

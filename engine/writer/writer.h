@@ -43,7 +43,8 @@ struct writer_host {
 	void (*random)(struct writer_host *, uint8_t *bytes, size_t size);
 	/* Open an appender somewhere else, then call writer_appender_opened. */
 	void (*open_appender)(struct writer_host *);
-	/* Close one somewhere else; it may take its time. */
+	/* Close one somewhere else, then call writer_appender_closed; it may take its time. Until then the writer opens no other one,
+	 * and leaves alone the memory of the block that the appender may still be sending. */
 	void (*close_appender)(struct writer_host *, struct journal_appender *);
 	/* Read the record at `offset` somewhere else, then call writer_answer_hits. One is read at a time. */
 	void (*read_hit)(struct writer_host *, uint64_t offset);
@@ -99,6 +100,7 @@ int64_t writer_pump(struct writer *writer);
 
 /* Results of what the host was asked for. appender NULL: it failed, with *error. */
 void writer_appender_opened(struct writer *writer, struct journal_appender *appender, const struct error *error);
+void writer_appender_closed(struct writer *writer);
 /* The record that read_hit asked for; empty: it could not be read. */
 void writer_answer_hits(struct writer *writer, struct slice bytes);
 
