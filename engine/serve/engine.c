@@ -209,10 +209,9 @@ static void close_appender_work(uv_work_t *work)
 
 static void closed_appender(uv_work_t *work, int status)
 {
-	struct job *job = work->data;
 	(void)status;
-	writer_appender_closed(job->engine->writer);
-	job_done(job);
+	writer_appender_closed(((struct job *)work->data)->engine->writer);
+	job_done(work->data);
 }
 
 static void host_close_appender(struct writer_host *host, struct journal_appender *appender)
