@@ -19,7 +19,7 @@ typedef enum ll_code projection_apply_fn(struct view *view, const struct entry *
 
 struct projection {
 	enum projection_id id;
-	bool decides;                 /* decisions read it: it takes part in overlays */
+	bool decides; /* decisions read it: it takes part in overlays */
 	projection_apply_fn *apply;
 	/* The genesis. NULL: nothing to do. */
 	enum ll_code (*begin)(struct view *view, int64_t time, const struct genesis_body *genesis, struct error *error);

@@ -20,9 +20,11 @@ enum ll_code block_read(struct slice value, struct block *block, struct error *e
 {
 	const uint8_t *at = value.at;
 	if (value.size < ENVELOPE_MAGIC_SIZE || memcmp(at, BLOCK_MAGIC, ENVELOPE_MAGIC_SIZE) != 0)
-		return error_set(error, LL_FOREIGN, "the record is not a block of a ledger: it does not begin with " BLOCK_MAGIC);
+		return error_set(error, LL_FOREIGN,
+				 "the record is not a block of a ledger: it does not begin with " BLOCK_MAGIC);
 	if (value.size < ENVELOPE_SIZE)
-		return error_set(error, LL_CORRUPT, "the block is cut short: %zu bytes, an envelope has %d", value.size, ENVELOPE_SIZE);
+		return error_set(error, LL_CORRUPT, "the block is cut short: %zu bytes, an envelope has %d", value.size,
+				 ENVELOPE_SIZE);
 	size_t body_size = value.size - ENVELOPE_SIZE;
 	if (load_u32(at + ENVELOPE_BODY_SIZE) != body_size)
 		return error_set(error, LL_CORRUPT, "the block's body has %zu bytes, its envelope says %u", body_size,
@@ -42,7 +44,8 @@ enum ll_code block_read(struct slice value, struct block *block, struct error *e
 		.body = part(value, ENVELOPE_SIZE, body_size),
 	};
 	if (block->format > BLOCK_FORMAT || block->kind < BLOCK_GENESIS || block->kind > BLOCK_ENTRIES)
-		return error_set(error, LL_NEWER, "the block was made by a newer version (format %u, kind %u): use that version",
+		return error_set(error, LL_NEWER,
+				 "the block was made by a newer version (format %u, kind %u): use that version",
 				 block->format, block->kind);
 	return LL_OK;
 }
@@ -85,7 +88,8 @@ struct slice block_write_claim(uint8_t *room, struct slice ledger, int64_t time,
 	struct packer p = packer_over(room + ENVELOPE_SIZE, CONTROL_BLOCK_BYTES_MAX - ENVELOPE_SIZE);
 	claim_body_encode(&p, body);
 	ENSURE(!p.full);
-	struct block block = {.kind = BLOCK_CLAIM, .ledger = ledger, .time = time, .epoch = epoch, .first_seq = next_seq};
+	struct block block = {
+		.kind = BLOCK_CLAIM, .ledger = ledger, .time = time, .epoch = epoch, .first_seq = next_seq};
 	block.body.size = (size_t)(p.at - room) - ENVELOPE_SIZE;
 	return block_write(room, &block);
 }

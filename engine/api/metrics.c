@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "engine/api/internal.h"
-#include "projections/ledger/specs.h"
+#include "projections/views/specs.h"
 
 /* Upper bounds of request durations, in microseconds. */
 static const uint64_t buckets[BUCKETS] = {250,   500,   1000,   2500,   5000,    10000,

@@ -1,6 +1,7 @@
 /* What became of a command: the body of its answer, its receipt, and the counts of both. */
 #include "engine/api/internal.h"
 #include "engine/read/read.h"
+#include "engine/reply/receipt.h"
 #include "schemas/wire/ensure.h"
 
 /* ---- counting ---- */
@@ -79,15 +80,6 @@ int write_outcome(struct api *api, const struct pending *pending, const struct a
 
 /* ---- receipts ---- */
 
-static void write_events(const struct entry *entry, struct json_writer *writer)
-{
-	json_key(writer, "events");
-	json_array_begin(writer);
-	for (uint32_t i = 0; entry->head.outcome == OUTCOME_ACCEPTED && i < entry->event_count; i++)
-		json_text(writer, event_info(entry->events[i].type)->record->name);
-	json_array_end(writer);
-}
-
 /* The body goes through the scratch buffer: the status, which stands before it, is known only when it is written. */
 static void member_body(struct api *api, int status, struct json_writer *writer)
 {
@@ -110,19 +102,7 @@ void write_receipt(struct api *api, const struct entry *entry, bool hit, struct 
 	struct json_writer inner;
 	begin_scratch(api, &inner);
 	int status = write_entry(api, entry, &inner);
-	const struct command_info *info = command_info(entry->head.command);
-	json_object_begin(writer);
-	json_member_string(writer, "commandId", entry->head.command_id);
-	json_member_text(writer, "type", info ? info->record->name : NULL);
-	json_member_text(writer, "outcome", enumeration_text(&outcome_enumeration, entry->head.outcome));
-	json_member_position(writer, "position", entry->seq);
-	json_member_uint64(writer, "offset", entry->offset);
-	json_member_time(writer, "time", entry->time);
-	member_body(api, status, writer);
-	write_events(entry, writer);
-	if (hit)
-		json_member_bool(writer, "hit", true);
-	json_object_end(writer);
+	receipt_write(entry, status, buffer_slice(&api->scratch), hit, writer);
 }
 
 static void write_plain(struct api *api, struct slice id, const char *type, const char *outcome, int status,

@@ -1,5 +1,6 @@
 /* GET /api/receipts/{commandId}: the receipt's row says which entry it is, the journal has it. */
 #include "engine/api/internal.h"
+#include "engine/reply/receipt.h"
 #include "projections/views/rows.h"
 
 struct receipt_call {
@@ -8,23 +9,6 @@ struct receipt_call {
 	struct slice id;
 };
 
-/* The entry of the row, decoded into the request's arena. */
-static bool find_entry(const struct receipt_call *receipt, struct slice bytes, struct entry *entry)
-{
-	struct block block;
-	if (block_read(bytes, &block, NULL) != LL_OK || receipt->row.index >= block.count)
-		return false;
-	struct cursor cursor = cursor_over(block.body, http_arena(receipt->call->request));
-	for (uint32_t i = 0; i <= receipt->row.index; i++) {
-		cursor.seq = block.first_seq + i;
-		*entry = (struct entry){
-			.seq = cursor.seq, .offset = receipt->row.offset, .index = i, .time = receipt->row.time};
-		if (!entry_decode(&cursor, entry))
-			return false;
-	}
-	return entry->seq == receipt->row.seq && slice_equal(entry->head.command_id, receipt->id);
-}
-
 static void block_is_there(void *context, struct slice bytes)
 {
 	struct receipt_call *receipt = context;
@@ -32,7 +16,7 @@ static void block_is_there(void *context, struct slice bytes)
 	struct api *api = call->api;
 	struct entry entry;
 	struct json_writer writer;
-	if (!find_entry(receipt, bytes, &entry)) {
+	if (!receipt_find(&receipt->row, receipt->id, bytes, http_arena(call->request), &entry)) {
 		answer_code(api, call->request, CODE_JOURNAL_UNAVAILABLE, NULL, NULL, &call->fields);
 		return;
 	}

@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "engine/api/internal.h"
-#include "projections/ledger/specs.h"
 #include "projections/store/generation.h"
+#include "projections/views/specs.h"
 
 static void write_void(const struct fold *fold, struct json_writer *writer)
 {

@@ -81,7 +81,8 @@ static void side_free(struct side *side)
 	free(side);
 }
 
-static void compare_table(struct side *left, struct side *right, difference_fn *found, void *context, struct compared *compared)
+static void compare_table(struct side *left, struct side *right, difference_fn *found, void *context,
+			  struct compared *compared)
 {
 	struct slice key_left, key_right, value_left, value_right;
 	for (;;) {
@@ -105,8 +106,8 @@ static void compare_table(struct side *left, struct side *right, difference_fn *
 	}
 }
 
-void compare_projection(enum projection_id id, struct view *left, struct view *right, difference_fn *found, void *context,
-			struct compared *compared, char *place, size_t place_size)
+void compare_projection(enum projection_id id, struct view *left, struct view *right, difference_fn *found,
+			void *context, struct compared *compared, char *place, size_t place_size)
 {
 	const struct projection_layout *layout = &projection_layouts[id];
 	struct side *a = side_new(), *b = side_new();
@@ -144,7 +145,8 @@ static void scan(struct view *view, enum table_id table, struct slice from, stru
 void joined_view_init(struct joined_view *joined, struct view **parts, uint64_t next_seq, int64_t time)
 {
 	static const struct view_ops operations = {.get = get, .scan = scan};
-	*joined = (struct joined_view){.view = {.ops = &operations, .next_seq = next_seq, .time = time}, .parts = parts};
+	*joined =
+		(struct joined_view){.view = {.ops = &operations, .next_seq = next_seq, .time = time}, .parts = parts};
 	joined->view.arena = &joined->arena;
 }
 

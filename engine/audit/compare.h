@@ -20,8 +20,8 @@ struct compared {
 
 /* Adds to *compared. `place` (may be NULL) is told which table is being read; it has `place_size` bytes. Both views are only
  * read, and must stand at the same position. */
-void compare_projection(enum projection_id id, struct view *left, struct view *right, difference_fn *found, void *context,
-			struct compared *compared, char *place, size_t place_size);
+void compare_projection(enum projection_id id, struct view *left, struct view *right, difference_fn *found,
+			void *context, struct compared *compared, char *place, size_t place_size);
 
 /* A view that takes each projection from another view: parts[id], NULL where no table of it will be read. `parts` is borrowed. */
 struct joined_view {

@@ -7,7 +7,7 @@
 #include "projections/views/snapshot_view.h"
 
 /* Those that the export, and so the digest, is made from. */
-#define OF_THE_STATE                                                                                                    \
+#define OF_THE_STATE                                                                                                   \
 	(1u << PROJECTION_BALANCES | 1u << PROJECTION_SEATS | 1u << PROJECTION_QUEUE | 1u << PROJECTION_RANKINGS)
 
 /* ---- the replay ---- */
@@ -38,7 +38,8 @@ enum ll_code replay_to(struct replay *replay, uint64_t end, struct error *error)
 			code = error_set(error, LL_POISON, "%s", ledger_failure(replay->ledger, id)->text);
 	if (code == LL_OK && end != UINT64_MAX && fold->next_offset < end)
 		code = error_set(error, LL_DIVERGED,
-				 "%s ends before offset %" PRIu64 ", the projections have folded up to %" PRIu64 ": it is not the journal that they were built from, or it was cut short",
+				 "%s ends before offset %" PRIu64 ", the projections have folded up to %" PRIu64
+				 ": it is not the journal that they were built from, or it was cut short",
 				 journal_url(replay->journal), fold->next_offset, end);
 	return code == LL_OK ? ledger_flush(replay->ledger, error) : code;
 }
@@ -61,7 +62,7 @@ void replay_abandon(struct replay *replay)
 
 struct pair {
 	struct snapshot_view *live, *replayed; /* NULL: not opened */
-	struct fold fold; /* where the live one stands */
+	struct fold fold;                      /* where the live one stands */
 };
 
 struct comparing {
@@ -139,14 +140,17 @@ static unsigned rearmost(const struct comparing *comparing, unsigned done)
 	return found;
 }
 
-static enum ll_code same_past(enum projection_id id, const struct fold *live, const struct fold *replayed, struct error *error)
+static enum ll_code same_past(enum projection_id id, const struct fold *live, const struct fold *replayed,
+			      struct error *error)
 {
 	const char *name = projection_layouts[id].name;
 	if (memcmp(live->ledger, replayed->ledger, sizeof live->ledger) != 0)
-		return error_set(error, LL_DIVERGED, "projection %s is of another ledger than the journal: delete or rebuild it", name);
+		return error_set(error, LL_DIVERGED,
+				 "projection %s is of another ledger than the journal: delete or rebuild it", name);
 	if (live->next_seq != replayed->next_seq || memcmp(live->chain.bytes, replayed->chain.bytes, HASH_BYTES) != 0)
 		return error_set(error, LL_DIVERGED,
-				 "projection %s was built from another past than the journal's: at offset %" PRIu64 " their chain hashes differ; delete or rebuild it",
+				 "projection %s was built from another past than the journal's: at offset %" PRIu64
+				 " their chain hashes differ; delete or rebuild it",
 				 name, live->next_offset);
 	return LL_OK;
 }
@@ -165,13 +169,14 @@ static enum ll_code compare_one(struct comparing *comparing, unsigned id, differ
 	if (code == LL_OK)
 		code = snapshot_view_pin(pair->replayed, 0, error);
 	if (code == LL_OK)
-		compare_projection(id, snapshot_view_view(pair->live), snapshot_view_view(pair->replayed), found, context,
-				   &comparing->verdict->compared, comparing->place, comparing->place_size);
+		compare_projection(id, snapshot_view_view(pair->live), snapshot_view_view(pair->replayed), found,
+				   context, &comparing->verdict->compared, comparing->place, comparing->place_size);
 	return code;
 }
 
 /* The state as a whole: what is not replayed is taken from the live side. Only at one position does it make a state. */
-static enum ll_code digest(struct comparing *comparing, bool replayed, char text[DIGEST_TEXT_SIZE + 1], struct error *error)
+static enum ll_code digest(struct comparing *comparing, bool replayed, char text[DIGEST_TEXT_SIZE + 1],
+			   struct error *error)
 {
 	struct view *parts[PROJECTIONS_COUNT] = {NULL};
 	struct joined_view joined;

@@ -41,9 +41,9 @@ void replay_abandon(struct replay *replay); /* NULL ledger allowed */
 /* What a comparison found. */
 struct verdict {
 	struct compared compared;
-	unsigned missing;       /* projections that are not there: not compared */
-	uint64_t entries;       /* the state is that after this many */
-	bool has_digests;       /* only when all projections of the state stand at one position */
+	unsigned missing; /* projections that are not there: not compared */
+	uint64_t entries; /* the state is that after this many */
+	bool has_digests; /* only when all projections of the state stand at one position */
 	char live_digest[DIGEST_TEXT_SIZE + 1], replayed_digest[DIGEST_TEXT_SIZE + 1];
 };
 

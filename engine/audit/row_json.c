@@ -64,7 +64,8 @@ void row_key_json(struct json_writer *writer, enum table_id table, struct slice 
 		return;
 	}
 	json_object_begin(writer);
-	for (unsigned i = 0; i < place->key_parts && take_part(&place->key[i], i + 1u == place->key_parts, &key, &taken); i++)
+	for (unsigned i = 0;
+	     i < place->key_parts && take_part(&place->key[i], i + 1u == place->key_parts, &key, &taken); i++)
 		write_part(writer, &place->key[i], taken);
 	json_object_end(writer);
 }

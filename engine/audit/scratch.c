@@ -60,9 +60,10 @@ enum ll_code scratch_make(const char *directory, const char *name, char *path, s
 	}
 	if (mkdir(path, 0770) == 0)
 		return LL_OK;
-	enum ll_code code = error_set(error, errno == EACCES || errno == EPERM || errno == EROFS ? LL_DENIED
-					     : errno == ENOSPC			     ? LL_FULL
-											     : LL_IO,
+	enum ll_code code = error_set(error,
+				      errno == EACCES || errno == EPERM || errno == EROFS ? LL_DENIED
+				      : errno == ENOSPC                                   ? LL_FULL
+											  : LL_IO,
 				      "cannot make %s to work in: %s", path, strerror(errno));
 	*path = 0;
 	return code;

@@ -10,7 +10,8 @@
 #include "schemas/wire/error.h"
 
 /* Makes it and writes its path, of at most `size` bytes. LL_DENIED, LL_FULL, LL_IO, LL_USAGE (too long). */
-enum ll_code scratch_make(const char *directory, const char *name, char *path, size_t size, struct error *error) LL_CHECKED;
+enum ll_code scratch_make(const char *directory, const char *name, char *path, size_t size,
+			  struct error *error) LL_CHECKED;
 
 /* Removes it; what cannot be removed stays. An empty path is allowed. */
 void scratch_remove(const char *path);

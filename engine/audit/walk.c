@@ -21,13 +21,14 @@ static enum ll_code check_ends(struct journal *journal, uint64_t *high, struct e
 		return error_set(error, LL_DIVERGED, "%s begins at offset %" PRIu64 ": its beginning was deleted",
 				 journal_url(journal), marks.low);
 	if (marks.high == 0)
-		return error_set(error, LL_NOT_FOUND, "%s is empty: it has no genesis; make it with `ledgerline journal create`",
+		return error_set(error, LL_NOT_FOUND,
+				 "%s is empty: it has no genesis; make it with `ledgerline journal create`",
 				 journal_url(journal));
 	return LL_OK;
 }
 
-static enum ll_code walk_entries(const struct walk *how, const struct block *block, const struct fold *fold, uint64_t offset,
-				 struct arena *arena, struct error *error)
+static enum ll_code walk_entries(const struct walk *how, const struct block *block, const struct fold *fold,
+				 uint64_t offset, struct arena *arena, struct error *error)
 {
 	struct cursor cursor = cursor_over(block->body, arena);
 	for (uint32_t i = 0; i < block->count; i++) {
@@ -35,14 +36,16 @@ static enum ll_code walk_entries(const struct walk *how, const struct block *blo
 		cursor.seq = block->first_seq + i;
 		struct entry entry = {.seq = cursor.seq, .offset = offset, .index = i, .time = fold->time};
 		if (!entry_decode(&cursor, &entry))
-			return error_set(error, LL_POISON, "journal offset %" PRIu64 ": entry %" PRIu64 " cannot be decoded (%s)",
-					 offset, cursor.seq, cursor.failed);
+			return error_set(error, LL_POISON,
+					 "journal offset %" PRIu64 ": entry %" PRIu64 " cannot be decoded (%s)", offset,
+					 cursor.seq, cursor.failed);
 		enum ll_code code = how->entry ? how->entry(how->context, &entry, error) : LL_OK;
 		if (code != LL_OK)
 			return code;
 	}
 	if (cursor.at != cursor.end)
-		return error_set(error, LL_POISON, "journal offset %" PRIu64 ": bytes are left over after the block's last entry",
+		return error_set(error, LL_POISON,
+				 "journal offset %" PRIu64 ": bytes are left over after the block's last entry",
 				 offset);
 	return LL_OK;
 }
@@ -69,7 +72,8 @@ static enum ll_code next_record(struct journal_reader *reader, struct journal_re
 		if (code != LL_TIMEOUT && code != LL_UNAVAILABLE)
 			return code;
 		if (time(NULL) - began >= PATIENCE_S)
-			return error_set(error, LL_UNAVAILABLE, "the journal gave nothing for %d s: are its brokers well?", PATIENCE_S);
+			return error_set(error, LL_UNAVAILABLE,
+					 "the journal gave nothing for %d s: are its brokers well?", PATIENCE_S);
 	}
 }
 

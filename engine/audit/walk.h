@@ -29,7 +29,8 @@ struct walk {
  * LL_NOT_FOUND: the journal is empty. LL_DIVERGED, LL_CORRUPT, LL_POISON (an entry that cannot be decoded): the journal
  * is not whole, the text names the offset (journal_is_bad). LL_FOREIGN: no journal. LL_NEWER. LL_UNAVAILABLE: no broker answered for half a
  * minute. Else journal_read's. BLOCKING. */
-enum ll_code walk_journal(struct journal *journal, const struct walk *how, struct fold *fold, struct error *error) LL_CHECKED;
+enum ll_code walk_journal(struct journal *journal, const struct walk *how, struct fold *fold,
+			  struct error *error) LL_CHECKED;
 
 /* Is it the journal that is wrong, not the world around it? */
 bool journal_is_bad(enum ll_code code);

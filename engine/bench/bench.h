@@ -21,7 +21,8 @@ struct bench_draw {
 	enum bench_shape shape;
 	uint64_t accounts;
 	uint64_t state[2];
-	double zipf_zeta, zipf_eta, zipf_alpha; /* after Gray et al., "Quickly generating billion-record synthetic databases" */
+	double zipf_zeta, zipf_eta,
+		zipf_alpha; /* after Gray et al., "Quickly generating billion-record synthetic databases" */
 };
 void bench_draw_init(struct bench_draw *draw, enum bench_shape shape, uint64_t accounts, uint64_t seed);
 uint64_t bench_random(struct bench_draw *draw);
@@ -66,8 +67,8 @@ enum ll_code bench_fold(struct journal *journal, const struct bench_fold_options
 			struct bench_fold_result *result, struct error *error) LL_CHECKED;
 
 struct bench_commands_options {
-	const char *journal;   /* URL */
-	const char *data;      /* directory */
+	const char *journal; /* URL */
+	const char *data;    /* directory */
 	const struct journal_option *settings;
 	size_t settings_count;
 	uint64_t accounts, in_flight, seed;

@@ -86,7 +86,8 @@ static void answered(struct pending *pending, const struct answer *answer)
 	load->out--;
 	if (answer->kind != ANSWER_DECIDED && load->code == LL_OK) {
 		const struct code_info *info = code_info(answer->code);
-		load->code = error_set(&load->error, LL_UNAVAILABLE, "a command was not decided: %s", info ? info->name : "?");
+		load->code = error_set(&load->error, LL_UNAVAILABLE, "a command was not decided: %s",
+				       info ? info->name : "?");
 	}
 	if (load->measuring && answer->kind == ANSWER_DECIDED) {
 		uint64_t us = now_us() - slot->since_us;
@@ -138,23 +139,27 @@ static void send_one(struct slot *slot)
 	}
 	account = load->charging ? load->next_charge++ : bench_account(&load->draw);
 	struct slice user = slice_of(slot->user, bench_account_id(slot->user, account));
-	int size = snprintf(slot->id, sizeof slot->id, "%c%" PRIx64 "-%" PRIx64, load->charging ? 'c' : 'd', load->first_seq, load->sent++);
+	int size = snprintf(slot->id, sizeof slot->id, "%c%" PRIx64 "-%" PRIx64, load->charging ? 'c' : 'd',
+			    load->first_seq, load->sent++);
 	slot->pending.id = slice_of(slot->id, (size_t)size);
 	slot->pending.actor_type = ACTOR_TYPE_SYSTEM;
 	slot->pending.actor_id = SLICE("bench");
 	slot->pending.answer = answered;
 	if (load->charging) {
 		slot->pending.command.type = COMMAND_POINTS_CHARGE;
-		slot->pending.command.points_charge = (struct points_charge){user, CHARGE_AMOUNT, SOURCE_PAID, NONE_TIME};
+		slot->pending.command.points_charge =
+			(struct points_charge){user, CHARGE_AMOUNT, SOURCE_PAID, NONE_TIME};
 	} else {
 		slot->pending.command.type = COMMAND_POINTS_USE;
-		slot->pending.command.points_use = (struct points_use){.user_id = user, .amount = 1 + (int64_t)(bench_random(&load->draw) & 7)};
+		slot->pending.command.points_use =
+			(struct points_use){.user_id = user, .amount = 1 + (int64_t)(bench_random(&load->draw) & 7)};
 	}
 	slot->since_us = now_us();
 	load->out++;
 	if (engine_submit(load->engine, &slot->pending, &code) != LL_OK) {
 		load->out--;
-		load->code = error_set(&load->error, LL_UNAVAILABLE, "a command was not taken: %s", code_info(code)->name);
+		load->code =
+			error_set(&load->error, LL_UNAVAILABLE, "a command was not taken: %s", code_info(code)->name);
 		finish(load);
 	}
 }

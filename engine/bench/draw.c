@@ -67,7 +67,8 @@ uint64_t bench_account(struct bench_draw *draw)
 		return spread(0, draw->accounts);
 	if (uz < 1 + pow(0.5, ZIPF_EXPONENT))
 		return spread(1, draw->accounts);
-	uint64_t rank = (uint64_t)((double)draw->accounts * pow(draw->zipf_eta * u - draw->zipf_eta + 1, draw->zipf_alpha));
+	uint64_t rank =
+		(uint64_t)((double)draw->accounts * pow(draw->zipf_eta * u - draw->zipf_eta + 1, draw->zipf_alpha));
 	return spread(rank, draw->accounts);
 }
 

@@ -66,8 +66,9 @@ static enum ll_code claim(struct filling *f, struct error *error)
 		.software = SLICE("bench"),
 		.format = BLOCK_FORMAT,
 	};
-	return append(f, block_write_claim(room, slice_of(f->fold.ledger, sizeof f->fold.ledger), f->time, f->fold.epoch + 1,
-					   f->fold.next_seq, &body),
+	return append(f,
+		      block_write_claim(room, slice_of(f->fold.ledger, sizeof f->fold.ledger), f->time,
+					f->fold.epoch + 1, f->fold.next_seq, &body),
 		      error);
 }
 
@@ -94,8 +95,8 @@ static void fill_charge(struct filling *f, struct filled_account *account, uint6
 	account->open[account->lots++] = (struct taken){lot, amount};
 	account->balance += amount;
 	*event = (struct event){.type = EVENT_POINT_CHARGED, .version = 1};
-	event->point_charged = (struct point_charged){user, amount, SOURCE_PAID, lot, 0, NONE_TIME, NONE_TIME,
-						      account->balance, account->balance};
+	event->point_charged = (struct point_charged){user,      amount,           SOURCE_PAID,     lot, 0, NONE_TIME,
+						      NONE_TIME, account->balance, account->balance};
 	command->type = COMMAND_POINTS_CHARGE;
 	command->points_charge = (struct points_charge){user, amount, SOURCE_PAID, NONE_TIME};
 	f->result->charges++;
@@ -155,8 +156,13 @@ static void fill_event(struct filling *f)
 	int size = snprintf(command_id, sizeof command_id, "b-%" PRIu64, seq);
 	struct short_hash hash = command_hash(&command);
 	struct entry entry = {.events = &event, .event_count = 1};
-	entry.head = (struct entry_head){OUTCOME_ACCEPTED,    slice_of(command_id, (size_t)size), short_hash_slice(&hash),
-					 ACTOR_TYPE_SYSTEM, SLICE("bench"),			command.type, 1};
+	entry.head = (struct entry_head){OUTCOME_ACCEPTED,
+					 slice_of(command_id, (size_t)size),
+					 short_hash_slice(&hash),
+					 ACTOR_TYPE_SYSTEM,
+					 SLICE("bench"),
+					 command.type,
+					 1};
 	entry_encode(&f->packer, &entry);
 	f->count++;
 }

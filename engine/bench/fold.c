@@ -89,9 +89,11 @@ static enum ll_code read_back(const char *directory, unsigned mask, bool digest,
 		result->charged = totals.charged;
 		result->used = totals.used;
 		result->balances = totals.balances;
-		if (totals.charged - totals.used + totals.refunded - totals.expired + totals.adjusted != totals.balances ||
+		if (totals.charged - totals.used + totals.refunded - totals.expired + totals.adjusted !=
+			    totals.balances ||
 		    totals.accounts != accounts || totals.accepted + totals.refused + totals.system != result->entries)
-			code = error_set(error, LL_CORRUPT, "the totals do not agree with each other: the time does not count");
+			code = error_set(error, LL_CORRUPT,
+					 "the totals do not agree with each other: the time does not count");
 	}
 	if (code == LL_OK && digest)
 		code = digest_of_view(view, result->digest, error);
@@ -102,7 +104,8 @@ static enum ll_code read_back(const char *directory, unsigned mask, bool digest,
 }
 
 static enum ll_code fold_all(struct journal *journal, const char *directory, unsigned mask,
-			     const struct bench_fold_options *options, struct bench_fold_result *result, struct error *error)
+			     const struct bench_fold_options *options, struct bench_fold_result *result,
+			     struct error *error)
 {
 	struct ledger *ledger = NULL;
 	struct watch watch = {.options = options};
@@ -140,7 +143,8 @@ enum ll_code bench_fold(struct journal *journal, const struct bench_fold_options
 		if (!directory)
 			return error_set(error, LL_IO, "cannot make a temporary directory: %s", strerror(errno));
 	} else if (mkdir(directory, 0775) != 0) {
-		return error_set(error, errno == EEXIST ? LL_EXISTS : LL_IO, "cannot make %s: %s", directory, strerror(errno));
+		return error_set(error, errno == EEXIST ? LL_EXISTS : LL_IO, "cannot make %s: %s", directory,
+				 strerror(errno));
 	}
 	enum ll_code code = fold_all(journal, directory, mask, options, result, error);
 	if (code == LL_OK)

@@ -17,8 +17,9 @@ static bool is_plain(const struct json_node *node)
 /* Numbers of things that are counted get commas; those that name something do not. */
 static bool is_counted(struct slice key)
 {
-	static const char *const names[] = {"seatNo", "offset", "epoch", "format", "low", "high", "version", "index", "generation",
-					    "schemaVersion", "status", "policyVersion", "pid", "rank"};
+	static const char *const names[] = {"seatNo", "offset",        "epoch", "format",     "low",
+					    "high",   "version",       "index", "generation", "schemaVersion",
+					    "status", "policyVersion", "pid",   "rank"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (slice_equal(key, slice_text(names[i])))
 			return false;
@@ -27,7 +28,7 @@ static bool is_counted(struct slice key)
 
 static void put_plain(const struct json_node *node, struct buffer *out)
 {
-	if (node->type == JSON_NULL)
+	if (node->type == JSON_NULL || (node->type == JSON_STRING && node->text.size == 0))
 		buffer_append_byte(out, '-');
 	else if (node->type == JSON_BOOL)
 		buffer_append_text(out, node->yes ? "yes" : "no");
@@ -51,13 +52,54 @@ static void make_title(struct slice key, char title[TITLE_MAX])
 	title[used] = 0;
 }
 
-static bool is_table(const struct json_reader *reader, const struct json_node *list)
+/* A list of objects, or an object of nothing but objects. */
+static bool is_table(const struct json_reader *reader, const struct json_node *rows)
 {
-	const struct json_node *row = json_first(reader, list);
-	return row && row->type == JSON_OBJECT && row->children && row->children <= LISTING_COLUMNS_MAX;
+	if (is_plain(rows) || !rows->children)
+		return false;
+	for (const struct json_node *row = json_first(reader, rows); row; row = json_next(reader, row))
+		if (row->type != JSON_OBJECT)
+			return false;
+	return true;
 }
 
-static void add_cell(struct listing *listing, const struct json_node *node, struct buffer *text)
+/* A table while it is made: its columns are all members that any row has. */
+struct table {
+	char titles[LISTING_COLUMNS_MAX][TITLE_MAX];
+	struct slice keys[LISTING_COLUMNS_MAX];
+	struct listing_column columns[LISTING_COLUMNS_MAX + 1];
+	size_t count;
+};
+
+static void add_column(struct table *table, struct slice key, enum listing_kind kind)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (slice_equal(table->keys[i], key))
+			return;
+	if (table->count == LISTING_COLUMNS_MAX)
+		return;
+	char *title = table->titles[table->count];
+	make_title(key, title);
+	table->keys[table->count] = key;
+	table->columns[table->count++] = (struct listing_column){title, title, kind};
+}
+
+/* {"type":"user","id":"kim"} -> user kim */
+static void add_object(struct listing *listing, const struct json_reader *reader, const struct json_node *object)
+{
+	struct buffer text = {0};
+	for (const struct json_node *one = json_first(reader, object); one; one = json_next(reader, one)) {
+		if (one->type == JSON_NULL)
+			continue;
+		if (text.size)
+			buffer_append_byte(&text, ' ');
+		buffer_append_slice(&text, one->text);
+	}
+	listing_text(listing, buffer_slice(&text));
+	buffer_release(&text);
+}
+
+static void add_cell(struct listing *listing, const struct json_reader *reader, const struct json_node *node)
 {
 	if (!node || node->type == JSON_NULL)
 		listing_null(listing);
@@ -65,36 +107,34 @@ static void add_cell(struct listing *listing, const struct json_node *node, stru
 		listing_number(listing, node->integer);
 	else if (node->type == JSON_BOOL)
 		listing_bool(listing, node->yes);
-	else {
-		buffer_clear(text);
-		buffer_append_slice(text, node->text);
-		listing_text(listing, buffer_slice(text));
-	}
+	else if (node->type == JSON_OBJECT)
+		add_object(listing, reader, node);
+	else
+		listing_text(listing, node->text);
 }
 
-static void print_table(const struct json_reader *reader, const struct json_node *list, FILE *out)
+static void print_table(const struct json_reader *reader, const struct json_node *rows, FILE *out)
 {
-	char titles[LISTING_COLUMNS_MAX][TITLE_MAX];
-	struct slice keys[LISTING_COLUMNS_MAX];
-	struct listing_column columns[LISTING_COLUMNS_MAX + 1] = {{0}};
+	struct table table = {.count = 0};
 	struct listing listing;
-	struct buffer text = {0};
-	size_t count = 0;
-	const struct json_node *first = json_first(reader, list);
-	for (const struct json_node *cell = json_first(reader, first); cell; cell = json_next(reader, cell), count++) {
-		make_title(cell->key, titles[count]);
-		keys[count] = cell->key;
-		bool is_number = cell->type == JSON_NUMBER;
-		columns[count] = (struct listing_column){
-			titles[count], titles[count], !is_number ? LISTING_TEXT : is_counted(cell->key) ? LISTING_AMOUNT : LISTING_NUMBER};
+	bool is_named = rows->type == JSON_OBJECT;
+	if (is_named)
+		add_column(&table, rows->key, LISTING_TEXT);
+	for (const struct json_node *row = json_first(reader, rows); row; row = json_next(reader, row))
+		for (const struct json_node *cell = json_first(reader, row); cell; cell = json_next(reader, cell))
+			add_column(&table, cell->key,
+				   cell->type != JSON_NUMBER ? LISTING_TEXT
+				   : is_counted(cell->key)   ? LISTING_AMOUNT
+							     : LISTING_NUMBER);
+	listing_init(&listing, table.columns);
+	for (const struct json_node *row = json_first(reader, rows); row; row = json_next(reader, row)) {
+		if (is_named)
+			listing_text(&listing, row->key);
+		for (size_t i = is_named; i < table.count; i++)
+			add_cell(&listing, reader, json_member(reader, row, table.keys[i]));
 	}
-	listing_init(&listing, columns);
-	for (const struct json_node *row = first; row; row = json_next(reader, row))
-		for (size_t i = 0; i < count; i++)
-			add_cell(&listing, json_member(reader, row, keys[i]), &text);
 	listing_print(&listing, out);
 	listing_release(&listing);
-	buffer_release(&text);
 }
 
 /* ---- objects ---- */
@@ -129,10 +169,12 @@ static size_t widest_name(const struct json_reader *reader, const struct json_no
 static void print_object(const struct json_reader *reader, const struct json_node *object, int indent, FILE *out)
 {
 	struct buffer text = {0};
+	bool anything = false, after_table = false;
 	int width = (int)widest_name(reader, object) + NAME_GAP;
 	for (const struct json_node *member = json_first(reader, object); member; member = json_next(reader, member)) {
 		if (!is_plain(member) && !is_short_list(reader, member))
 			continue;
+		anything = true;
 		fprintf(out, "%*s%-*.*s", indent, "", width, SLICE_PRINT(member->key));
 		if (!is_plain(member)) {
 			print_line(reader, member, out);
@@ -145,8 +187,12 @@ static void print_object(const struct json_reader *reader, const struct json_nod
 	for (const struct json_node *member = json_first(reader, object); member; member = json_next(reader, member)) {
 		if (is_plain(member) || is_short_list(reader, member))
 			continue;
-		if (is_table(reader, member)) {
+		bool is_rows = is_table(reader, member);
+		if ((is_rows && anything) || after_table)
 			fprintf(out, "\n");
+		anything = true;
+		after_table = is_rows;
+		if (is_rows) {
 			print_table(reader, member, out);
 		} else if (member->type == JSON_OBJECT) {
 			fprintf(out, "%*s%.*s\n", indent, "", SLICE_PRINT(member->key));

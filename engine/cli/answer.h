@@ -7,8 +7,8 @@
  *	LOT ID     SOURCE  AMOUNT  REMAINING
  *	lot-7-0    paid    1,000   1,000
  *
- * An object's plain members come first, one a line; then, under their names, what is not plain: objects indented, lists of objects as
- * tables, other lists in one line.
+ * An object's plain members come first, one a line; then, under their names, what is not plain: objects indented, lists of objects (and
+ * objects of objects) as tables, other lists in one line.
  */
 #ifndef LEDGERLINE_CLI_ANSWER_H
 #define LEDGERLINE_CLI_ANSWER_H

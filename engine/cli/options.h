@@ -41,10 +41,10 @@ struct option {
 struct options;
 
 struct cli_command {
-	const char *name;        /* "serve", or two words: "journal create" */
-	const char *arguments;   /* for the usage line: "[FILE|-]"; NULL: none */
-	const char *summary;     /* one line, for the list of commands */
-	const char *description; /* lines of at most 100 characters, without a line end at its end */
+	const char *name;             /* "serve", or two words: "journal create" */
+	const char *arguments;        /* for the usage line: "[FILE|-]"; NULL: none */
+	const char *summary;          /* one line, for the list of commands */
+	const char *description;      /* lines of at most 100 characters, without a line end at its end */
 	const struct option *options; /* NULL: none */
 	unsigned arguments_min, arguments_max;
 	const char *exits; /* more about the exit statuses than every command has; NULL: no more */
@@ -63,7 +63,7 @@ int program_run(const struct program *program, int argc, char **argv, FILE *out,
 
 /* ---- for commands. A name that is not in the command's table, or is there as another kind, is a bug. ---- */
 
-bool option_given(const struct options *options, const char *name);       /* any kind; also by the file */
+bool option_given(const struct options *options, const char *name); /* any kind; also by the file */
 bool option_flag(const struct options *options, const char *name);
 const char *option_text(const struct options *options, const char *name); /* or its standard, or NULL */
 int64_t option_integer(const struct options *options, const char *name);  /* or its standard, or 0 */

@@ -94,7 +94,8 @@ static enum ll_code wait_for(struct http_client *client, short events, int timeo
 	while (ready < 0 && errno == EINTR);
 	if (ready > 0)
 		return LL_OK;
-	return error_set(error, LL_TIMEOUT, "http://%s:%s has not answered within %d ms", client->host, client->port, timeout_ms);
+	return error_set(error, LL_TIMEOUT, "http://%s:%s has not answered within %d ms", client->host, client->port,
+			 timeout_ms);
 }
 
 static enum ll_code broke(struct http_client *client, const char *how, struct error *error)
@@ -163,8 +164,8 @@ static enum ll_code receive(struct http_client *client, int timeout_ms, struct e
 			client->in.size += (size_t)got;
 			return client->in.size <= ANSWER_BYTES_MAX
 				       ? LL_OK
-				       : error_set(error, LL_TOO_LARGE, "http://%s:%s: an answer of more than %d bytes", client->host,
-						   client->port, ANSWER_BYTES_MAX);
+				       : error_set(error, LL_TOO_LARGE, "http://%s:%s: an answer of more than %d bytes",
+						   client->host, client->port, ANSWER_BYTES_MAX);
 		}
 		if (errno != EAGAIN && errno != EINTR)
 			return broke(client, strerror(errno), error);
@@ -221,7 +222,8 @@ static enum ll_code receive_chunks(struct http_client *client, size_t at, int ti
 {
 	for (;;) {
 		const uint8_t *line_end;
-		while (!(line_end = client->in.size > at ? memmem(client->in.at + at, client->in.size - at, "\r\n", 2) : NULL)) {
+		while (!(line_end = client->in.size > at ? memmem(client->in.at + at, client->in.size - at, "\r\n", 2)
+							 : NULL)) {
 			enum ll_code code = receive_up_to(client, client->in.size + 1, timeout_ms, error);
 			if (code != LL_OK)
 				return code;
@@ -239,8 +241,8 @@ static enum ll_code receive_chunks(struct http_client *client, size_t at, int ti
 	}
 }
 
-static enum ll_code receive_body(struct http_client *client, size_t at, bool empty, int timeout_ms, struct http_reply *reply,
-				 struct error *error)
+static enum ll_code receive_body(struct http_client *client, size_t at, bool empty, int timeout_ms,
+				 struct http_reply *reply, struct error *error)
 {
 	struct slice value;
 	enum ll_code code = LL_OK;
@@ -280,7 +282,8 @@ static enum ll_code receive_answer(struct http_client *client, bool is_head, int
 		enum ll_code code = receive(client, timeout_ms, error);
 		if (code != LL_OK) {
 			*nothing = client->in.size == 0 && (code == LL_END || code == LL_UNAVAILABLE);
-			return code == LL_END ? broke(client, "the connection was closed before an answer", error) : code;
+			return code == LL_END ? broke(client, "the connection was closed before an answer", error)
+					      : code;
 		}
 	}
 	if (client->in.size < 12 || memcmp(client->in.at, "HTTP/1.", 7) != 0)

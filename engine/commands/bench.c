@@ -8,7 +8,7 @@
 #include "engine/commands/commands.h"
 #include "engine/log/log.h"
 #include "projections/ledger/ledger.h"
-#include "projections/ledger/specs.h"
+#include "projections/views/specs.h"
 #include "schemas/wire/json.h"
 
 static struct progress progress;
@@ -37,31 +37,42 @@ static void member_seconds(struct json_writer *w, const char *key, double second
 	json_thousandths(w, (int64_t)(seconds * 1000));
 }
 
-static enum ll_code open_journal(const struct options *options, const struct journal_option *settings, int count, bool create,
-				 struct journal **journal, struct error *error)
+static enum ll_code open_journal(const struct options *options, const struct journal_option *settings, int count,
+				 bool create, struct journal **journal, struct error *error)
 {
-	struct journal_options journal_options = {.settings = settings,
-						  .settings_count = (size_t)count,
-						  .create = create,
-						  .read_only = !create};
+	struct journal_options journal_options = {
+		.settings = settings, .settings_count = (size_t)count, .create = create, .read_only = !create};
 	return journal_open(option_text(options, "journal"), &journal_options, journal, error);
 }
 
-#define OPTION_JOURNAL_REQUIRED                                                                                         \
-	{.name = "journal", .kind = OPTION_TEXT, .value = "URL", .help = "local:DIR or kafka://HOST:PORT[,...]/LEDGER", .required = true}
-#define OPTION_ACCOUNTS                                                                                                 \
-	{.name = "accounts", .kind = OPTION_INTEGER, .value = "N", .standard = "1000000", .min = 1, .max = 100000000, .help = "how many accounts"}
-#define OPTION_SHAPE                                                                                                    \
-	{.name = "shape", .kind = OPTION_TEXT, .value = "SHAPE", .standard = "uniform", .help = "uniform, zipf (0.99) or hot (half go to one account)"}
-#define OPTION_SEED                                                                                                     \
-	{.name = "seed", .kind = OPTION_INTEGER, .value = "N", .standard = "1", .min = 0, .max = INT64_MAX, .help = "of the draw"}
+#define OPTION_JOURNAL_REQUIRED                                                                                        \
+	{                                                                                                              \
+		.name = "journal", .kind = OPTION_TEXT, .value = "URL",                                                \
+		.help = "local:DIR or kafka://HOST:PORT[,...]/LEDGER", .required = true                                \
+	}
+#define OPTION_ACCOUNTS                                                                                                \
+	{                                                                                                              \
+		.name = "accounts", .kind = OPTION_INTEGER, .value = "N", .standard = "1000000", .min = 1,             \
+		.max = 100000000, .help = "how many accounts"                                                          \
+	}
+#define OPTION_SHAPE                                                                                                   \
+	{                                                                                                              \
+		.name = "shape", .kind = OPTION_TEXT, .value = "SHAPE", .standard = "uniform",                         \
+		.help = "uniform, zipf (0.99) or hot (half go to one account)"                                         \
+	}
+#define OPTION_SEED                                                                                                    \
+	{                                                                                                              \
+		.name = "seed", .kind = OPTION_INTEGER, .value = "N", .standard = "1", .min = 0, .max = INT64_MAX,     \
+		.help = "of the draw"                                                                                  \
+	}
 
 /* ---- fill ---- */
 
 static void print_fill(const struct options *options, const struct bench_fill_result *r)
 {
 	if (!option_flag(options, "json")) {
-		printf("%" PRIu64 " events (%" PRIu64 " charges, %" PRIu64 " uses) in %" PRIu64 " blocks, %" PRIu64 " MiB, %.1f s\n",
+		printf("%" PRIu64 " events (%" PRIu64 " charges, %" PRIu64 " uses) in %" PRIu64 " blocks, %" PRIu64
+		       " MiB, %.1f s\n",
 		       r->events, r->charges, r->uses, r->blocks, r->bytes >> 20, r->seconds);
 		return;
 	}
@@ -117,11 +128,23 @@ static int run_fill(const struct options *options, void *context)
 static const struct option fill_options[] = {
 	OPTION_JOURNAL_REQUIRED,
 	OPTION_KAFKA,
-	{.name = "events", .kind = OPTION_INTEGER, .value = "N", .standard = "10000000", .min = 1, .max = 10000000000, .help = "how many events"},
+	{.name = "events",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .standard = "10000000",
+	 .min = 1,
+	 .max = 10000000000,
+	 .help = "how many events"},
 	OPTION_ACCOUNTS,
 	OPTION_SHAPE,
 	OPTION_SEED,
-	{.name = "block", .kind = OPTION_INTEGER, .value = "N", .standard = "4000", .min = 1, .max = 6000, .help = "entries of one block"},
+	{.name = "block",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .standard = "4000",
+	 .min = 1,
+	 .max = 6000,
+	 .help = "entries of one block"},
 	OPTION_CONFIG,
 	OPTION_JSON,
 	{0},
@@ -130,8 +153,9 @@ static const struct option fill_options[] = {
 const struct cli_command command_bench_fill = {
 	.name = "bench fill",
 	.summary = "write a valid journal of point events",
-	.description = "Fills an empty journal through the real encoder: a fifth charges, the rest uses. A Kafka journal's topic must be\n"
-		       "there and empty; a local one is made.",
+	.description =
+		"Fills an empty journal through the real encoder: a fifth charges, the rest uses. A Kafka journal's topic must be\n"
+		"there and empty; a local one is made.",
 	.options = fill_options,
 	.run = run_fill,
 };
@@ -141,9 +165,11 @@ const struct cli_command command_bench_fill = {
 static void print_fold(const struct options *options, const struct bench_fold_result *r)
 {
 	if (!option_flag(options, "json")) {
-		printf("%" PRIu64 " entries in %.2f s: %.0f/s (folded after %.2f s; then the last flush and the sync), %" PRIu64
+		printf("%" PRIu64
+		       " entries in %.2f s: %.0f/s (folded after %.2f s; then the last flush and the sync), %" PRIu64
 		       " MiB anonymous at most\n",
-		       r->entries, r->seconds, (double)r->entries / r->seconds, r->seconds_folded, r->anonymous_bytes_max >> 20);
+		       r->entries, r->seconds, (double)r->entries / r->seconds, r->seconds_folded,
+		       r->anonymous_bytes_max >> 20);
 		return;
 	}
 	struct buffer buffer = {0};
@@ -191,8 +217,9 @@ static int run_fold(const struct options *options, void *context)
 	int count = command_settings(options, settings, room);
 	if (count < 0)
 		return EXIT_USAGE;
-	struct bench_fold_options fold = {
-		.directory = option_text(options, "to"), .digest = option_flag(options, "digest"), .progress = on_progress};
+	struct bench_fold_options fold = {.directory = option_text(options, "to"),
+					  .digest = option_flag(options, "digest"),
+					  .progress = on_progress};
 	if (parse_projections(options, &fold.projections) != EXIT_DONE)
 		return EXIT_USAGE;
 	enum ll_code code = open_journal(options, settings, count, false, &journal, &error);
@@ -210,8 +237,13 @@ static int run_fold(const struct options *options, void *context)
 static const struct option fold_options[] = {
 	OPTION_JOURNAL_REQUIRED,
 	OPTION_KAFKA,
-	{.name = "to", .kind = OPTION_TEXT, .value = "DIR", .help = "keep the projections there; without it they are made in a temporary directory and removed"},
-	{.name = "digest", .kind = OPTION_FLAG, .help = "also compute the state's digest, after the clock has stopped (needs all of it: name `all`)"},
+	{.name = "to",
+	 .kind = OPTION_TEXT,
+	 .value = "DIR",
+	 .help = "keep the projections there; without it they are made in a temporary directory and removed"},
+	{.name = "digest",
+	 .kind = OPTION_FLAG,
+	 .help = "also compute the state's digest, after the clock has stopped (needs all of it: name `all`)"},
 	OPTION_CONFIG,
 	OPTION_JSON,
 	{0},
@@ -221,8 +253,9 @@ const struct cli_command command_bench_fold = {
 	.name = "bench fold",
 	.arguments = "[PROJECTION...|all]",
 	.summary = "fold a journal into fresh projections, against the clock",
-	.description = "Folds from offset 0 with one thread, flushes with another, and syncs at the end; the totals are read back and\n"
-		       "held against each other before the time counts. Without names: balances, seats, rankings.",
+	.description =
+		"Folds from offset 0 with one thread, flushes with another, and syncs at the end; the totals are read back and\n"
+		"held against each other before the time counts. Without names: balances, seats, rankings.",
 	.options = fold_options,
 	.arguments_max = PROJECTIONS_COUNT,
 	.run = run_fold,
@@ -233,9 +266,12 @@ const struct cli_command command_bench_fold = {
 static void print_commands(const struct options *options, const struct bench_commands_result *r)
 {
 	if (!option_flag(options, "json")) {
-		printf("%" PRIu64 " debits decided and durable in %.1f s: %.0f/s, p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms, %.0f entries a block, %" PRIu64 " refused\n",
-		       r->decided, r->seconds, (double)r->decided / r->seconds, (double)r->p50_us / 1e3, (double)r->p99_us / 1e3,
-		       (double)r->p999_us / 1e3, (double)r->max_us / 1e3, r->entries_per_block, r->refused);
+		printf("%" PRIu64
+		       " debits decided and durable in %.1f s: %.0f/s, p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms, %.0f entries a block, %" PRIu64
+		       " refused\n",
+		       r->decided, r->seconds, (double)r->decided / r->seconds, (double)r->p50_us / 1e3,
+		       (double)r->p99_us / 1e3, (double)r->p999_us / 1e3, (double)r->max_us / 1e3, r->entries_per_block,
+		       r->refused);
 		return;
 	}
 	struct buffer buffer = {0};
@@ -295,10 +331,25 @@ static int run_commands(const struct options *options, void *context)
 static const struct option commands_options[] = {
 	OPTION_JOURNAL,
 	OPTION_KAFKA,
-	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the data directory; without it a temporary one, removed afterwards"},
+	{.name = "data",
+	 .kind = OPTION_TEXT,
+	 .value = "DIR",
+	 .help = "the data directory; without it a temporary one, removed afterwards"},
 	OPTION_ACCOUNTS,
-	{.name = "in-flight", .kind = OPTION_INTEGER, .value = "N", .standard = "4096", .min = 1, .max = 100000, .help = "commands that wait for their answer at a time"},
-	{.name = "seconds", .kind = OPTION_INTEGER, .value = "N", .standard = "10", .min = 1, .max = 3600, .help = "how long"},
+	{.name = "in-flight",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .standard = "4096",
+	 .min = 1,
+	 .max = 100000,
+	 .help = "commands that wait for their answer at a time"},
+	{.name = "seconds",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .standard = "10",
+	 .min = 1,
+	 .max = 3600,
+	 .help = "how long"},
 	OPTION_SHAPE,
 	OPTION_SEED,
 	OPTION_CONFIG,
@@ -309,8 +360,9 @@ static const struct option commands_options[] = {
 const struct cli_command command_bench_commands = {
 	.name = "bench commands",
 	.summary = "decide point debits against the clock",
-	.description = "Runs the engine without sockets: each debit is waited for until its entry was journaled and read back. The accounts\n"
-		       "are charged before the clock starts.",
+	.description =
+		"Runs the engine without sockets: each debit is waited for until its entry was journaled and read back. The accounts\n"
+		"are charged before the clock starts.",
 	.options = commands_options,
 	.run = run_commands,
 };

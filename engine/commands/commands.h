@@ -8,20 +8,35 @@
 #include "engine/journal/journal.h"
 #include "schemas/wire/buffer.h"
 
-extern const struct cli_command command_serve, command_load, command_query, command_rebuild, command_verify, command_status,
-	command_demo, command_journal_create, command_journal_info, command_journal_cat, command_journal_copy,
-	command_journal_check, command_bench_fill, command_bench_fold, command_bench_commands, command_snapshot;
+extern const struct cli_command command_serve, command_load, command_query, command_rebuild, command_verify,
+	command_status, command_demo, command_journal_create, command_journal_info, command_journal_cat,
+	command_journal_copy, command_journal_check, command_bench_fill, command_bench_fold, command_bench_commands,
+	command_snapshot;
 
 /* Options that several commands share, for their tables. */
-#define OPTION_DATA {.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the data directory", .required = true}
-#define OPTION_JOURNAL                                                                                                  \
-	{.name = "journal", .kind = OPTION_TEXT, .value = "URL",                                                        \
-	 .help = "local:DIR or kafka://HOST:PORT[,...]/LEDGER; remembered by the data directory"}
-#define OPTION_KAFKA                                                                                                    \
-	{.name = "kafka", .kind = OPTION_LIST, .value = "NAME=VALUE", .help = "a setting for librdkafka, verbatim"}
-#define OPTION_CONFIG                                                                                                   \
-	{.name = "config", .kind = OPTION_TEXT, .value = "FILE", .help = "an ini file: name = value for --name value, [kafka] for --kafka"}
-#define OPTION_JSON {.name = "json", .kind = OPTION_FLAG, .help = "JSON instead of a table"}
+#define OPTION_DATA                                                                                                    \
+	{                                                                                                              \
+		.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the data directory", .required = true    \
+	}
+#define OPTION_JOURNAL                                                                                                 \
+	{                                                                                                              \
+		.name = "journal", .kind = OPTION_TEXT, .value = "URL",                                                \
+		.help = "local:DIR or kafka://HOST:PORT[,...]/LEDGER; remembered by the data directory"                \
+	}
+#define OPTION_KAFKA                                                                                                   \
+	{                                                                                                              \
+		.name = "kafka", .kind = OPTION_LIST, .value = "NAME=VALUE",                                           \
+		.help = "a setting for librdkafka, verbatim"                                                           \
+	}
+#define OPTION_CONFIG                                                                                                  \
+	{                                                                                                              \
+		.name = "config", .kind = OPTION_TEXT, .value = "FILE",                                                \
+		.help = "an ini file: name = value for --name value, [kafka] for --kafka"                              \
+	}
+#define OPTION_JSON                                                                                                    \
+	{                                                                                                              \
+		.name = "json", .kind = OPTION_FLAG, .help = "JSON instead of a table"                                 \
+	}
 
 /* The exit status that an error ends a command with, after saying it: 2 for LL_USAGE, else 3. */
 int command_failed(const struct options *options, const struct error *error);
@@ -33,7 +48,8 @@ int command_settings(const struct options *options, struct journal_option settin
 
 /* Opens the journal at `url` with the --kafka settings, for reading only or for appends (`create`: a local one that is not there is
  * made). EXIT_DONE, or an exit status after the complaint. */
-int command_open_journal(const struct options *options, const char *url, bool append, bool create, struct journal **journal);
+int command_open_journal(const struct options *options, const char *url, bool append, bool create,
+			 struct journal **journal);
 
 /* The URL that a command was given as its argument, or that of the journal of --data. `room` has JOURNAL_URL_MAX bytes. */
 int command_journal_url(const struct options *options, char *room);

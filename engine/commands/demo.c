@@ -54,7 +54,8 @@ static void on_tick(uv_timer_t *timer)
 	demo_buyers_tick(demo);
 	if (demo->charging && demo->counts.charged == DEMO_BUYERS) {
 		demo->charging = false;
-		printf("All have their points, %.1f s before the doors open.\n\n", -(double)demo_since_opening(demo) / 1e3);
+		printf("All have their points, %.1f s before the doors open.\n\n",
+		       -(double)demo_since_opening(demo) / 1e3);
 	}
 	if (!demo->charging && demo_since_opening(demo) > -200)
 		demo_screen(demo, false);
@@ -69,7 +70,8 @@ static void stage_is_set(struct demo *demo)
 	uint32_t seats = 0;
 	for (unsigned i = 0; i < DEMO_SCHEDULES; i++)
 		seats += demo->schedules[i].seats;
-	printf("Three concerts, %d schedules, %u seats. %d buyers charge their points.\n", DEMO_SCHEDULES, seats, DEMO_BUYERS);
+	printf("Three concerts, %d schedules, %u seats. %d buyers charge their points.\n", DEMO_SCHEDULES, seats,
+	       DEMO_BUYERS);
 	fflush(stdout);
 	demo->began_ms = engine_now(demo->engine);
 	demo->charging = true;
@@ -89,7 +91,8 @@ static void failed(void *context, const struct error *error)
 	end_sale(demo);
 }
 
-static enum ll_code sell(struct demo *demo, const char *directory, struct demo_sums *sums, bool *equations, struct error *error)
+static enum ll_code sell(struct demo *demo, const char *directory, struct demo_sums *sums, bool *equations,
+			 struct error *error)
 {
 	struct engine_options options = {.data = directory};
 	struct error closing;
@@ -182,8 +185,8 @@ static enum ll_code play(struct demo *demo, const char *directory, bool *equal, 
 	if (code != LL_OK)
 		return code;
 	bool same = strcmp(before.digest, after.digest) == 0 && before.next_seq == after.next_seq;
-	printf("\n  digest before  %s  at 0:%" PRIu64 "\n  digest after   %s  at 0:%" PRIu64 "\n\n", before.digest, before.next_seq - 1,
-	       after.digest, after.next_seq - 1);
+	printf("\n  digest before  %s  at 0:%" PRIu64 "\n  digest after   %s  at 0:%" PRIu64 "\n\n", before.digest,
+	       before.next_seq - 1, after.digest, after.next_seq - 1);
 	*equal = same && holds && holds_again;
 	puts(*equal ? "All is as before: the journal is the truth, the ledger is what the journal says."
 	     : same ? "THE EQUATIONS DO NOT HOLD."
@@ -205,7 +208,8 @@ static int run(const struct options *options, void *context)
 	ENSURE(demo);
 	if (given && stat(given, &status) == 0) {
 		free(demo);
-		return option_complain(options, EXIT_USAGE, "%s is there already: the demo wants a directory of its own", given);
+		return option_complain(options, EXIT_USAGE,
+				       "%s is there already: the demo wants a directory of its own", given);
 	}
 	if (!given)
 		directory = mkdtemp(temporary);
@@ -233,16 +237,20 @@ static int run(const struct options *options, void *context)
 }
 
 static const struct option options[] = {
-	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "keep it in DIR, which must not exist yet; without it all is removed at the end"},
+	{.name = "data",
+	 .kind = OPTION_TEXT,
+	 .value = "DIR",
+	 .help = "keep it in DIR, which must not exist yet; without it all is removed at the end"},
 	{0},
 };
 
 const struct cli_command command_demo = {
 	.name = "demo",
 	.summary = "an on-sale from opening to sold out, and the proof that it can be rebuilt",
-	.description = "20,000 buyers, three concerts, five halls of 50 to 10,000 seats, on the embedded journal: points are charged, seats\n"
-		       "held, paid, given back; holds run out, payments fail, halls sell out. Then the projections are deleted and built\n"
-		       "again from the journal, and must be the same. Takes less than half a minute.",
+	.description =
+		"20,000 buyers, three concerts, five halls of 50 to 10,000 seats, on the embedded journal: points are charged, seats\n"
+		"held, paid, given back; holds run out, payments fail, halls sell out. Then the projections are deleted and built\n"
+		"again from the journal, and must be the same. Takes less than half a minute.",
 	.options = options,
 	.exits = "1: the rebuilt state is another one, or a sum does not hold",
 	.run = run,

@@ -23,9 +23,10 @@ enum {
 	DEMO_SEATS_MAX = 4,    /* of one reservation */
 	DEMO_HOLD_SECONDS = 2, /* the policy's, so that holds expire while one watches */
 	DEMO_TICK_MS = 10,
-	DEMO_TICKS = 4096,     /* how far ahead a buyer may plan, in ticks */
-	DEMO_BURST_MS = 6000,  /* within that time of the opening everybody has come; half of them in its first quarter */
-	DEMO_SALE_MS = 10000,  /* who has no seats by then goes home */
+	DEMO_TICKS = 4096, /* how far ahead a buyer may plan, in ticks */
+	DEMO_BURST_MS =
+		6000, /* within that time of the opening everybody has come; half of them in its first quarter */
+	DEMO_SALE_MS = 10000, /* who has no seats by then goes home */
 };
 
 struct demo_schedule {
@@ -67,7 +68,7 @@ struct demo {
 	struct demo_schedule schedules[DEMO_SCHEDULES];
 	struct demo_buyer *buyers;
 	struct demo_buyer *plans[DEMO_TICKS];
-	uint64_t tick; /* the next one to be worked off */
+	uint64_t tick;      /* the next one to be worked off */
 	uint64_t done, out; /* buyers who are through; commands on their way */
 	struct bench_draw draw;
 	struct demo_counts counts;

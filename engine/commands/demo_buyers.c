@@ -274,7 +274,8 @@ static void charged(struct demo_buyer *buyer)
 	demo->counts.charged++;
 	demo->counts.waiting++;
 	/* One in two hundred is early, and finds the doors closed. */
-	plan(buyer, STEP_CHOOSE, -demo_since_opening(demo) + (one_in(demo, 200) ? -100 : (int64_t)(when * when * DEMO_BURST_MS)));
+	plan(buyer, STEP_CHOOSE,
+	     -demo_since_opening(demo) + (one_in(demo, 200) ? -100 : (int64_t)(when * when * DEMO_BURST_MS)));
 }
 
 static void answered(struct pending *pending, const struct answer *answer)
@@ -282,7 +283,8 @@ static void answered(struct pending *pending, const struct answer *answer)
 	struct demo_buyer *buyer = (struct demo_buyer *)pending;
 	buyer->demo->out--;
 	if (answer->kind != ANSWER_DECIDED) {
-		demo_fail(buyer->demo, LL_UNAVAILABLE, "a command was not decided: %s", code_info(answer->code) ? code_info(answer->code)->name : "?");
+		demo_fail(buyer->demo, LL_UNAVAILABLE, "a command was not decided: %s",
+			  code_info(answer->code) ? code_info(answer->code)->name : "?");
 		return;
 	}
 	if (answer->entry->head.outcome == OUTCOME_REFUSED) {

@@ -40,7 +40,8 @@ static void add_line(struct summing *summing, const struct json_node *line)
 		sums->available += has(reader, line, SLICE("status"), SLICE("AVAILABLE"));
 		sums->held += has(reader, line, SLICE("status"), SLICE("HELD"));
 		sums->reserved += has(reader, line, SLICE("status"), SLICE("RESERVED"));
-	} else if (has(reader, line, SLICE("type"), SLICE("payment")) && has(reader, line, SLICE("status"), SLICE("SUCCESS"))) {
+	} else if (has(reader, line, SLICE("type"), SLICE("payment")) &&
+		   has(reader, line, SLICE("status"), SLICE("SUCCESS"))) {
 		sums->paid += number_of(reader, line, SLICE("amount"));
 	}
 }
@@ -93,7 +94,9 @@ bool demo_equations(struct ledger *ledger, const struct demo_sums *sums)
 	buffer_append_text(&out, " = balances ");
 	listing_amount(&out, sums->balances);
 	buffer_printf(&out, " of %" PRIu64 " accounts: %s\n", sums->accounts, points_hold ? "holds" : "DOES NOT HOLD");
-	buffer_printf(&out, "  seats: available %" PRIu64 " + held %" PRIu64 " + reserved %" PRIu64 " = total %" PRIu64 ": %s\n",
+	buffer_printf(&out,
+		      "  seats: available %" PRIu64 " + held %" PRIu64 " + reserved %" PRIu64 " = total %" PRIu64
+		      ": %s\n",
 		      sums->available, sums->held, sums->reserved, sums->seats, seats_hold ? "holds" : "DOES NOT HOLD");
 	fputs(buffer_text(&out), stdout);
 	buffer_release(&out);
@@ -105,8 +108,9 @@ bool demo_equations(struct ledger *ledger, const struct demo_sums *sums)
 static void print_schedules(const struct demo *demo)
 {
 	static const struct listing_column columns[] = {
-		{"CONCERT", "concert", LISTING_TEXT}, {"HALL", "hall", LISTING_TEXT}, {"SEATS", "seats", LISTING_AMOUNT},
-		{"SOLD", "sold", LISTING_AMOUNT},     {"LEFT", "left", LISTING_AMOUNT}, {0}};
+		{"CONCERT", "concert", LISTING_TEXT}, {"HALL", "hall", LISTING_TEXT},
+		{"SEATS", "seats", LISTING_AMOUNT},   {"SOLD", "sold", LISTING_AMOUNT},
+		{"LEFT", "left", LISTING_AMOUNT},     {0}};
 	struct listing listing;
 	listing_init(&listing, columns);
 	for (unsigned i = 0; i < DEMO_SCHEDULES; i++) {
@@ -129,7 +133,8 @@ static void row(struct listing *listing, const char *what, uint64_t number)
 
 static void print_counts(const struct demo *demo)
 {
-	static const struct listing_column columns[] = {{"WHAT HAPPENED", "what", LISTING_TEXT}, {"TIMES", "times", LISTING_AMOUNT}, {0}};
+	static const struct listing_column columns[] = {
+		{"WHAT HAPPENED", "what", LISTING_TEXT}, {"TIMES", "times", LISTING_AMOUNT}, {0}};
 	const struct demo_counts *c = &demo->counts;
 	struct listing listing;
 	listing_init(&listing, columns);
@@ -149,22 +154,27 @@ static void print_counts(const struct demo *demo)
 /* A ranking as the API answers it. */
 static void print_ranking(const struct buffer *json, const char *title, const char *key)
 {
-	struct listing_column columns[] = {
-		{"", "rank", LISTING_NUMBER},	       {"CONCERT", "concertTitle", LISTING_TEXT}, {"SCHEDULE", "scheduleId", LISTING_TEXT},
-		{"DATE", "concertDate", LISTING_TEXT}, {title, key, LISTING_AMOUNT},		  {0}};
+	struct listing_column columns[] = {{"", "rank", LISTING_NUMBER},
+					   {"CONCERT", "concertTitle", LISTING_TEXT},
+					   {"SCHEDULE", "scheduleId", LISTING_TEXT},
+					   {"DATE", "concertDate", LISTING_TEXT},
+					   {title, key, LISTING_AMOUNT},
+					   {0}};
 	struct json_reader reader = {0};
 	const struct json_node *root;
 	struct listing listing;
 	listing_init(&listing, columns);
 	if (json_read(&reader, buffer_slice(json), &root, NULL) == LL_OK) {
 		const struct json_node *rankings = json_member(&reader, root, SLICE("rankings"));
-		for (const struct json_node *line = rankings ? json_first(&reader, rankings) : NULL; line; line = json_next(&reader, line))
+		for (const struct json_node *line = rankings ? json_first(&reader, rankings) : NULL; line;
+		     line = json_next(&reader, line))
 			for (unsigned i = 0; columns[i].title; i++) {
 				const struct json_node *cell = json_member(&reader, line, slice_text(columns[i].key));
 				if (cell && cell->is_integer)
 					listing_number(&listing, cell->integer);
 				else
-					listing_text(&listing, cell ? i == 3 ? slice_of(cell->text.at, 10) : cell->text : SLICE_EMPTY);
+					listing_text(&listing, cell ? i == 3 ? slice_of(cell->text.at, 10) : cell->text
+								    : SLICE_EMPTY);
 			}
 	}
 	listing_print(&listing, stdout);

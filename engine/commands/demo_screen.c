@@ -37,7 +37,9 @@ static void append_board(struct buffer *out, const struct demo *demo)
 {
 	const struct demo_counts *c = &demo->counts;
 	int64_t since = demo_since_opening(demo);
-	buffer_printf(out, "\033[K  %+.1f s   %" PRIu64 " want seats, %" PRIu64 " hold some, %" PRIu64 " have paid, %" PRIu64 " went home   %" PRIu64 " commands\n",
+	buffer_printf(out,
+		      "\033[K  %+.1f s   %" PRIu64 " want seats, %" PRIu64 " hold some, %" PRIu64 " have paid, %" PRIu64
+		      " went home   %" PRIu64 " commands\n",
 		      (double)since / 1e3, c->waiting, c->holding, c->bought, c->went_home, c->commands);
 	for (unsigned i = 0; i < DEMO_SCHEDULES; i++) {
 		const struct demo_schedule *schedule = &demo->schedules[i];
@@ -57,7 +59,9 @@ static void append_line(struct buffer *out, const struct demo *demo)
 	uint64_t sold = 0;
 	for (unsigned i = 0; i < DEMO_SCHEDULES; i++)
 		sold += demo->schedules[i].sold;
-	buffer_printf(out, "  %+5.1f s  %6" PRIu64 " want seats, %5" PRIu64 " hold some, %5" PRIu64 " have paid; %5" PRIu64 " seats sold; %6" PRIu64 " commands\n",
+	buffer_printf(out,
+		      "  %+5.1f s  %6" PRIu64 " want seats, %5" PRIu64 " hold some, %5" PRIu64 " have paid; %5" PRIu64
+		      " seats sold; %6" PRIu64 " commands\n",
 		      (double)demo_since_opening(demo) / 1e3, c->waiting, c->holding, c->bought, sold, c->commands);
 }
 
@@ -96,6 +100,6 @@ void demo_screen(struct demo *demo, bool at_once)
 void demo_screen_sold_out(struct demo *demo, const struct demo_schedule *schedule)
 {
 	if (!demo->is_terminal)
-		printf("  %+5.1f s  SOLD OUT  %s · %s, %u seats\n", (double)schedule->sold_out_ms / 1e3, schedule->title, schedule->hall,
-		       schedule->seats);
+		printf("  %+5.1f s  SOLD OUT  %s · %s, %u seats\n", (double)schedule->sold_out_ms / 1e3,
+		       schedule->title, schedule->hall, schedule->seats);
 }

@@ -34,7 +34,8 @@ static enum ll_code write_out(struct cat *cat, struct error *error)
 	size_t size = cat->lines.size;
 	size_t written = fwrite(cat->lines.at, 1, size, stdout);
 	buffer_clear(&cat->lines);
-	return written == size ? LL_OK : error_set(error, LL_IO, "cannot write to standard output: %s", strerror(errno));
+	return written == size ? LL_OK
+			       : error_set(error, LL_IO, "cannot write to standard output: %s", strerror(errno));
 }
 
 static enum ll_code on_entry(void *context, const struct entry *entry, struct error *error)
@@ -55,7 +56,8 @@ static int run(const struct options *options, void *context)
 	struct fold fold = {0};
 	struct error error, writing;
 	(void)context;
-	if (!read_position(option_text(options, "from"), &cat.from) || !read_position(option_text(options, "to"), &cat.to))
+	if (!read_position(option_text(options, "from"), &cat.from) ||
+	    !read_position(option_text(options, "to"), &cat.to))
 		return option_complain(options, EXIT_USAGE, "--from and --to take positions like 0:1842");
 	int status = command_journal_url(options, url);
 	if (status == EXIT_DONE)
@@ -72,13 +74,22 @@ static int run(const struct options *options, void *context)
 	journal_close(journal);
 	if (code == LL_OK)
 		return EXIT_DONE;
-	return journal_is_bad(code) ? option_complain(options, EXIT_NO, "%s", error.text) : command_failed(options, &error);
+	return journal_is_bad(code) ? option_complain(options, EXIT_NO, "%s", error.text)
+				    : command_failed(options, &error);
 }
 
 static const struct option options[] = {
 	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the journal of this data directory"},
-	{.name = "from", .kind = OPTION_TEXT, .value = "POSITION", .standard = "start", .help = "the first entry to show"},
-	{.name = "to", .kind = OPTION_TEXT, .value = "POSITION", .standard = "latest", .help = "the last entry to show"},
+	{.name = "from",
+	 .kind = OPTION_TEXT,
+	 .value = "POSITION",
+	 .standard = "start",
+	 .help = "the first entry to show"},
+	{.name = "to",
+	 .kind = OPTION_TEXT,
+	 .value = "POSITION",
+	 .standard = "latest",
+	 .help = "the last entry to show"},
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	{0},
@@ -88,8 +99,9 @@ const struct cli_command command_journal_cat = {
 	.name = "journal cat",
 	.arguments = "[URL]",
 	.summary = "events and refusals of a journal as JSON Lines",
-	.description = "One line an event, in the journal's order; a refusal is one line of type `refused`, with the facts that decided.\n"
-		       "Positions are like 0:1842; both ends are shown.",
+	.description =
+		"One line an event, in the journal's order; a refusal is one line of type `refused`, with the facts that decided.\n"
+		"Positions are like 0:1842; both ends are shown.",
 	.options = options,
 	.arguments_max = 1,
 	.exits = "1: the journal is damaged; what stands before the damage was shown",

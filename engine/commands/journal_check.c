@@ -43,8 +43,9 @@ const struct cli_command command_journal_check = {
 	.name = "journal check",
 	.arguments = "[URL]",
 	.summary = "check the settings of a journal's topic",
-	.description = "Prints a line `TOPIC: setting=value, should be ...` for each setting that is wrong, with the command that mends it.\n"
-		       "Warnings go to standard error. An embedded journal has nothing to set.",
+	.description =
+		"Prints a line `TOPIC: setting=value, should be ...` for each setting that is wrong, with the command that mends it.\n"
+		"Warnings go to standard error. An embedded journal has nothing to set.",
 	.options = options,
 	.arguments_max = 1,
 	.exits = "1: a setting is wrong",

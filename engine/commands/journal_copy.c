@@ -18,7 +18,7 @@ enum { REPORT_WAIT_MS = 60000, READ_WAIT_MS = 10000, NUMBER_SIZE = 24 };
 
 struct copy {
 	struct journal *from, *to;
-	uint64_t had; /* records that TO had */
+	uint64_t had;                  /* records that TO had */
 	struct journal_reader *reader; /* of them */
 	struct journal_appender *appender;
 	struct hash_stream *stream;
@@ -42,7 +42,8 @@ static enum ll_code compare_one(struct copy *copy, const struct journal_record *
 	if (code == LL_OK)
 		code = journal_read(copy->reader, READ_WAIT_MS, &there, error);
 	if (code == LL_TIMEOUT || code == LL_END)
-		return error_set(error, LL_UNAVAILABLE, "%s does not give its record %" PRIu64, journal_url(copy->to), record->offset);
+		return error_set(error, LL_UNAVAILABLE, "%s does not give its record %" PRIu64, journal_url(copy->to),
+				 record->offset);
 	if (code != LL_OK)
 		return code;
 	if (there.time_ms != record->time_ms || !slice_equal(there.value, record->value))
@@ -55,7 +56,8 @@ static enum ll_code compare_one(struct copy *copy, const struct journal_record *
 static size_t make_headers(enum fold_verdict verdict, const struct block *block, char texts[3][NUMBER_SIZE],
 			   struct journal_header headers[4])
 {
-	static const char *const kinds[] = {[BLOCK_GENESIS] = "genesis", [BLOCK_CLAIM] = "claim", [BLOCK_ENTRIES] = "entries"};
+	static const char *const kinds[] = {
+		[BLOCK_GENESIS] = "genesis", [BLOCK_CLAIM] = "claim", [BLOCK_ENTRIES] = "entries"};
 	if (verdict == FOLD_FOREIGN)
 		return 0;
 	snprintf(texts[0], NUMBER_SIZE, "%" PRIu64, block->epoch);
@@ -83,14 +85,17 @@ static enum ll_code append_one(struct copy *copy, const struct journal_record *r
 	if (code == LL_OK)
 		code = journal_report(copy->appender, REPORT_WAIT_MS, &report);
 	if (code == LL_TIMEOUT)
-		return error_set(error, code, "%s has not taken record %" PRIu64 " within %d s; run the same command again",
+		return error_set(error, code,
+				 "%s has not taken record %" PRIu64 " within %d s; run the same command again",
 				 journal_url(copy->to), record->offset, REPORT_WAIT_MS / 1000);
 	if (code != LL_OK)
 		return code;
 	if (report.code != LL_OK)
 		return error_set(error, report.code, "%s", report.error.text);
 	if (report.offset != record->offset)
-		return error_set(error, LL_DIVERGED, "record %" PRIu64 " came to stand at offset %" PRIu64 " of %s: somebody else writes it",
+		return error_set(error, LL_DIVERGED,
+				 "record %" PRIu64 " came to stand at offset %" PRIu64
+				 " of %s: somebody else writes it",
 				 record->offset, report.offset, journal_url(copy->to));
 	return LL_OK;
 }
@@ -128,13 +133,16 @@ static enum ll_code on_copied(void *context, const struct journal_record *record
 static enum ll_code read_back(struct copy *copy, struct hash sent, struct error *error)
 {
 	struct fold fold = {0};
-	struct walk walk = {.end = copy->fold.next_offset, .record = on_copied, .context = copy, .progress = on_progress};
+	struct walk walk = {
+		.end = copy->fold.next_offset, .record = on_copied, .context = copy, .progress = on_progress};
 	copy->stream = hash_stream_new();
 	enum ll_code code = walk_journal(copy->to, &walk, &fold, error);
 	struct hash found = hash_stream_end(copy->stream);
 	copy->stream = NULL;
-	if (code == LL_OK && (fold.next_offset != copy->fold.next_offset || !slice_equal(hash_slice(&sent), hash_slice(&found))))
-		code = error_set(error, LL_CORRUPT, "what was read back from %s is not what was copied: do not use it", journal_url(copy->to));
+	if (code == LL_OK &&
+	    (fold.next_offset != copy->fold.next_offset || !slice_equal(hash_slice(&sent), hash_slice(&found))))
+		code = error_set(error, LL_CORRUPT, "what was read back from %s is not what was copied: do not use it",
+				 journal_url(copy->to));
 	return code;
 }
 
@@ -152,9 +160,12 @@ static enum ll_code look_at_both(struct copy *copy, struct error *error)
 	if (code != LL_OK)
 		return code;
 	if (strcmp(a.kind, b.kind) == 0 && strcmp(a.cluster, b.cluster) == 0 && strcmp(a.topic, b.topic) == 0)
-		return error_set(error, LL_USAGE, "%s and %s are the same journal", journal_url(copy->from), journal_url(copy->to));
+		return error_set(error, LL_USAGE, "%s and %s are the same journal", journal_url(copy->from),
+				 journal_url(copy->to));
 	if (to.high > from.high)
-		return error_set(error, LL_EXISTS, "%s has %" PRIu64 " records, %s only %" PRIu64 ": it is not a beginning of it; nothing was written",
+		return error_set(error, LL_EXISTS,
+				 "%s has %" PRIu64 " records, %s only %" PRIu64
+				 ": it is not a beginning of it; nothing was written",
 				 journal_url(copy->to), to.high, journal_url(copy->from), from.high);
 	copy->had = to.high;
 	return LL_OK;
@@ -233,7 +244,12 @@ static int run(const struct options *options, void *context)
 }
 
 static const struct option options[] = {
-	{.name = "replication", .kind = OPTION_INTEGER, .value = "N", .min = 1, .max = 32, .help = "replicas of a topic that is made"},
+	{.name = "replication",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .min = 1,
+	 .max = 32,
+	 .help = "replicas of a topic that is made"},
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	{0},
@@ -243,8 +259,9 @@ const struct cli_command command_journal_copy = {
 	.name = "journal copy",
 	.arguments = "FROM TO",
 	.summary = "copy a journal record by record, and check it on the way",
-	.description = "From a topic to a local archive, or back, or between clusters: the copy folds to the same digest. TO is made when it is\n"
-		       "not there; when it is, it must be a beginning of FROM, and is completed. Nobody else may write TO meanwhile.",
+	.description =
+		"From a topic to a local archive, or back, or between clusters: the copy folds to the same digest. TO is made when it is\n"
+		"not there; when it is, it must be a beginning of FROM, and is completed. Nobody else may write TO meanwhile.",
 	.options = options,
 	.arguments_min = 2,
 	.arguments_max = 2,

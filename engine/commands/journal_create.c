@@ -24,8 +24,8 @@ static const char *name_of(const struct options *options, const char *url)
 }
 
 /* A log without its genesis is one whose maker died: it is completed. */
-static enum ll_code make(const char *url, const char *name, const struct journal_options *journal_options, int replication,
-			 struct error *error)
+static enum ll_code make(const char *url, const char *name, const struct journal_options *journal_options,
+			 int replication, struct error *error)
 {
 	struct journal *journal = NULL;
 	struct journal_watermarks marks;
@@ -55,7 +55,8 @@ static void look_at_settings(const char *url, const struct journal_options *jour
 {
 	struct journal *journal = NULL;
 	unsigned wrong;
-	if (journal_open(url, journal_options, &journal, NULL) == LL_OK && journal_check(journal, warn, NULL, &wrong, NULL) != LL_OK)
+	if (journal_open(url, journal_options, &journal, NULL) == LL_OK &&
+	    journal_check(journal, warn, NULL, &wrong, NULL) != LL_OK)
 		fprintf(stderr, "warning: the settings of %s could not be looked at\n", url);
 	journal_close(journal);
 }
@@ -72,7 +73,8 @@ static int run(const struct options *options, void *context)
 		return EXIT_USAGE;
 	if (!*name || strlen(name) > NAME_MAX_BYTES)
 		return option_complain(options, EXIT_USAGE, "a ledger's name has 1 to %d characters", NAME_MAX_BYTES);
-	struct journal_options journal_options = {.settings = settings, .settings_count = (size_t)count, .create = true};
+	struct journal_options journal_options = {
+		.settings = settings, .settings_count = (size_t)count, .create = true};
 	if (make(url, name, &journal_options, (int)option_integer(options, "replication"), &error) != LL_OK)
 		return command_failed(options, &error);
 	look_at_settings(url, &journal_options);
@@ -81,8 +83,15 @@ static int run(const struct options *options, void *context)
 }
 
 static const struct option options[] = {
-	{.name = "name", .kind = OPTION_TEXT, .value = "NAME", .help = "the ledger's name; else the topic's, or `ledger`"},
-	{.name = "replication", .kind = OPTION_INTEGER, .value = "N", .min = 1, .max = 32,
+	{.name = "name",
+	 .kind = OPTION_TEXT,
+	 .value = "NAME",
+	 .help = "the ledger's name; else the topic's, or `ledger`"},
+	{.name = "replication",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .min = 1,
+	 .max = 32,
 	 .help = "replicas of a topic; else three, or as many as there are brokers"},
 	OPTION_KAFKA,
 	OPTION_CONFIG,
@@ -93,8 +102,9 @@ const struct cli_command command_journal_create = {
 	.name = "journal create",
 	.arguments = "URL",
 	.summary = "make a journal, with its genesis",
-	.description = "Makes the topic with the settings that a journal needs (or the directory of an embedded one), and writes\n"
-		       "its first record. A Kafka journal is only ever born so. One that is there is never touched.",
+	.description =
+		"Makes the topic with the settings that a journal needs (or the directory of an embedded one), and writes\n"
+		"its first record. A Kafka journal is only ever born so. One that is there is never touched.",
 	.options = options,
 	.arguments_min = 1,
 	.arguments_max = 1,

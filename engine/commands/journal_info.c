@@ -154,8 +154,9 @@ const struct cli_command command_journal_info = {
 	.name = "journal info",
 	.arguments = "[URL]",
 	.summary = "offsets, epoch, entries and void blocks of a journal",
-	.description = "Reads all envelopes by the fold rule. `blocks` are those that count; stale ones are of writers that were fenced,\n"
-		       "foreign ones are not of this ledger.",
+	.description =
+		"Reads all envelopes by the fold rule. `blocks` are those that count; stale ones are of writers that were fenced,\n"
+		"foreign ones are not of this ledger.",
 	.options = options,
 	.arguments_max = 1,
 	.exits = "1: the journal is damaged, or its beginning is gone; the offset is told",

@@ -36,8 +36,8 @@ void load_bad_code(struct load *load, uint64_t line, struct slice code, struct s
 {
 	while (message.size && message.at[message.size - 1] == '.')
 		message.size--;
-	load_bad(load, line, "%.*s%s%.*s", (int)code.size, (const char *)code.at, message.size ? ": " : "", (int)message.size,
-		 (const char *)message.at);
+	load_bad(load, line, "%.*s%s%.*s", (int)code.size, (const char *)code.at, message.size ? ": " : "",
+		 (int)message.size, (const char *)message.at);
 }
 
 void load_refused(struct load *load, uint16_t code)
@@ -48,7 +48,8 @@ void load_refused(struct load *load, uint16_t code)
 
 void load_progress(struct load *load)
 {
-	progress_update(&load->progress, load->accepted + load->refused + load->repeated + load->rejected + load->reads);
+	progress_update(&load->progress,
+			load->accepted + load->refused + load->repeated + load->rejected + load->reads);
 }
 
 /* ---- the end ---- */
@@ -69,12 +70,12 @@ static void print_words(const struct load *load, double seconds)
 	listing_amount(&rate, (int64_t)((double)all / (seconds > 0.001 ? seconds : 0.001)));
 	position_text(load, position);
 	printf("%" PRIu64 " commands in %.1f s: %s a second\n", all, seconds, buffer_text(&rate));
-	printf("accepted=%" PRIu64 " refused=%" PRIu64 " repeated=%" PRIu64 " rejected=%" PRIu64 " position=%s\n", load->accepted,
-	       load->refused, load->repeated, load->rejected, position);
+	printf("accepted=%" PRIu64 " refused=%" PRIu64 " repeated=%" PRIu64 " rejected=%" PRIu64 " position=%s\n",
+	       load->accepted, load->refused, load->repeated, load->rejected, position);
 	for (unsigned code = 0; code < LOAD_CODES_MAX; code++)
 		if (load->refusals[code])
-			printf("refused %s=%" PRIu64 "\n", code_info((uint16_t)code) ? code_info((uint16_t)code)->name : "?",
-			       load->refusals[code]);
+			printf("refused %s=%" PRIu64 "\n",
+			       code_info((uint16_t)code) ? code_info((uint16_t)code)->name : "?", load->refusals[code]);
 	if (load->reads)
 		printf("nothing to change=%" PRIu64 "\n", load->reads);
 	buffer_release(&rate);
@@ -98,7 +99,8 @@ static void print_json(const struct load *load, double seconds)
 	json_object_begin(&w);
 	for (unsigned code = 0; code < LOAD_CODES_MAX; code++)
 		if (load->refusals[code])
-			json_member_uint64(&w, code_info((uint16_t)code) ? code_info((uint16_t)code)->name : "?", load->refusals[code]);
+			json_member_uint64(&w, code_info((uint16_t)code) ? code_info((uint16_t)code)->name : "?",
+					   load->refusals[code]);
 	json_object_end(&w);
 	json_key(&w, "seconds");
 	json_thousandths(&w, (int64_t)(seconds * 1000));
@@ -129,9 +131,11 @@ static enum ll_code load_lines(struct load *load, const struct journal_option *s
 		return load_over_http(load, url, error);
 	int holder = data_holder(data);
 	if (!holder)
-		return load_into_engine(load, data, option_text(load->options, "journal"), settings, settings_count, error);
+		return load_into_engine(load, data, option_text(load->options, "journal"), settings, settings_count,
+					error);
 	if (!served_url(data, served))
-		return error_set(error, LL_BUSY, "process %d works on %s and takes no commands (now): wait for it, or stop it", holder,
+		return error_set(error, LL_BUSY,
+				 "process %d works on %s and takes no commands (now): wait for it, or stop it", holder,
 				 data);
 	return load_over_http(load, served, error);
 }
@@ -163,7 +167,8 @@ static int run(const struct options *options, void *context)
 	progress_end(&load.progress);
 	lines_close(&load.lines);
 	if (load.bad_line && !load.keep_going)
-		option_complain(options, EXIT_NO, "line %" PRIu64 ": %s; nothing behind it was applied", load.bad_line, load.bad_reason);
+		option_complain(options, EXIT_NO, "line %" PRIu64 ": %s; nothing behind it was applied", load.bad_line,
+				load.bad_reason);
 	if (option_flag(options, "json"))
 		print_json(&load, now_seconds() - began);
 	else
@@ -174,10 +179,16 @@ static int run(const struct options *options, void *context)
 }
 
 static const struct option options[] = {
-	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the data directory; made when it is not there. When an engine serves it, the commands\ngo through that engine"},
+	{.name = "data",
+	 .kind = OPTION_TEXT,
+	 .value = "DIR",
+	 .help = "the data directory; made when it is not there. When an engine serves it, the commands\ngo through that engine"},
 	OPTION_JOURNAL,
 	OPTION_KAFKA,
-	{.name = "url", .kind = OPTION_TEXT, .value = "URL", .help = "http://HOST:PORT of an engine that takes the commands"},
+	{.name = "url",
+	 .kind = OPTION_TEXT,
+	 .value = "URL",
+	 .help = "http://HOST:PORT of an engine that takes the commands"},
 	{.name = "keep-going", .kind = OPTION_FLAG, .help = "pass over bad lines"},
 	OPTION_CONFIG,
 	OPTION_JSON,
@@ -188,11 +199,12 @@ const struct cli_command command_load = {
 	.name = "load",
 	.arguments = "[FILE|-]",
 	.summary = "commands from JSON Lines, in order",
-	.description = "Each line is a command: {\"id\":\"c1\",\"type\":\"points.charge\",\"userId\":\"kim\",\"amount\":5000}. They are applied in\n"
-		       "order, each id once: loading the same lines again changes nothing. Ends with\n"
-		       "`accepted=N refused=N repeated=N rejected=N position=0:N` and a line for each code of refusals.\n"
-		       "A line that is no command, or names what is not there, is bad: it is told with its number, and nothing behind\n"
-		       "it is applied (--keep-going: it is passed over). Refusals are outcomes, not bad lines.",
+	.description =
+		"Each line is a command: {\"id\":\"c1\",\"type\":\"points.charge\",\"userId\":\"kim\",\"amount\":5000}. They are applied in\n"
+		"order, each id once: loading the same lines again changes nothing. Ends with\n"
+		"`accepted=N refused=N repeated=N rejected=N position=0:N` and a line for each code of refusals.\n"
+		"A line that is no command, or names what is not there, is bad: it is told with its number, and nothing behind\n"
+		"it is applied (--keep-going: it is passed over). Refusals are outcomes, not bad lines.",
 	.options = options,
 	.arguments_max = 1,
 	.exits = "1: a line was bad",

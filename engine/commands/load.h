@@ -44,8 +44,9 @@ static inline bool load_is_over(const struct load *load)
 }
 
 /* The ways. BLOCKING. Errors are of the world; bad lines are in `load`. */
-enum ll_code load_into_engine(struct load *load, const char *data, const char *journal, const struct journal_option *settings,
-			      size_t settings_count, struct error *error) LL_CHECKED;
+enum ll_code load_into_engine(struct load *load, const char *data, const char *journal,
+			      const struct journal_option *settings, size_t settings_count,
+			      struct error *error) LL_CHECKED;
 enum ll_code load_over_http(struct load *load, const char *url, struct error *error) LL_CHECKED;
 
 #endif

@@ -69,7 +69,8 @@ static void rejected(struct loading *loading, const struct slot *slot, const str
 	if (answer->code == CODE_SKIPPED)
 		return;
 	if (is_of_the_world(answer->code)) {
-		snprintf(sentence, sizeof sentence, "line %" PRIu64 " was not taken, %s: %s Load again: what was taken is not taken twice",
+		snprintf(sentence, sizeof sentence,
+			 "line %" PRIu64 " was not taken, %s: %s Load again: what was taken is not taken twice",
 			 slot->line, info->name, info->message);
 		fail(loading, LL_UNAVAILABLE, sentence);
 	} else if (answer->code == CODE_VALIDATION_ERROR && answer->field) {
@@ -164,9 +165,11 @@ static bool take_line(struct loading *loading, struct slice line)
 	if (!fine && parsed.code == CODE_VALIDATION_ERROR)
 		load_bad(load, slot->line, "%s %s", parsed.field, parsed.reason);
 	else if (!fine)
-		load_bad_code(load, slot->line, slice_text(code_info(parsed.code)->name), slice_text(code_info(parsed.code)->message));
+		load_bad_code(load, slot->line, slice_text(code_info(parsed.code)->name),
+			      slice_text(code_info(parsed.code)->message));
 	else if (parsed.id.size == 0)
-		load_bad(load, slot->line, "it has no id: by its id a command is applied once, however often it is loaded");
+		load_bad(load, slot->line,
+			 "it has no id: by its id a command is applied once, however often it is loaded");
 	else
 		submit(loading, slot, &parsed);
 	return true;
@@ -293,8 +296,8 @@ static void on_folding(uint64_t offset, uint64_t all)
 	progress_update(folding, offset);
 }
 
-enum ll_code load_into_engine(struct load *load, const char *data, const char *journal, const struct journal_option *settings,
-			      size_t settings_count, struct error *error)
+enum ll_code load_into_engine(struct load *load, const char *data, const char *journal,
+			      const struct journal_option *settings, size_t settings_count, struct error *error)
 {
 	struct loading loading = {.load = load};
 	struct error closing;

@@ -49,9 +49,9 @@ static struct slice text_of(const struct json_reader *reader, const struct json_
 
 static uint16_t code_number(struct slice name)
 {
-	for (uint16_t code = 1; code < LOAD_CODES_MAX; code++)
-		if (code_info(code) && slice_equal(slice_text(code_info(code)->name), name))
-			return code;
+	for (unsigned code = 1; code < LOAD_CODES_MAX; code++)
+		if (code_info((uint16_t)code) && slice_equal(slice_text(code_info((uint16_t)code)->name), name))
+			return (uint16_t)code;
 	return 0;
 }
 
@@ -66,7 +66,8 @@ static void tell_rejected(struct sending *s, uint64_t number, const struct json_
 		return;
 	}
 	struct slice reason = text_of(&s->reader, details, "reason");
-	load_bad(s->load, number, "%.*s %.*s", (int)field.size, (const char *)field.at, (int)reason.size, (const char *)reason.at);
+	load_bad(s->load, number, "%.*s %.*s", (int)field.size, (const char *)field.at, (int)reason.size,
+		 (const char *)reason.at);
 }
 
 /* What became of one line. false: it was not taken for now. */
@@ -117,7 +118,8 @@ static enum ll_code take_answer(struct sending *s, const struct http_reply *repl
 	if (code != LL_OK)
 		return error_prefix(error, "what the engine answered is not understood");
 	size_t before = s->done;
-	for (const struct json_node *receipt = json_first(&s->reader, root); receipt; receipt = json_next(&s->reader, receipt)) {
+	for (const struct json_node *receipt = json_first(&s->reader, root); receipt;
+	     receipt = json_next(&s->reader, receipt)) {
 		if (!take_receipt(s, s->lines[s->done].number, receipt))
 			break;
 		s->done++;
@@ -154,15 +156,18 @@ static enum ll_code refused_whole(struct sending *s, const struct http_reply *re
 	const struct json_node *root;
 	struct slice code = SLICE_EMPTY, message = SLICE_EMPTY;
 	if (reply->status == 200)
-		return error_set(error, LL_UNAVAILABLE, "the engine has not taken a command for %d tries; load again: what was taken is not taken twice",
-				 PATIENCE_TRIES);
+		return error_set(
+			error, LL_UNAVAILABLE,
+			"the engine has not taken a command for %d tries; load again: what was taken is not taken twice",
+			PATIENCE_TRIES);
 	if (json_read(&s->reader, reply->body, &root, NULL) == LL_OK) {
 		code = text_of(&s->reader, root, "code");
 		message = text_of(&s->reader, root, "message");
 	}
 	return error_set(error, reply->status >= 500 || reply->status == 429 ? LL_UNAVAILABLE : LL_DENIED,
-			 "the engine answered %d %.*s: %.*s Load again: what was taken is not taken twice", reply->status,
-			 (int)code.size, (const char *)code.at, (int)message.size, (const char *)message.at);
+			 "the engine answered %d %.*s: %.*s Load again: what was taken is not taken twice",
+			 reply->status, (int)code.size, (const char *)code.at, (int)message.size,
+			 (const char *)message.at);
 }
 
 static enum ll_code send_lines(struct sending *s, struct error *error)
@@ -172,16 +177,16 @@ static enum ll_code send_lines(struct sending *s, struct error *error)
 		if (s->tries)
 			wait_a_little();
 		join(s);
-		enum ll_code code = http_client_ask(s->client, "POST", path_of(s->load), buffer_slice(&s->part), ANSWER_WAIT_MS,
-						    &reply, error);
+		enum ll_code code = http_client_ask(s->client, "POST", path_of(s->load), buffer_slice(&s->part),
+						    ANSWER_WAIT_MS, &reply, error);
 		if (code != LL_OK)
-			return code;
+			return (uint16_t)code;
 		if (reply.status == 200)
 			code = take_answer(s, &reply, error);
 		else if (reply.status != 429 && reply.status != 503)
 			return refused_whole(s, &reply, error);
 		if (code != LL_OK)
-			return code;
+			return (uint16_t)code;
 		if (s->done < s->count && s->tries >= PATIENCE_TRIES)
 			return refused_whole(s, &reply, error);
 	}
@@ -200,7 +205,8 @@ static void take_line(struct sending *s, struct slice line)
 	if (json_read(&s->reader, line, &root, &error) != LL_OK) {
 		load_bad(load, load->lines.number, "%s", error.text);
 	} else if (root->type == JSON_OBJECT && !text_of(&s->reader, root, "id").size) {
-		load_bad(load, load->lines.number, "it has no id: by its id a command is applied once, however often it is loaded");
+		load_bad(load, load->lines.number,
+			 "it has no id: by its id a command is applied once, however often it is loaded");
 	} else {
 		s->lines[s->count].number = load->lines.number;
 		s->lines[s->count].at = s->body.size;

@@ -12,8 +12,11 @@ enum ll_code lines_open(const char *path, struct lines *lines, struct error *err
 	struct stat status;
 	*lines = (struct lines){.descriptor = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)};
 	if (lines->descriptor < 0 || fstat(lines->descriptor, &status) != 0)
-		return error_set(error, errno == ENOENT ? LL_NOT_FOUND : errno == EACCES ? LL_DENIED : LL_IO, "cannot read %s: %s",
-				 path, strerror(errno));
+		return error_set(error,
+				 errno == ENOENT   ? LL_NOT_FOUND
+				 : errno == EACCES ? LL_DENIED
+						   : LL_IO,
+				 "cannot read %s: %s", path, strerror(errno));
 	if (S_ISDIR(status.st_mode)) {
 		lines_close(lines);
 		return error_set(error, LL_USAGE, "%s is a directory: a file of JSON Lines is wanted", path);

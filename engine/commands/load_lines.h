@@ -16,11 +16,11 @@ struct lines {
 	bool ended;           /* nothing more comes */
 	uint64_t bytes_total; /* of an ordinary file; 0: nobody knows */
 	uint64_t bytes_taken;
-	uint64_t number;      /* of the line that was given last, from 1 */
+	uint64_t number; /* of the line that was given last, from 1 */
 	struct buffer buffer;
-	size_t at, last;      /* in the buffer: what comes next; where the last line began */
-	size_t looked;        /* no line end before here */
-	bool too_long;        /* the rest of a line that was too long is passed over */
+	size_t at, last; /* in the buffer: what comes next; where the last line began */
+	size_t looked;   /* no line end before here */
+	bool too_long;   /* the rest of a line that was too long is passed over */
 };
 
 enum line { LINE_READY, LINE_NEEDS_MORE, LINE_TOO_LONG, LINE_NONE };

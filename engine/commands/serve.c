@@ -78,6 +78,20 @@ static void failed(void *context, const struct error *error)
 	stop(serving);
 }
 
+static void gave_up(void *context)
+{
+	*(bool *)context = true;
+}
+
+/* A server that could not listen must be stopped all the same before it is freed. */
+static void give_up_listening(struct serving *serving)
+{
+	bool is_done = false;
+	http_server_stop(serving->server, 0, gave_up, &is_done);
+	while (!is_done)
+		uv_run(&serving->loop, UV_RUN_ONCE);
+}
+
 static enum ll_code listen_to(struct serving *serving, struct error *error)
 {
 	size_t count;
@@ -88,11 +102,13 @@ static enum ll_code listen_to(struct serving *serving, struct error *error)
 	serving->server = http_server_new(&serving->loop, routes, count, &http_options);
 	api_set_server(serving->api, serving->server);
 	enum ll_code code = http_server_listen(serving->server, &serving->address, &serving->port, error);
-	if (code != LL_OK)
+	if (code != LL_OK) {
+		give_up_listening(serving);
 		return code;
+	}
 	bool six = strchr(serving->address.host, ':') != NULL;
-	snprintf(serving->url, sizeof serving->url, "http://%s%s%s:%u", six ? "[" : "", serving->address.host, six ? "]" : "",
-		 serving->port);
+	snprintf(serving->url, sizeof serving->url, "http://%s%s%s:%u", six ? "[" : "", serving->address.host,
+		 six ? "]" : "", serving->port);
 	engine_set_address(serving->engine, serving->url);
 	return LL_OK;
 }
@@ -115,8 +131,8 @@ static void on_folding(uint64_t offset, uint64_t end)
 	progress_update(folding, offset);
 }
 
-static enum ll_code open_engine(struct serving *serving, const struct options *options, const struct journal_option *settings,
-				size_t settings_count, struct error *error)
+static enum ll_code open_engine(struct serving *serving, const struct options *options,
+				const struct journal_option *settings, size_t settings_count, struct error *error)
 {
 	struct engine_options engine_options = {
 		.data = option_text(options, "data"),
@@ -173,9 +189,10 @@ static int run(const struct options *options, void *context)
 	if (code != LL_OK)
 		return command_failed(options, &error);
 	if (!http_address_is_loopback(&serving.address))
-		return option_complain(options, EXIT_USAGE,
-				       "without --keys the engine listens on loopback only, not on %s: everybody there would be admin",
-				       serving.address.host);
+		return option_complain(
+			options, EXIT_USAGE,
+			"without --keys the engine listens on loopback only, not on %s: everybody there would be admin",
+			serving.address.host);
 	serving.data = option_text(options, "data");
 	ENSURE(uv_loop_init(&serving.loop) == 0);
 	code = open_engine(&serving, options, settings, (size_t)settings_count, &error);
@@ -203,9 +220,17 @@ static const struct option options[] = {
 	OPTION_DATA,
 	OPTION_JOURNAL,
 	OPTION_KAFKA,
-	{.name = "listen", .kind = OPTION_TEXT, .value = "HOST:PORT", .standard = "127.0.0.1:8080", .help = "where to serve HTTP; port 0 picks one"},
+	{.name = "listen",
+	 .kind = OPTION_TEXT,
+	 .value = "HOST:PORT",
+	 .standard = "127.0.0.1:8080",
+	 .help = "where to serve HTTP; port 0 picks one"},
 	{.name = "follow", .kind = OPTION_FLAG, .help = "do not claim the journal: answer reads only"},
-	{.name = "log-level", .kind = OPTION_TEXT, .value = "LEVEL", .standard = "info", .help = "debug, info, warn or error"},
+	{.name = "log-level",
+	 .kind = OPTION_TEXT,
+	 .value = "LEVEL",
+	 .standard = "info",
+	 .help = "debug, info, warn or error"},
 	{.name = "log-json", .kind = OPTION_FLAG, .help = "log JSON instead of words"},
 	OPTION_CONFIG,
 	{0},
@@ -214,9 +239,10 @@ static const struct option options[] = {
 const struct cli_command command_serve = {
 	.name = "serve",
 	.summary = "the engine: decide, journal, fold, answer",
-	.description = "Opens the data directory (made when it is not there), folds the journal to its end, claims it, and serves\n"
-		       "the HTTP API. Prints `listening on http://HOST:PORT` on standard output once commands are taken.\n"
-		       "SIGTERM and SIGINT: finish what was taken, sync, exit 0.",
+	.description =
+		"Opens the data directory (made when it is not there), folds the journal to its end, claims it, and serves\n"
+		"the HTTP API. Prints `listening on http://HOST:PORT` on standard output once commands are taken.\n"
+		"SIGTERM and SIGINT: finish what was taken, sync, exit 0.",
 	.options = options,
 	.exits = "3: the journal or the directory must not or cannot be served; the reason is on standard error",
 	.run = run,

@@ -33,7 +33,8 @@ int command_settings(const struct options *options, struct journal_option settin
 	return (int)count;
 }
 
-int command_open_journal(const struct options *options, const char *url, bool append, bool create, struct journal **journal)
+int command_open_journal(const struct options *options, const char *url, bool append, bool create,
+			 struct journal **journal)
 {
 	char room[SETTINGS_BYTES_MAX];
 	struct journal_option settings[SETTINGS_MAX];
@@ -43,7 +44,8 @@ int command_open_journal(const struct options *options, const char *url, bool ap
 		return EXIT_USAGE;
 	struct journal_options journal_options = {
 		.settings = settings, .settings_count = (size_t)count, .create = create, .read_only = !append};
-	return journal_open(url, &journal_options, journal, &error) == LL_OK ? EXIT_DONE : command_failed(options, &error);
+	return journal_open(url, &journal_options, journal, &error) == LL_OK ? EXIT_DONE
+									     : command_failed(options, &error);
 }
 
 int command_journal_url(const struct options *options, char *room)
@@ -56,7 +58,8 @@ int command_journal_url(const struct options *options, char *room)
 	if (!url && !directory)
 		return option_complain(options, EXIT_USAGE, "which journal? Give its URL or --data DIR");
 	if (url && strlen(url) >= JOURNAL_URL_MAX)
-		return option_complain(options, EXIT_USAGE, "the URL is longer than %d characters", JOURNAL_URL_MAX - 1);
+		return option_complain(options, EXIT_USAGE, "the URL is longer than %d characters",
+				       JOURNAL_URL_MAX - 1);
 	if (!url && data_open(directory, NULL, DATA_READ, &data, &error) != LL_OK)
 		return command_failed(options, &error);
 	memcpy(room, url ? url : data.url, strlen(url ? url : data.url) + 1);

@@ -9,16 +9,14 @@
  */
 #include <inttypes.h>
 
+#include "engine/audit/findings.h"
 #include "engine/audit/guarded.h"
 #include "engine/audit/replay.h"
-#include "engine/audit/row_json.h"
 #include "engine/audit/scratch.h"
 #include "engine/audit/walk.h"
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
 #include "engine/data/data.h"
-
-enum { DIFFERENCES_SHOWN = 20 };
 
 struct verifying {
 	const struct options *options;
@@ -29,9 +27,7 @@ struct verifying {
 	struct fold fold; /* of the whole journal */
 	struct verdict verdict;
 	struct progress progress;
-	struct buffer lines;         /* differences, as they are shown */
-	struct json_writer findings; /* with --json: an array of them */
-	struct buffer findings_json;
+	struct findings findings;
 };
 
 static void on_progress(void *context, uint64_t offset, uint64_t end)
@@ -39,38 +35,6 @@ static void on_progress(void *context, uint64_t offset, uint64_t end)
 	struct verifying *verifying = context;
 	verifying->progress.total = end;
 	progress_update(&verifying->progress, offset);
-}
-
-/* ---- differences ---- */
-
-static void show_difference(void *context, const struct difference *difference)
-{
-	struct verifying *verifying = context;
-	const struct table_place *table = &table_places[difference->table];
-	const char *projection = projection_layouts[table->projection].name;
-	if (verifying->verdict.compared.differences > DIFFERENCES_SHOWN)
-		return;
-	struct json_writer *writer = &verifying->findings;
-	json_object_begin(writer);
-	json_member_text(writer, "projection", projection);
-	json_member_text(writer, "table", table->name);
-	json_key(writer, "key");
-	size_t key_at = verifying->findings_json.size;
-	row_key_json(writer, difference->table, difference->key);
-	size_t key_end = verifying->findings_json.size;
-	json_key(writer, "projected");
-	size_t left_at = verifying->findings_json.size;
-	row_value_json(writer, difference->table, difference->left);
-	size_t left_end = verifying->findings_json.size;
-	json_key(writer, "replayed");
-	size_t right_at = verifying->findings_json.size;
-	row_value_json(writer, difference->table, difference->right);
-	size_t right_end = verifying->findings_json.size;
-	json_object_end(writer);
-	const char *text = (const char *)verifying->findings_json.at;
-	buffer_printf(&verifying->lines, "projection %s, table %s, key %.*s\n  is       %.*s\n  replayed %.*s\n", projection,
-		      table->name, (int)(key_end - key_at), text + key_at, (int)(left_end - left_at), text + left_at,
-		      (int)(right_end - right_at), text + right_at);
 }
 
 /* ---- the report ---- */
@@ -93,7 +57,7 @@ static void write_report(struct verifying *verifying, const struct error *failur
 	json_member_text(writer, "digest", verdict->has_digests ? verdict->replayed_digest : NULL);
 	json_member_uint64(writer, "differences", verdict->compared.differences);
 	json_key(writer, "first");
-	json_raw(writer, buffer_slice(&verifying->findings_json));
+	json_raw(writer, findings_json(&verifying->findings));
 	json_object_end(writer);
 }
 
@@ -101,8 +65,9 @@ static void print_words(struct verifying *verifying)
 {
 	const struct verdict *verdict = &verifying->verdict;
 	if (verdict->compared.differences) {
-		fwrite(verifying->lines.at, 1, verifying->lines.size, stdout);
-		printf("%" PRIu64 " rows differ from a replay\n", verdict->compared.differences);
+		printf("%s", buffer_text(&verifying->findings.words));
+		printf("%" PRIu64 " %s from a replay\n", verdict->compared.differences,
+		       verdict->compared.differences == 1 ? "row differs" : "rows differ");
 		return;
 	}
 	printf("journal      %s: whole, %" PRIu64 " blocks, %" PRIu64 " entries\n", journal_url(verifying->journal),
@@ -120,7 +85,6 @@ static int report(struct verifying *verifying, enum ll_code code, const struct e
 {
 	bool is_no = journal_is_bad(code) || code == LL_UNTRUSTED || code == LL_OLDER || code == LL_FOREIGN;
 	bool is_told = code == LL_OK || is_no;
-	json_array_end(&verifying->findings);
 	if (is_told && option_flag(verifying->options, "json")) {
 		struct buffer buffer = {0};
 		struct json_writer writer;
@@ -133,7 +97,8 @@ static int report(struct verifying *verifying, enum ll_code code, const struct e
 	}
 	if (code == LL_OK)
 		return verifying->verdict.compared.differences ? EXIT_NO : EXIT_DONE;
-	return is_no ? option_complain(verifying->options, EXIT_NO, "%s", error->text) : command_failed(verifying->options, error);
+	return is_no ? option_complain(verifying->options, EXIT_NO, "%s", error->text)
+		     : command_failed(verifying->options, error);
 }
 
 /* ---- the work ---- */
@@ -150,14 +115,17 @@ static enum ll_code verify_journal(struct verifying *verifying, struct error *er
 static enum ll_code verify_projections(struct verifying *verifying, char *place, struct error *error)
 {
 	char root[DATA_PATH_MAX];
-	struct replay replay = {.journal = verifying->journal, .mask = PROJECTIONS_ALL, .progress = on_progress, .context = verifying};
+	struct replay replay = {
+		.journal = verifying->journal, .mask = PROJECTIONS_ALL, .progress = on_progress, .context = verifying};
 	snprintf(root, sizeof root, "%s/projections", verifying->data.path);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		snprintf(replay.directories[id], sizeof replay.directories[id], "%s/%s", verifying->scratch, projection_layouts[id].name);
+		snprintf(replay.directories[id], sizeof replay.directories[id], "%s/%s", verifying->scratch,
+			 projection_layouts[id].name);
 	progress_begin(&verifying->progress, stderr, "replaying", "blocks", 0);
 	enum ll_code code = replay_open(&replay, error);
 	if (code == LL_OK)
-		code = replay_compare(&replay, root, true, show_difference, verifying, &verifying->verdict, place, GUARDED_PLACE_MAX, error);
+		code = replay_compare(&replay, root, true, findings_add, &verifying->findings, &verifying->verdict,
+				      place, GUARDED_PLACE_MAX, error);
 	replay_abandon(&replay);
 	progress_end(&verifying->progress);
 	return code;
@@ -168,8 +136,7 @@ static int work(void *context, char *place)
 	struct verifying *verifying = context;
 	struct error error;
 	const char *url = verifying->has_data ? verifying->data.url : option_text(verifying->options, "journal");
-	json_writer_init(&verifying->findings, &verifying->findings_json, false);
-	json_array_begin(&verifying->findings);
+	findings_init(&verifying->findings);
 	snprintf(place, GUARDED_PLACE_MAX, "the journal %s", url);
 	int status = command_open_journal(verifying->options, url, false, false, &verifying->journal);
 	if (status != EXIT_DONE)
@@ -179,8 +146,7 @@ static int work(void *context, char *place)
 		code = verify_projections(verifying, place, &error);
 	status = report(verifying, code, &error);
 	journal_close(verifying->journal);
-	buffer_release(&verifying->lines);
-	buffer_release(&verifying->findings_json);
+	findings_release(&verifying->findings);
 	return status;
 }
 
@@ -194,7 +160,8 @@ static int open_data(struct verifying *verifying, struct error *error)
 	if (code == LL_OK)
 		verifying->has_data = true;
 	if (code == LL_OK)
-		code = scratch_make(verifying->data.path, "verify", verifying->scratch, sizeof verifying->scratch, error);
+		code = scratch_make(verifying->data.path, "verify", verifying->scratch, sizeof verifying->scratch,
+				    error);
 	return code == LL_OK ? EXIT_DONE : command_failed(verifying->options, error);
 }
 
@@ -206,7 +173,8 @@ static int run(const struct options *options, void *context)
 	bool interrupted = false;
 	(void)context;
 	if (!option_text(options, "data") && !option_text(options, "journal"))
-		return option_complain(options, EXIT_USAGE, "what is to be verified? Give --data DIR, or --journal URL for a journal alone");
+		return option_complain(options, EXIT_USAGE,
+				       "what is to be verified? Give --data DIR, or --journal URL for a journal alone");
 	int status = open_data(&verifying, &error);
 	if (status == EXIT_DONE)
 		status = guarded_run(work, &verifying, place, &interrupted);
@@ -221,7 +189,10 @@ static int run(const struct options *options, void *context)
 }
 
 static const struct option options[] = {
-	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the data directory; without it only the journal is verified"},
+	{.name = "data",
+	 .kind = OPTION_TEXT,
+	 .value = "DIR",
+	 .help = "the data directory; without it only the journal is verified"},
 	OPTION_JOURNAL,
 	OPTION_KAFKA,
 	OPTION_CONFIG,
@@ -232,8 +203,9 @@ static const struct option options[] = {
 const struct cli_command command_verify = {
 	.name = "verify",
 	.summary = "prove that the journal is whole and the projections are what it says",
-	.description = "Reads the journal from offset 0: checksums, hashes, sequence numbers, epochs, every event. Then replays it beside the\n"
-		       "projections and compares every row, at their position. Works while an engine serves. Shows the first differences.",
+	.description =
+		"Reads the journal from offset 0: checksums, hashes, sequence numbers, epochs, every event. Then replays it beside the\n"
+		"projections and compares every row, at their position. Works while an engine serves. Shows the first differences.",
 	.options = options,
 	.exits = "1: the journal is damaged, or a projection is not what a replay gives; where is told",
 	.run = run,

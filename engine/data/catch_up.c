@@ -21,11 +21,13 @@ static enum ll_code check_genesis(struct journal *journal, const struct fold *fo
 		return code;
 	code = block_read(slice_of(bytes, size), &block, error);
 	if (code == LL_FOREIGN || (code == LL_OK && block.kind != BLOCK_GENESIS))
-		code = error_set(error, LL_FOREIGN,
-				 "offset 0 of %s is not the beginning of a ledger: this is not a journal; make one with `ledgerline journal create`",
-				 journal_url(journal));
+		code = error_set(
+			error, LL_FOREIGN,
+			"offset 0 of %s is not the beginning of a ledger: this is not a journal; make one with `ledgerline journal create`",
+			journal_url(journal));
 	else if (code == LL_OK && fold->begun && memcmp(block.ledger.at, fold->ledger, sizeof fold->ledger) != 0)
-		code = error_set(error, LL_DIVERGED, "%s holds another ledger than the projections were built from; " REBUILD_HINT,
+		code = error_set(error, LL_DIVERGED,
+				 "%s holds another ledger than the projections were built from; " REBUILD_HINT,
 				 journal_url(journal));
 	free(bytes);
 	return code;
@@ -38,40 +40,49 @@ static enum ll_code check_own_block(struct journal *journal, const struct fold *
 	int64_t time_ms;
 	enum ll_code code = journal_read_at(journal, fold->block_offset, &bytes, &size, &time_ms, error);
 	if (code == LL_OK && !fold_knows(fold, slice_of(bytes, size)))
-		code = error_set(error, LL_DIVERGED,
-				 "the block at offset %" PRIu64 " of %s is not the one that the projections folded there: it is another log, or damaged; " REBUILD_HINT,
-				 fold->block_offset, journal_url(journal));
+		code = error_set(
+			error, LL_DIVERGED,
+			"the block at offset %" PRIu64
+			" of %s is not the one that the projections folded there: it is another log, or damaged; " REBUILD_HINT,
+			fold->block_offset, journal_url(journal));
 	free(bytes);
+	return code;
+}
+
+enum ll_code check_log_of(struct journal *journal, const struct fold *fold, struct error *error)
+{
+	struct journal_watermarks marks;
+	enum ll_code code = journal_watermarks(journal, &marks, error);
+	if (code != LL_OK)
+		return code;
+	if (marks.low != 0)
+		return error_set(
+			error, LL_DIVERGED,
+			"%s begins at offset %" PRIu64
+			": its beginning was deleted; a journal must keep everything (retention.ms=-1, retention.bytes=-1)",
+			journal_url(journal), marks.low);
+	if (marks.high < fold->next_offset)
+		return error_set(error, LL_DIVERGED,
+				 "%s ends before offset %" PRIu64 ", the projections have folded up to %" PRIu64
+				 ": the log was cut short; " REBUILD_HINT,
+				 journal_url(journal), marks.high, fold->next_offset);
+	if (marks.high == 0)
+		return error_set(error, LL_NOT_FOUND,
+				 "%s is empty: it has no genesis; make it with `ledgerline journal create`",
+				 journal_url(journal));
+	code = check_genesis(journal, fold, error);
+	if (code == LL_OK && fold->begun)
+		code = check_own_block(journal, fold, error);
 	return code;
 }
 
 enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, struct error *error)
 {
 	struct journal_identity identity;
-	struct journal_watermarks marks;
-	const struct fold *fold = ledger_fold_state(ledger);
 	enum ll_code code = journal_identity(journal, &identity, error);
 	if (code == LL_OK)
 		code = ledger_bind(ledger, identity.kind, identity.cluster, identity.topic, error);
-	if (code == LL_OK)
-		code = journal_watermarks(journal, &marks, error);
-	if (code != LL_OK)
-		return code;
-	if (marks.low != 0)
-		return error_set(error, LL_DIVERGED,
-				 "%s begins at offset %" PRIu64 ": its beginning was deleted; a journal must keep everything (retention.ms=-1, retention.bytes=-1)",
-				 journal_url(journal), marks.low);
-	if (marks.high < fold->next_offset)
-		return error_set(error, LL_DIVERGED,
-				 "%s ends before offset %" PRIu64 ", the projections have folded up to %" PRIu64 ": the log was cut short; " REBUILD_HINT,
-				 journal_url(journal), marks.high, fold->next_offset);
-	if (marks.high == 0)
-		return error_set(error, LL_NOT_FOUND, "%s is empty: it has no genesis; make it with `ledgerline journal create`",
-				 journal_url(journal));
-	code = check_genesis(journal, fold, error);
-	if (code == LL_OK && fold->begun)
-		code = check_own_block(journal, fold, error);
-	return code;
+	return code == LL_OK ? check_log_of(journal, ledger_fold_state(ledger), error) : code;
 }
 
 /* Flushes as often as memory asks for; never lets the layers grow without end. */
@@ -131,7 +142,8 @@ enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const stru
 	return code;
 }
 
-static enum ll_code append_genesis(struct journal_appender *appender, struct slice value, int64_t now_ms, struct error *error)
+static enum ll_code append_genesis(struct journal_appender *appender, struct slice value, int64_t now_ms,
+				   struct error *error)
 {
 	static const struct journal_header headers[] = {{"ledgerline-kind", "genesis"},
 							{"ledgerline-epoch", "0"},
@@ -142,7 +154,8 @@ static enum ll_code append_genesis(struct journal_appender *appender, struct sli
 	if (code == LL_OK)
 		code = journal_report(appender, GENESIS_WAIT_MS, &report);
 	if (code == LL_TIMEOUT)
-		return error_set(error, code, "the journal has not taken the genesis within %d s", GENESIS_WAIT_MS / 1000);
+		return error_set(error, code, "the journal has not taken the genesis within %d s",
+				 GENESIS_WAIT_MS / 1000);
 	if (code == LL_OK && report.code != LL_OK)
 		return error_set(error, report.code, "%s", report.error.text);
 	return code;

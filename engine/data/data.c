@@ -14,15 +14,16 @@
 static enum ll_code from_errno(struct error *error, const char *what, const char *path)
 {
 	enum ll_code code = errno == EACCES || errno == EPERM || errno == EROFS ? LL_DENIED
-			    : errno == ENOSPC || errno == EDQUOT		? LL_FULL
-			    : errno == ENOENT					? LL_NOT_FOUND
+			    : errno == ENOSPC || errno == EDQUOT                ? LL_FULL
+			    : errno == ENOENT                                   ? LL_NOT_FOUND
 										: LL_IO;
 	return error_set(error, code, "cannot %s %s: %s", what, path, strerror(errno));
 }
 
-/* mkdir -p */
-static enum ll_code make_directories(const char *path, struct error *error)
+/* mkdir -p. *made (may be NULL): was the last of them made here? */
+static enum ll_code make_directories(const char *path, bool *made, struct error *error)
 {
+	bool is_new = false;
 	char part[DATA_PATH_MAX];
 	size_t length = strlen(path);
 	memcpy(part, path, length + 1);
@@ -31,10 +32,13 @@ static enum ll_code make_directories(const char *path, struct error *error)
 			continue;
 		char kept = part[i];
 		part[i] = 0;
-		if (mkdir(part, 0775) != 0 && errno != EEXIST)
+		is_new = mkdir(part, 0775) == 0;
+		if (!is_new && errno != EEXIST)
 			return from_errno(error, "make the directory", part);
 		part[i] = kept;
 	}
+	if (made)
+		*made = is_new;
 	return LL_OK;
 }
 
@@ -48,8 +52,8 @@ static enum ll_code take_lock(struct data *data, struct error *error)
 	if (flock(data->lock, LOCK_EX | LOCK_NB) != 0) {
 		close(data->lock);
 		data->lock = -1;
-		return error_set(error, LL_BUSY, "%s is in use by process %d: stop it first, or use another directory", data->path,
-				 data_holder(data->path));
+		return error_set(error, LL_BUSY, "%s is in use by process %d: stop it first, or use another directory",
+				 data->path, data_holder(data->path));
 	}
 	int size = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
 	if (ftruncate(data->lock, 0) != 0 || pwrite(data->lock, pid, (size_t)size, 0) != size)
@@ -65,7 +69,8 @@ int data_holder(const char *directory)
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	if (descriptor < 0)
 		return 0;
-	if (flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK && read(descriptor, text, sizeof text - 1) > 0)
+	if (flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK &&
+	    read(descriptor, text, sizeof text - 1) > 0)
 		pid = (int)strtol(text, NULL, 10);
 	close(descriptor);
 	return pid;
@@ -81,7 +86,17 @@ static enum ll_code read_url(struct data *data, struct error *error)
 	bool fine = fgets(data->url, sizeof data->url, file) != NULL;
 	fclose(file);
 	data->url[strcspn(data->url, "\n")] = 0;
-	return fine && data->url[0] ? LL_OK : error_set(error, LL_CORRUPT, "%s is empty: write the journal's URL into it", path);
+	return fine && data->url[0]
+		       ? LL_OK
+		       : error_set(error, LL_CORRUPT, "%s is empty: write the journal's URL into it", path);
+}
+
+static const char *remembered_form(const struct data *data, const char *url)
+{
+	char own[JOURNAL_URL_MAX];
+	if (snprintf(own, sizeof own, "local:%s/journal", data->path) >= (int)sizeof own)
+		return url;
+	return strcmp(url, own) == 0 ? "local:" : url;
 }
 
 /* Written beside and renamed, so that it is whole or not there. */
@@ -93,14 +108,16 @@ static enum ll_code write_url(const struct data *data, struct error *error)
 	FILE *file = fopen(beside, "we");
 	if (!file)
 		return from_errno(error, "write", beside);
-	bool fine = fprintf(file, "%s\n", data->url) > 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+	bool fine = fprintf(file, "%s\n", remembered_form(data, data->url)) > 0 && fflush(file) == 0 &&
+		    fsync(fileno(file)) == 0;
 	fine = fclose(file) == 0 && fine && rename(beside, path) == 0;
 	return fine ? LL_OK : from_errno(error, "write", path);
 }
 
 /* local: URLs are remembered relative to the directory when they lie in it, so that it may be moved; and absolute
  * otherwise, so that they may be asked for from anywhere. */
-static enum ll_code expand_url(const struct data *data, const char *url, char expanded[JOURNAL_URL_MAX], struct error *error)
+static enum ll_code expand_url(const struct data *data, const char *url, char expanded[JOURNAL_URL_MAX],
+			       struct error *error)
 {
 	char real[PATH_MAX];
 	int size;
@@ -118,12 +135,11 @@ static enum ll_code expand_url(const struct data *data, const char *url, char ex
 	return size < JOURNAL_URL_MAX ? LL_OK : error_set(error, LL_USAGE, "the journal's URL is too long: %s", url);
 }
 
-static const char *remembered_form(const struct data *data, const char *url)
+enum ll_code data_remember(struct data *data, struct error *error)
 {
-	char own[JOURNAL_URL_MAX];
-	if (snprintf(own, sizeof own, "local:%s/journal", data->path) >= (int)sizeof own)
-		return url;
-	return strcmp(url, own) == 0 ? "local:" : url;
+	enum ll_code code = data->is_known ? LL_OK : write_url(data, error);
+	data->is_known = code == LL_OK;
+	return code;
 }
 
 static enum ll_code settle_url(struct data *data, const char *url, enum data_use use, struct error *error)
@@ -131,8 +147,10 @@ static enum ll_code settle_url(struct data *data, const char *url, enum data_use
 	char asked[JOURNAL_URL_MAX], remembered[JOURNAL_URL_MAX];
 	enum ll_code code = read_url(data, error);
 	if (code == LL_NOT_FOUND && !url && use != DATA_MAKE)
-		return error_set(error, LL_NOT_FOUND, "%s is not a data directory (it has no journal.url): name its journal with --journal URL",
-				 data->path);
+		return error_set(
+			error, LL_NOT_FOUND,
+			"%s is not a data directory (it has no journal.url): name its journal with --journal URL",
+			data->path);
 	if (code != LL_OK && code != LL_NOT_FOUND)
 		return code;
 	bool known = code == LL_OK;
@@ -144,14 +162,11 @@ static enum ll_code settle_url(struct data *data, const char *url, enum data_use
 			return code;
 	}
 	if (known && url && strcmp(asked, remembered) != 0)
-		return error_set(error, LL_EXISTS, "%s belongs to the journal %s, not to %s: leave --journal out, or use another directory",
-				 data->path, remembered, asked);
-	if (!known && use != DATA_READ) {
-		snprintf(data->url, sizeof data->url, "%s", remembered_form(data, asked));
-		code = write_url(data, error);
-		if (code != LL_OK)
-			return code;
-	}
+		return error_set(
+			error, LL_EXISTS,
+			"%s belongs to the journal %s, not to %s: leave --journal out, or use another directory",
+			data->path, remembered, asked);
+	data->is_known = known;
 	memcpy(data->url, known ? remembered : asked, sizeof data->url);
 	return LL_OK;
 }
@@ -164,7 +179,7 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 	if (strlen(path) >= sizeof data->path - 64)
 		return error_set(error, LL_USAGE, "the directory's name is too long: %s", path);
 	if (use == DATA_MAKE)
-		code = make_directories(path, error);
+		code = make_directories(path, &data->is_new, error);
 	if (code != LL_OK)
 		return code;
 	if (!realpath(path, real))
@@ -183,8 +198,15 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 
 void data_close(struct data *data)
 {
-	if (data->lock >= 0)
-		close(data->lock);
+	char path[DATA_PATH_MAX];
+	if (data->lock < 0)
+		return;
+	if (data->is_new && !data->is_known) {
+		snprintf(path, sizeof path, "%s/lock", data->path);
+		unlink(path);
+		rmdir(data->path); /* only if nothing else lies there */
+	}
+	close(data->lock);
 	data->lock = -1;
 }
 
@@ -205,7 +227,7 @@ static enum ll_code generation_directory(const struct data *data, enum projectio
 		return code;
 	char projections_path[DATA_PATH_MAX];
 	snprintf(projections_path, sizeof projections_path, "%s/projections", data->path);
-	code = make_directories(projections_path, error);
+	code = make_directories(projections_path, NULL, error);
 	if (code == LL_OK)
 		code = generation_make(root, path, &number, error);
 	return code == LL_OK ? generation_adopt(root, number, error) : code;

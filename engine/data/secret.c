@@ -19,8 +19,8 @@ enum ll_code secret_read_file(const char *path, uint8_t secret[SECRET_BYTES], st
 	char text[2 * SECRET_BYTES + 2];
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	if (descriptor < 0)
-		return error_set(error, errno == ENOENT ? LL_NOT_FOUND : LL_DENIED, "cannot read the secret in %s: %s", path,
-				 strerror(errno));
+		return error_set(error, errno == ENOENT ? LL_NOT_FOUND : LL_DENIED, "cannot read the secret in %s: %s",
+				 path, strerror(errno));
 	ssize_t size = read(descriptor, text, sizeof text);
 	close(descriptor);
 	bool fine = size == 2 * SECRET_BYTES || (size == 2 * SECRET_BYTES + 1 && text[2 * SECRET_BYTES] == '\n');
@@ -29,7 +29,9 @@ enum ll_code secret_read_file(const char *path, uint8_t secret[SECRET_BYTES], st
 		fine = high >= 0 && low >= 0;
 		secret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
 	}
-	return fine ? LL_OK : error_set(error, LL_CORRUPT, "the secret in %s is not %d hexadecimal digits", path, 2 * SECRET_BYTES);
+	return fine ? LL_OK
+		    : error_set(error, LL_CORRUPT, "the secret in %s is not %d hexadecimal digits", path,
+				2 * SECRET_BYTES);
 }
 
 static enum ll_code secret_make(const char *path, uint8_t secret[SECRET_BYTES], struct error *error)
@@ -39,7 +41,8 @@ static enum ll_code secret_make(const char *path, uint8_t secret[SECRET_BYTES], 
 	hex_text(text, secret, SECRET_BYTES);
 	text[2 * SECRET_BYTES] = '\n';
 	int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool fine = descriptor >= 0 && write(descriptor, text, sizeof text - 1) == (ssize_t)sizeof text - 1 && fsync(descriptor) == 0;
+	bool fine = descriptor >= 0 && write(descriptor, text, sizeof text - 1) == (ssize_t)sizeof text - 1 &&
+		    fsync(descriptor) == 0;
 	if (descriptor >= 0)
 		close(descriptor);
 	return fine ? LL_OK : error_set(error, LL_IO, "cannot write the secret to %s: %s", path, strerror(errno));

@@ -27,10 +27,10 @@ struct decision {
 	enum decided outcome;
 	struct event events[EVENTS_MAX];
 	uint32_t event_count;
-	uint16_t code;         /* refused, rejected */
+	uint16_t code; /* refused, rejected */
 	struct fact_list facts;
-	const char *field;     /* rejected with VALIDATION_ERROR: which field, in JSON's name */
-	const char *reason;    /* and why, a sentence */
+	const char *field;  /* rejected with VALIDATION_ERROR: which field, in JSON's name */
+	const char *reason; /* and why, a sentence */
 };
 
 /* What a decision may know. */

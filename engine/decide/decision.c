@@ -52,12 +52,14 @@ static struct fact *add_fact(struct decide_context *context, struct decision *de
 	return fact;
 }
 
-void decision_fact_number(struct decide_context *context, struct decision *decision, enum fact_name name, int64_t number)
+void decision_fact_number(struct decide_context *context, struct decision *decision, enum fact_name name,
+			  int64_t number)
 {
 	add_fact(context, decision, name)->number = number;
 }
 
-void decision_fact_text(struct decide_context *context, struct decision *decision, enum fact_name name, struct slice text)
+void decision_fact_text(struct decide_context *context, struct decision *decision, enum fact_name name,
+			struct slice text)
 {
 	add_fact(context, decision, name)->text = text;
 }

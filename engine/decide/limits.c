@@ -1,5 +1,5 @@
-#include "projections/balances/totals.h"
 #include "engine/decide/limits.h"
+#include "projections/balances/totals.h"
 
 #include "schemas/wire/ensure.h"
 

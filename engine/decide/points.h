@@ -33,8 +33,10 @@ struct event *decision_add(struct decision *decision, enum event_type type);
 void decision_refuse(struct decision *decision, enum code code);
 void decision_reject(struct decision *decision, enum code code);
 void decision_invalid(struct decision *decision, const char *field, const char *reason);
-void decision_fact_number(struct decide_context *context, struct decision *decision, enum fact_name name, int64_t number);
-void decision_fact_text(struct decide_context *context, struct decision *decision, enum fact_name name, struct slice text);
+void decision_fact_number(struct decide_context *context, struct decision *decision, enum fact_name name,
+			  int64_t number);
+void decision_fact_text(struct decide_context *context, struct decision *decision, enum fact_name name,
+			struct slice text);
 void decision_fact_numbers(struct decide_context *context, struct decision *decision, enum fact_name name,
 			   struct u32_list numbers);
 

@@ -69,18 +69,12 @@ static enum http_verb verb_of(const http_parser *parser)
 {
 	switch (parser->method) {
 	case HTTP_GET:
-	case HTTP_HEAD:
-		return HTTP_VERB_GET;
-	case HTTP_POST:
-		return HTTP_VERB_POST;
-	case HTTP_PUT:
-		return HTTP_VERB_PUT;
-	case HTTP_PATCH:
-		return HTTP_VERB_PATCH;
-	case HTTP_DELETE:
-		return HTTP_VERB_DELETE;
-	default:
-		return HTTP_VERBS;
+	case HTTP_HEAD: return HTTP_VERB_GET;
+	case HTTP_POST: return HTTP_VERB_POST;
+	case HTTP_PUT: return HTTP_VERB_PUT;
+	case HTTP_PATCH: return HTTP_VERB_PATCH;
+	case HTTP_DELETE: return HTTP_VERB_DELETE;
+	default: return HTTP_VERBS;
 	}
 }
 
@@ -104,6 +98,8 @@ static int on_headers(http_parser *parser)
 	request->method = http_method_str(parser->method);
 	request->is_head = parser->method == HTTP_HEAD;
 	request->is_old = parser->http_major < 1 || (parser->http_major == 1 && parser->http_minor == 0);
+	if (parser->http_major > 1)
+		return connection_refuse(connection, 0);
 	if (!request->is_old && http_header_count(request, "Host") != 1)
 		return connection_refuse(connection, 0);
 	bool has_length = parser->content_length != UINT64_MAX && parser->content_length;
@@ -193,14 +189,10 @@ enum parser_end parser_feed(struct connection *connection, const char *bytes, si
 {
 	*taken = http_parser_execute(connection->parser, &settings, bytes, size);
 	switch (HTTP_PARSER_ERRNO(connection->parser)) {
-	case HPE_OK:
-		return PARSER_TOOK_ALL;
-	case HPE_PAUSED:
-		return PARSER_PAUSED;
-	case HPE_HEADER_OVERFLOW:
-		return PARSER_OVERFLOW;
-	default:
-		return PARSER_NONSENSE;
+	case HPE_OK: return PARSER_TOOK_ALL;
+	case HPE_PAUSED: return PARSER_PAUSED;
+	case HPE_HEADER_OVERFLOW: return PARSER_OVERFLOW;
+	default: return PARSER_NONSENSE;
 	}
 }
 

@@ -32,8 +32,8 @@ struct http_request {
 	enum request_state state;
 	const char *method;
 	const struct route *route;
-	bool is_head;           /* HEAD: no body goes out */
-	bool is_old;            /* HTTP/1.0 */
+	bool is_head; /* HEAD: no body goes out */
+	bool is_old;  /* HTTP/1.0 */
 	bool headers_done;
 	bool value_begun;       /* the last header has (a part of) its value */
 	bool wants_continue;    /* 100 Continue is to be sent when its turn comes */

@@ -8,10 +8,10 @@
 enum { SEGMENTS_MAX = 16 };
 
 struct node {
-	struct slice literal; /* of the segment that leads here; empty below a {name}, and in the root */
+	struct slice literal;  /* of the segment that leads here; empty below a {name}, and in the root */
 	struct node *children; /* literals, one behind the other */
 	struct node *sibling;
-	struct node *param;   /* {name} */
+	struct node *param; /* {name} */
 	struct route *routes[HTTP_VERBS];
 };
 

@@ -200,8 +200,8 @@ enum ll_code http_server_listen(struct http_server *server, const struct http_ad
 		return LL_OK;
 	}
 	uv_close((uv_handle_t *)tcp, on_handle_closed);
-	enum ll_code code = problem == UV_EADDRINUSE	  ? LL_BUSY
-			    : problem == UV_EACCES	  ? LL_DENIED
+	enum ll_code code = problem == UV_EADDRINUSE      ? LL_BUSY
+			    : problem == UV_EACCES        ? LL_DENIED
 			    : problem == UV_EADDRNOTAVAIL ? LL_NOT_FOUND
 							  : LL_IO;
 	return error_set(error, code, "cannot listen on %s port %u: %s", address->host, address->port,

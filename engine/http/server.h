@@ -42,9 +42,9 @@ enum {
 	HTTP_HEAD_BYTES_MAX = 16 * 1024, /* names and values of all headers, and the URL */
 	HTTP_URL_BYTES_MAX = 8 * 1024,
 	HTTP_HEADERS_MAX = 64,
-	HTTP_PARAMS_MAX = 8,      /* {names} in one pattern */
-	HTTP_QUERY_MAX = 16,      /* query names of one route */
-	HTTP_PIPELINE_MAX = 256,  /* requests of one connection that wait for their answers; then it is not read on */
+	HTTP_PARAMS_MAX = 8,     /* {names} in one pattern */
+	HTTP_QUERY_MAX = 16,     /* query names of one route */
+	HTTP_PIPELINE_MAX = 256, /* requests of one connection that wait for their answers; then it is not read on */
 	HTTP_BODY_BYTES_DEFAULT = 1 << 20,
 };
 
@@ -56,14 +56,14 @@ typedef void http_handler_fn(struct http_request *request, void *context);
 
 struct http_route {
 	enum http_verb verb;
-	const char *pattern;         /* "/api/schedules/{scheduleId}/seats"; a {name} takes one whole segment, not
+	const char *pattern; /* "/api/schedules/{scheduleId}/seats"; a {name} takes one whole segment, not
 				      * empty. Where a literal segment fits, it goes before a {name} */
 	http_handler_fn *handler;
-	void *context;               /* for the handler */
-	const char *query;           /* the query names that it knows, with blanks between; NULL: none */
-	const char *accepts;         /* content types of a body, with blanks between; NULL: application/json. A body
+	void *context;         /* for the handler */
+	const char *query;     /* the query names that it knows, with blanks between; NULL: none */
+	const char *accepts;   /* content types of a body, with blanks between; NULL: application/json. A body
 				      * without Content-Type is taken as the first one */
-	size_t body_bytes_max;       /* 0: HTTP_BODY_BYTES_DEFAULT */
+	size_t body_bytes_max; /* 0: HTTP_BODY_BYTES_DEFAULT */
 };
 
 /* ---- the server ---- */
@@ -100,7 +100,7 @@ struct http_statistics {
 	uint64_t requests_open;       /* with handlers now */
 	uint64_t clients_gone;        /* requests whose client went before the answer */
 	uint64_t bytes_in, bytes_out;
-	uint64_t answers[6];          /* by the status's first digit; [0] unused */
+	uint64_t answers[6]; /* by the status's first digit; [0] unused */
 };
 
 /* Makes a server; it does nothing yet. Routes and their strings are borrowed as long as it lives; a pattern that stands
@@ -181,12 +181,12 @@ struct http_field {
 };
 
 struct http_response {
-	int status;                /* 200..599 */
-	const char *content_type;  /* NULL: application/json. Not sent when the body is empty */
+	int status;               /* 200..599 */
+	const char *content_type; /* NULL: application/json. Not sent when the body is empty */
 	struct slice body;
 	const struct http_field *fields;
 	size_t field_count;
-	bool close;                /* close the connection after it */
+	bool close; /* close the connection after it */
 };
 
 /* Ends the request. Everything is copied. 204 and 304 are sent without a body. */

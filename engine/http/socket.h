@@ -28,9 +28,9 @@ struct connection {
 	bool reads;         /* uv_read_start is on */
 	bool is_writing;
 	bool is_dirty;
-	bool is_paused;  /* the parser stands before `unparsed` */
+	bool is_paused; /* the parser stands before `unparsed` */
 	bool last_taken;
-	bool unread;     /* bytes may come that nobody will look at: linger */
+	bool unread; /* bytes may come that nobody will look at: linger */
 	bool lingers;
 	bool closing;
 };

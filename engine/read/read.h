@@ -33,7 +33,8 @@ int read_schedule_of_day(struct view *view, struct slice concert_id, int32_t day
 			 struct slice *schedule_id);
 
 /* Windows: WINDOW_ALL, or the one that view->time lies in. limit 1..100. */
-int read_popular(struct view *view, enum window window, const struct zone *zone, unsigned limit, struct json_writer *writer);
+int read_popular(struct view *view, enum window window, const struct zone *zone, unsigned limit,
+		 struct json_writer *writer);
 int read_sold_out(struct view *view, enum origin origin, unsigned limit, struct json_writer *writer);
 
 /* Newest first, entries below `before` (NONE_U64: all), at most limit (1..1000). */

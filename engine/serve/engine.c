@@ -107,6 +107,8 @@ struct job {
 	void (*read)(void *context, struct slice bytes);
 	void *read_context;
 	struct journal_watermarks watermarks;
+	struct fold fold; /* as it was when the job was made */
+	bool check_log;   /* is it still the log that was folded? */
 	enum ll_code code;
 	struct error error;
 };
@@ -137,7 +139,12 @@ static void job_done(struct job *job)
 static void open_appender_work(uv_work_t *work)
 {
 	struct job *job = work->data;
-	job->code = journal_appender_open(job->engine->journal, &job->appender, &job->error);
+	struct journal *journal = job->engine->journal;
+	job->code = LL_OK;
+	if (job->check_log)
+		job->code = check_log_of(journal, &job->fold, &job->error);
+	if (job->code == LL_OK)
+		job->code = journal_appender_open(journal, &job->appender, &job->error);
 }
 
 static void pump(struct engine *engine);
@@ -188,7 +195,11 @@ static void opened_appender(uv_work_t *work, int status)
 
 static void host_open_appender(struct writer_host *host)
 {
-	job_run(job_new(engine_of(host)), open_appender_work, opened_appender);
+	struct engine *engine = engine_of(host);
+	struct job *job = job_new(engine);
+	job->fold = *ledger_fold_state(engine->ledger);
+	job->check_log = engine->is_ready; /* at the start that was just seen */
+	job_run(job, open_appender_work, opened_appender);
 }
 
 static void close_appender_work(uv_work_t *work)
@@ -198,9 +209,10 @@ static void close_appender_work(uv_work_t *work)
 
 static void closed_appender(uv_work_t *work, int status)
 {
+	struct job *job = work->data;
 	(void)status;
-	writer_appender_closed(((struct job *)work->data)->engine->writer);
-	job_done(work->data);
+	writer_appender_closed(job->engine->writer);
+	job_done(job);
 }
 
 static void host_close_appender(struct writer_host *host, struct journal_appender *appender)
@@ -243,7 +255,8 @@ static void read_block_done(uv_work_t *work, int status)
 	job_done(job);
 }
 
-void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes), void *context)
+void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes),
+		       void *context)
 {
 	struct slice recent;
 	if (!engine->working || writer_recent(engine->writer, offset, &recent)) {
@@ -447,7 +460,8 @@ static void init_handles(struct engine *engine)
 	ENSURE(uv_idle_init(engine->loop, &engine->again) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->timer) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->watermarks_timer) == 0);
-	engine->flushed.data = engine->turn.data = engine->again.data = engine->timer.data = engine->watermarks_timer.data = engine;
+	engine->flushed.data = engine->turn.data = engine->again.data = engine->timer.data =
+		engine->watermarks_timer.data = engine;
 	engine->handles = 5;
 }
 
@@ -467,6 +481,27 @@ static void on_progress(void *context, const struct fold *fold, uint64_t end)
 		progress->call(fold->next_offset, end);
 }
 
+static void keep_first_wrong(void *context, bool wrong, const char *sentence)
+{
+	struct error *first = context;
+	if (wrong && first->code == LL_OK)
+		error_set(first, LL_SETTINGS, "%s", sentence);
+	else if (!wrong)
+		log_warn("journal.settings", LOG_TEXT("message", sentence));
+}
+
+/* A topic that may forget, or takes too little, is no journal. */
+static enum ll_code check_settings(struct journal *journal, struct error *error)
+{
+	unsigned wrong = 0;
+	struct error first = {.code = LL_OK};
+	enum ll_code code = journal_check(journal, keep_first_wrong, &first, &wrong, error);
+	if (code != LL_OK || wrong == 0)
+		return code;
+	return error_set(error, LL_SETTINGS, "%s%s", first.text,
+			 wrong > 1 ? " (`ledgerline journal check` shows what else is wrong)" : "");
+}
+
 static enum ll_code open_journal(struct engine *engine, const struct engine_options *options, struct error *error)
 {
 	bool is_local = strncmp(engine->data.url, "local:", 6) == 0;
@@ -481,9 +516,13 @@ static enum ll_code open_journal(struct engine *engine, const struct engine_opti
 		code = journal_identity(engine->journal, &engine->identity, error);
 	if (code == LL_OK)
 		code = journal_watermarks(engine->journal, &marks, error);
+	if (code == LL_OK && !is_local)
+		code = check_settings(engine->journal, error);
 	if (code == LL_OK && is_local && marks.high == 0)
 		code = write_genesis(engine->journal, "ledger", engine_now(engine), error);
-	return code;
+	if (code == LL_OK)
+		code = check_log_of(engine->journal, &(struct fold){.begun = false}, error);
+	return code == LL_OK ? data_remember(&engine->data, error) : code;
 }
 
 static enum ll_code open_ledger(struct engine *engine, const struct engine_options *options,
@@ -493,7 +532,8 @@ static enum ll_code open_ledger(struct engine *engine, const struct engine_optio
 	struct progress context = {progress};
 	struct catch_up how = {.progress = on_progress, .context = &context, .end = UINT64_MAX};
 	(void)options;
-	enum ll_code code = data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
+	enum ll_code code =
+		data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
 	if (code == LL_OK)
 		code = catch_up(engine->journal, engine->ledger, &how, &engine->reader, error);
 	return code;
@@ -504,8 +544,9 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 {
 	struct engine *engine = calloc(1, sizeof *engine);
 	ENSURE(engine);
-	engine->host = (struct writer_host){host_now, host_monotonic, host_random, host_open_appender,
-					    host_close_appender, host_read_hit, host_tell, host_state_changed};
+	engine->host = (struct writer_host){host_now,           host_monotonic,      host_random,
+					    host_open_appender, host_close_appender, host_read_hit,
+					    host_tell,          host_state_changed};
 	engine->loop = loop;
 	engine->appender_descriptor = -1;
 	engine->follow = options->follow;
@@ -536,7 +577,8 @@ void engine_set_address(struct engine *engine, const char *address)
 	snprintf(engine->address, sizeof engine->address, "%s", address ? address : "");
 }
 
-void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(void *, const struct error *), void *context)
+void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(void *, const struct error *),
+		  void *context)
 {
 	engine->ready = ready;
 	engine->failed = failed;

@@ -16,8 +16,8 @@
 struct engine;
 
 struct engine_options {
-	const char *data;    /* directory */
-	const char *journal; /* URL; NULL: what the directory remembers, or local: in it */
+	const char *data;                      /* directory */
+	const char *journal;                   /* URL; NULL: what the directory remembers, or local: in it */
 	const struct journal_option *settings; /* for the journal, borrowed for the engine's life */
 	size_t settings_count;
 	const char *address; /* http://HOST:PORT for claims, or NULL. May be set later by engine_set_address */
@@ -33,7 +33,8 @@ void engine_set_address(struct engine *engine, const char *address);
 
 /* Begins to lead (unless follow) and to work; `ready` is called once: when it leads, or follows a living leader. `failed` when
  * it can go on no more: the process should end with exit status 3. */
-void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(void *, const struct error *), void *context);
+void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(void *, const struct error *),
+		  void *context);
 
 /* Finishes what was taken, flushes, marks clean, then calls `stopped`. */
 void engine_stop(struct engine *engine, void (*stopped)(void *), void *context);
@@ -56,8 +57,8 @@ const struct policy *engine_policy(struct engine *engine, const struct zone **zo
 /* One who waits for a position. Owned by the caller until `reached` was called. */
 struct engine_wait {
 	struct engine_wait *next;
-	uint64_t seq;            /* the entry that must be folded */
-	int64_t deadline_ms;     /* the engine's own */
+	uint64_t seq;        /* the entry that must be folded */
+	int64_t deadline_ms; /* the engine's own */
 	void (*reached)(struct engine_wait *, bool in_time);
 	void *context;
 };
@@ -67,7 +68,8 @@ void engine_wait_for(struct engine *engine, struct engine_wait *wait, uint64_t s
 /* Calls `done`, now or later, once, with the journal's record at that offset: from the blocks that were folded last, or read
  * by a helper thread. Empty bytes: it cannot be read now. They are good during the call. Not before engine_start, nor
  * after engine_stop. */
-void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes), void *context);
+void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes),
+		       void *context);
 
 /* ---- status ---- */
 

@@ -14,12 +14,12 @@ struct builder {
 	uint32_t count;
 	uint64_t first_seq;
 	int64_t time;
-	struct arena decided;  /* what decisions point to, for one entry */
-	struct arena rules;    /* the policy's lists and texts */
-	struct arena answers;  /* facts of answers that are held until the block is committed */
+	struct arena decided; /* what decisions point to, for one entry */
+	struct arena rules;   /* the policy's lists and texts */
+	struct arena answers; /* facts of answers that are held until the block is committed */
 	struct policy policy;
-	uint32_t policy_version;  /* 0: to be read again */
-	bool policy_is_of_block;  /* the block that is built has made it: when it is lost, another one may get this version */
+	uint32_t policy_version; /* 0: to be read again */
+	bool policy_is_of_block; /* the block that is built has made it: when it is lost, another one may get this version */
 	struct zone *zone;
 	struct decision decision;
 };

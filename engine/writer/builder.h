@@ -15,12 +15,12 @@
 struct builder;
 
 enum built {
-	BUILT_ENTRY,    /* it has an entry: pending->seq */
-	BUILT_ANSWER,   /* it has none: pending->held is its answer, to be given once this block is committed */
-	BUILT_HIT,      /* decided before this block: pending->hit_... say where */
-	BUILT_LATER,    /* its key stands earlier in this block: ask again in the next one */
-	BUILT_FULL,     /* no room: ask again in the next block */
-	BUILT_FAILED,   /* the state cannot be read, or the decision contradicts itself: *error */
+	BUILT_ENTRY,  /* it has an entry: pending->seq */
+	BUILT_ANSWER, /* it has none: pending->held is its answer, to be given once this block is committed */
+	BUILT_HIT,    /* decided before this block: pending->hit_... say where */
+	BUILT_LATER,  /* its key stands earlier in this block: ask again in the next one */
+	BUILT_FULL,   /* no room: ask again in the next block */
+	BUILT_FAILED, /* the state cannot be read, or the decision contradicts itself: *error */
 };
 
 struct builder *builder_new(struct ledger *ledger);

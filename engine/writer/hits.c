@@ -34,8 +34,10 @@ static bool walk_to(struct hits *hits, struct slice bytes, const struct pending 
 	while (hits->next <= pending->hit_index) {
 		arena_reset(&hits->arena); /* of the entry before */
 		hits->cursor.seq = hits->block.first_seq + hits->next;
-		hits->entry = (struct entry){
-			.seq = hits->cursor.seq, .offset = pending->hit_offset, .index = hits->next, .time = pending->hit_time};
+		hits->entry = (struct entry){.seq = hits->cursor.seq,
+					     .offset = pending->hit_offset,
+					     .index = hits->next,
+					     .time = pending->hit_time};
 		if (!entry_decode(&hits->cursor, &hits->entry)) {
 			forget_walk(hits);
 			return false;

@@ -21,8 +21,8 @@ struct answer {
 	enum answered kind;
 	const struct entry *entry; /* good during the call */
 	uint16_t code;
-	struct fact_list facts;    /* good during the call */
-	const char *field;         /* with VALIDATION_ERROR */
+	struct fact_list facts; /* good during the call */
+	const char *field;      /* with VALIDATION_ERROR */
 	const char *reason;
 };
 
@@ -39,7 +39,7 @@ struct pending {
 	uint8_t actor_type;
 	struct slice actor_id; /* may be empty */
 	void (*answer)(struct pending *, const struct answer *);
-	void *context; /* the caller's */
+	void *context;               /* the caller's */
 	struct pending_chain *chain; /* NULL: it stands alone */
 
 	/* The writer's own. */

@@ -44,7 +44,7 @@ struct writer {
 	int64_t out_since_ms, out_since_us;
 
 	uint8_t attempts[ATTEMPTS_KEPT][LEDGER_UUID_BYTES]; /* uuids of own claims, a ring */
-	unsigned attempt; /* index of the newest; others are abandoned */
+	unsigned attempt;                                   /* index of the newest; others are abandoned */
 	uint8_t claim_room[4096];
 	bool claim_is_out;
 	int64_t retry_at_ms; /* WAITING: when it claims again; LEADING: no block before */
@@ -162,7 +162,8 @@ static void retry_later(struct writer *writer, const char *why)
 	if (writer->back_off_ms > BACK_OFF_MS_MAX)
 		writer->back_off_ms = BACK_OFF_MS_MAX;
 	writer->retry_at_ms = monotonic(writer) + writer->back_off_ms;
-	snprintf(sentence, sizeof sentence, "%s; claiming the journal again in %" PRId64 " ms", why, writer->back_off_ms);
+	snprintf(sentence, sizeof sentence, "%s; claiming the journal again in %" PRId64 " ms", why,
+		 writer->back_off_ms);
 	writer->host->tell(writer->host, LL_UNAVAILABLE, sentence);
 	writer->statistics.append_failures++;
 	give_up_appender(writer);
@@ -185,7 +186,7 @@ void writer_appender_opened(struct writer *writer, struct journal_appender *appe
 		give_up_appender(writer);
 	else if (appender)
 		enter(writer, WRITER_CLAIMING);
-	else if (error->code == LL_UNAVAILABLE || error->code == LL_TIMEOUT || error->code == LL_IO)
+	else if (error->code == LL_UNAVAILABLE || error->code == LL_TIMEOUT)
 		retry_later(writer, error->text);
 	else
 		halt(writer, error);
@@ -258,7 +259,8 @@ void writer_lead(struct writer *writer)
 static void follow(struct writer *writer)
 {
 	char sentence[WRITER_ADDRESS_MAX + 128];
-	snprintf(sentence, sizeof sentence, "another engine (%s) has claimed the journal with epoch %" PRIu64 ": following it",
+	snprintf(sentence, sizeof sentence,
+		 "another engine (%s) has claimed the journal with epoch %" PRIu64 ": following it",
 		 ledger_fold_state(writer->ledger)->claim_address, ledger_fold_state(writer->ledger)->epoch);
 	writer->host->tell(writer->host, LL_OK, sentence);
 	give_up_appender(writer);
@@ -283,8 +285,8 @@ static void folded_claim(struct writer *writer)
 			writer->claim_is_out = false;
 			enter(writer, WRITER_CLAIMING);
 		}
-	} else if (writer->state == WRITER_LEADING || writer->state == WRITER_CLAIMING || writer->state == WRITER_WAITING ||
-		   writer->state == WRITER_OPENING) {
+	} else if (writer->state == WRITER_LEADING || writer->state == WRITER_CLAIMING ||
+		   writer->state == WRITER_WAITING || writer->state == WRITER_OPENING) {
 		follow(writer);
 	}
 }
@@ -326,6 +328,13 @@ static bool is_own_block(struct writer *writer, struct slice value)
 	       block.first_seq + block.count == writer->block_end;
 }
 
+/* The host looks whether the log is still the one that was folded before it opens an appender again. */
+static bool is_of_another_ledger(struct slice value)
+{
+	struct block block;
+	return block_read(value, &block, NULL) == LL_OK;
+}
+
 static bool fold_one(struct writer *writer, const struct journal_record *record)
 {
 	struct error error;
@@ -346,12 +355,16 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 	} else if (verdict == FOLD_CLAIM) {
 		folded_claim(writer);
 	} else if (verdict == FOLD_FOREIGN) {
-		snprintf(sentence, sizeof sentence, "journal offset %" PRIu64 ": a record that is not of this ledger: skipped; somebody writes into this journal by hand",
+		snprintf(sentence, sizeof sentence,
+			 "journal offset %" PRIu64
+			 ": a record that is not of this ledger: skipped; somebody writes into this journal by hand",
 			 record->offset);
 		writer->host->tell(writer->host, LL_FOREIGN, sentence);
+		if (writer->state == WRITER_LEADING && is_of_another_ledger(record->value))
+			retry_later(writer, "a block of another ledger stands in the journal: was it replaced?");
 	} else if (verdict == FOLD_STALE) {
-		snprintf(sentence, sizeof sentence, "journal offset %" PRIu64 ": a block of a writer that was deposed: skipped",
-			 record->offset);
+		snprintf(sentence, sizeof sentence,
+			 "journal offset %" PRIu64 ": a block of a writer that was deposed: skipped", record->offset);
 		writer->host->tell(writer->host, LL_OK, sentence);
 	}
 	if (writer->folded)
@@ -372,15 +385,10 @@ static bool read_records(struct writer *writer)
 			if (!fold_one(writer, &record))
 				return false;
 			break;
-		case LL_END:
-			writer->at_end = true;
-			return false;
+		case LL_END: writer->at_end = true; return false;
 		case LL_TIMEOUT:
-		case LL_UNAVAILABLE:
-			return false;
-		default:
-			halt(writer, &error);
-			return false;
+		case LL_UNAVAILABLE: return false;
+		default: halt(writer, &error); return false;
 		}
 	}
 	return true;
@@ -421,7 +429,9 @@ static void read_report(struct writer *writer)
 		uint64_t next = ledger_fold_state(writer->ledger)->next_offset;
 		/* Read back already, or to be read next: both fine. A lower offset that is not yet folded cannot be. */
 		if (report.offset != JOURNAL_NO_OFFSET && report.offset > next + RECORDS_A_PUMP)
-			writer->host->tell(writer->host, LL_DIVERGED, "the journal reports a block far beyond the end that was read: is somebody else writing?");
+			writer->host->tell(
+				writer->host, LL_DIVERGED,
+				"the journal reports a block far beyond the end that was read: is somebody else writing?");
 		return;
 	}
 	bool no_room_for_claim = writer->state == WRITER_CLAIMING && report.code == LL_FULL;
@@ -490,7 +500,8 @@ static void send_block(struct writer *writer)
 	writer->out_since_us = writer->host->monotonic_us(writer->host);
 	writer->out_since_ms = writer->out_since_us / 1000;
 	writer->statistics.block_entries_last = count;
-	if (append(writer, value, "entries", fold->epoch, fold->next_seq, count, builder_time(writer->builder), &error) != LL_OK) {
+	if (append(writer, value, "entries", fold->epoch, fold->next_seq, count, builder_time(writer->builder),
+		   &error) != LL_OK) {
 		take_back(writer);
 		retry_later(writer, error.text);
 	}
@@ -576,7 +587,8 @@ static void flush(struct writer *writer, int64_t now)
 		return;
 	bool busy = writer->block_is_out || writer->queue.count;
 	int64_t since = now - writer->flushed_at_ms;
-	if (writer->flush_soon || since >= (busy ? FLUSH_MS_BUSY : FLUSH_MS_IDLE) || ledger_wants_freeze(writer->ledger)) {
+	if (writer->flush_soon || since >= (busy ? FLUSH_MS_BUSY : FLUSH_MS_IDLE) ||
+	    ledger_wants_freeze(writer->ledger)) {
 		writer->flush_soon = false;
 		writer->flushed_at_ms = now;
 		ledger_freeze(writer->ledger);
@@ -621,7 +633,8 @@ int64_t writer_pump(struct writer *writer)
 	int64_t now = monotonic(writer);
 	if (writer->state != WRITER_HALTED)
 		check_deadlines(writer, now);
-	if (!more && can_decide(writer, now) && (writer->queue.count || (!writer->stopping && something_is_due(writer, &due))))
+	if (!more && can_decide(writer, now) &&
+	    (writer->queue.count || (!writer->stopping && something_is_due(writer, &due))))
 		build_block(writer);
 	flush(writer, now);
 	return more ? now : next_wake(writer, now);
@@ -669,7 +682,8 @@ void writer_stop(struct writer *writer)
 
 bool writer_is_idle(const struct writer *writer)
 {
-	bool sends = writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
+	bool sends =
+		writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
 	return !sends && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0 &&
 	       writer->hits.waiting.count == 0;
 }
@@ -723,7 +737,7 @@ const char *writer_state_text(enum writer_state state)
 {
 	static const char *const texts[] = {
 		[WRITER_FOLLOWING] = "following", [WRITER_OPENING] = "opening", [WRITER_CLAIMING] = "claiming",
-		[WRITER_LEADING] = "leading",	  [WRITER_WAITING] = "waiting", [WRITER_HALTED] = "halted",
+		[WRITER_LEADING] = "leading",     [WRITER_WAITING] = "waiting", [WRITER_HALTED] = "halted",
 	};
 	return texts[state];
 }

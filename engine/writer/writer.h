@@ -38,7 +38,7 @@ enum writer_state {
 
 /* What the writer needs done for it. Every function is called on the writer's thread. */
 struct writer_host {
-	int64_t (*now_ms)(struct writer_host *);       /* wall clock, ms since 1970 */
+	int64_t (*now_ms)(struct writer_host *); /* wall clock, ms since 1970 */
 	int64_t (*monotonic_us)(struct writer_host *);
 	void (*random)(struct writer_host *, uint8_t *bytes, size_t size);
 	/* Open an appender somewhere else, then call writer_appender_opened. */
@@ -54,16 +54,17 @@ struct writer_host {
 };
 
 struct writer_options {
-	const char *address;       /* put into claims: http://HOST:PORT; may be NULL */
-	size_t queue_max;          /* commands waiting; more are refused with LL_BUSY. 0: 200,000 */
-	int64_t append_timeout_ms; /* a block not read back by then is in doubt. 0: 10,000 */
-	int64_t answer_timeout_ms; /* a command neither taken nor answered by then gets a 503. 0: 15,000 */
+	const char *address;        /* put into claims: http://HOST:PORT; may be NULL */
+	size_t queue_max;           /* commands waiting; more are refused with LL_BUSY. 0: 200,000 */
+	int64_t append_timeout_ms;  /* a block not read back by then is in doubt. 0: 10,000 */
+	int64_t answer_timeout_ms;  /* a command neither taken nor answered by then gets a 503. 0: 15,000 */
 	uint32_t block_entries_max; /* 0: 8,192 */
 };
 
 struct writer_statistics {
-	uint64_t blocks, entries, accepted, refused, system; /* read back as valid since the start, whoever wrote them */
-	uint64_t own_blocks;                                 /* of them written here */
+	uint64_t blocks, entries, accepted, refused,
+		system;      /* read back as valid since the start, whoever wrote them */
+	uint64_t own_blocks; /* of them written here */
 	uint64_t bytes;
 	uint64_t repeated, rejected, overloaded;
 	uint64_t append_failures, claims;
@@ -116,7 +117,7 @@ enum writer_state writer_state(const struct writer *writer);
 const char *writer_state_text(enum writer_state state);
 const struct error *writer_failure(const struct writer *writer); /* why it is HALTED; NULL: it is not */
 const struct writer_statistics *writer_statistics(const struct writer *writer);
-size_t writer_waiting(const struct writer *writer); /* commands that wait or are in flight */
+size_t writer_waiting(const struct writer *writer);              /* commands that wait or are in flight */
 struct journal_appender *writer_appender(struct writer *writer); /* NULL: none */
 
 #endif

@@ -23,10 +23,11 @@ static enum ll_code read_genesis(struct slice body, uint64_t offset, struct erro
 	uint32_t format = fine ? genesis.format : 0;
 	arena_release(&arena);
 	if (!fine)
-		return error_set(error, LL_CORRUPT, "journal offset %" PRIu64 ": the genesis cannot be decoded (%s)", offset,
-				 cursor.failed ? cursor.failed : "bytes left over");
+		return error_set(error, LL_CORRUPT, "journal offset %" PRIu64 ": the genesis cannot be decoded (%s)",
+				 offset, cursor.failed ? cursor.failed : "bytes left over");
 	if (format > BLOCK_FORMAT)
-		return error_set(error, LL_NEWER, "the ledger's format is %u, this version knows %d: use a newer version", format,
+		return error_set(error, LL_NEWER,
+				 "the ledger's format is %u, this version knows %d: use a newer version", format,
 				 BLOCK_FORMAT);
 	return LL_OK;
 }
@@ -35,11 +36,12 @@ static enum ll_code read_claim(struct slice body, uint64_t offset, struct claim_
 {
 	struct cursor cursor = cursor_over(body, NULL);
 	if (!claim_body_decode(&cursor, claim) || cursor.at != cursor.end)
-		return error_set(error, LL_CORRUPT, "journal offset %" PRIu64 ": the claim cannot be decoded (%s)", offset,
-				 cursor.failed ? cursor.failed : "bytes left over");
+		return error_set(error, LL_CORRUPT, "journal offset %" PRIu64 ": the claim cannot be decoded (%s)",
+				 offset, cursor.failed ? cursor.failed : "bytes left over");
 	if (claim->format > BLOCK_FORMAT)
 		return error_set(error, LL_NEWER,
-				 "journal offset %" PRIu64 ": a writer of format %u took over, this version knows %d: use a newer version",
+				 "journal offset %" PRIu64
+				 ": a writer of format %u took over, this version knows %d: use a newer version",
 				 offset, claim->format, BLOCK_FORMAT);
 	return LL_OK;
 }
@@ -55,10 +57,12 @@ static enum ll_code fold_genesis(struct fold *fold, struct slice value, struct b
 {
 	enum ll_code code = block_read(value, block, error);
 	if (code == LL_FOREIGN || (code == LL_OK && (block->kind != BLOCK_GENESIS || block->epoch || block->first_seq)))
-		return error_set(error, LL_FOREIGN,
-				 "journal offset 0 is not the beginning of a ledger: this is not a journal; make one with `ledgerline journal create`");
+		return error_set(
+			error, LL_FOREIGN,
+			"journal offset 0 is not the beginning of a ledger: this is not a journal; make one with `ledgerline journal create`");
 	if (code == LL_OK && block->partition != 0)
-		return error_set(error, LL_NEWER, "the journal is partition %u of a ledger: this version knows partition 0 only",
+		return error_set(error, LL_NEWER,
+				 "the journal is partition %u of a ledger: this version knows partition 0 only",
 				 block->partition);
 	if (code == LL_OK)
 		code = read_genesis(block->body, 0, error);
@@ -104,11 +108,14 @@ static enum ll_code fold_entries(struct fold *fold, uint64_t offset, struct slic
 	if (block->first_seq != fold->next_seq)
 		return diverged(error, offset, "the first entry is", block->first_seq, fold->next_seq);
 	if (!slice_equal(block->chain, hash_slice(&fold->chain)))
-		return error_set(error, LL_DIVERGED,
-				 "journal offset %" PRIu64 ": the chain hash does not match what was folded before: this log is not the one that was folded before, or it is damaged",
-				 offset);
+		return error_set(
+			error, LL_DIVERGED,
+			"journal offset %" PRIu64
+			": the chain hash does not match what was folded before: this log is not the one that was folded before, or it is damaged",
+			offset);
 	if (block->count == 0)
-		return error_set(error, LL_CORRUPT, "journal offset %" PRIu64 ": a block of entries without any", offset);
+		return error_set(error, LL_CORRUPT, "journal offset %" PRIu64 ": a block of entries without any",
+				 offset);
 	fold->next_seq += block->count;
 	if (block->time > fold->time)
 		fold->time = block->time;
@@ -164,7 +171,8 @@ enum ll_code fold_record(struct fold *fold, uint64_t offset, struct slice value,
 
 bool fold_knows(const struct fold *fold, struct slice value)
 {
-	struct hash chain = fold->block_offset == 0 ? hash_of(value) : hash_of_two(hash_slice(&fold->chain_before), value);
+	struct hash chain =
+		fold->block_offset == 0 ? hash_of(value) : hash_of_two(hash_slice(&fold->chain_before), value);
 	return slice_equal(hash_slice(&chain), hash_slice(&fold->chain));
 }
 

@@ -35,8 +35,8 @@ struct fold {
 	uint64_t epoch;
 	int64_t time;
 	struct hash chain;
-	uint64_t block_offset;    /* of the last valid block */
-	struct hash chain_before; /* the chain before it */
+	uint64_t block_offset;                   /* of the last valid block */
+	struct hash chain_before;                /* the chain before it */
 	uint8_t claim_writer[LEDGER_UUID_BYTES]; /* who leads: zeros before the first claim */
 	char claim_address[WRITER_ADDRESS_MAX + 1];
 	uint64_t stale_blocks, foreign_blocks;

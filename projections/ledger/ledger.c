@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "projections/balances/totals.h"
-#include "projections/ledger/specs.h"
+#include "projections/views/specs.h"
 #include "schemas/wire/ensure.h"
 
 /* Sizes of the filling layer, over all projections: at which a bulk fold freezes, and at which nothing more is taken in. */
@@ -16,9 +16,9 @@ struct member {
 	struct store *store;
 	uint64_t next_offset; /* of the first record that it has not folded */
 	uint64_t next_seq;
-	struct hash chain;    /* at next_offset, until it was reached */
-	bool reached;         /* the ledger's fold has come to its position */
-	bool dirty;           /* folded since the last freeze */
+	struct hash chain; /* at next_offset, until it was reached */
+	bool reached;      /* the ledger's fold has come to its position */
+	bool dirty;        /* folded since the last freeze */
 	struct error failure;
 };
 
@@ -28,9 +28,9 @@ struct ledger {
 	struct store *stores[PROJECTIONS_COUNT]; /* as views want them */
 	struct view committed, overlay;
 	struct totals_cache committed_totals, overlay_totals;
-	struct arena decoded;  /* entries of a window */
-	struct arena rows;     /* rows read while an entry is applied */
-	struct arena answers;  /* rows read through ledger_view */
+	struct arena decoded; /* entries of a window */
+	struct arena rows;    /* rows read while an entry is applied */
+	struct arena answers; /* rows read through ledger_view */
 	bool overlay_is_open;
 	bool bulk;
 };
@@ -69,7 +69,9 @@ static enum ll_code open_member(struct ledger *ledger, const struct ledger_optio
 		code = read_position(member, position, fold, error);
 	}
 	free((void *)(uintptr_t)position.at);
-	return code == LL_OK ? LL_OK : error_prefix(error, "projection %s (%s)", projection_layouts[id].name, options->directories[id]);
+	return code == LL_OK ? LL_OK
+			     : error_prefix(error, "projection %s (%s)", projection_layouts[id].name,
+					    options->directories[id]);
 }
 
 /* The ledger starts where the rearmost projection stands. */
@@ -163,12 +165,14 @@ void ledger_abandon(struct ledger *ledger)
 static enum ll_code bind_text(char *kept, size_t size, const char *what, const char *text, struct error *error)
 {
 	if (kept[0] && strcmp(kept, text) != 0)
-		return error_set(error, LL_DIVERGED,
-				 "the projections were built from another journal (its %s is %s, this one's is %s): use that journal, or delete the projections to have them rebuilt",
-				 what, kept, text);
+		return error_set(
+			error, LL_DIVERGED,
+			"the projections were built from another journal (its %s is %s, this one's is %s): use that journal, or delete the projections to have them rebuilt",
+			what, kept, text);
 	size_t length = strlen(text);
 	if (length >= size)
-		return error_set(error, LL_TOO_LARGE, "the journal's %s is longer than %zu characters: %s", what, size - 1, text);
+		return error_set(error, LL_TOO_LARGE, "the journal's %s is longer than %zu characters: %s", what,
+				 size - 1, text);
 	memcpy(kept, text, length + 1);
 	return LL_OK;
 }
@@ -185,7 +189,8 @@ enum ll_code ledger_bind(struct ledger *ledger, const char *kind, const char *cl
 
 /* ---- folding ---- */
 
-static void stop_member(struct ledger *ledger, enum projection_id id, enum ll_code code, const char *text, uint64_t offset)
+static void stop_member(struct ledger *ledger, enum projection_id id, enum ll_code code, const char *text,
+			uint64_t offset)
 {
 	struct member *member = &ledger->members[id];
 	if (member->failure.code == LL_OK)
@@ -203,7 +208,8 @@ static unsigned takers(struct ledger *ledger, uint64_t offset)
 			continue;
 		if (!member->reached && !slice_equal(hash_slice(&member->chain), hash_slice(&ledger->fold.chain)))
 			stop_member(ledger, id, LL_DIVERGED,
-				    "its chain hash is not the journal's: it was built from another past; rebuild it", offset);
+				    "its chain hash is not the journal's: it was built from another past; rebuild it",
+				    offset);
 		else
 			mask |= 1u << id;
 		member->reached = true;
@@ -248,7 +254,8 @@ static bool apply_block(struct ledger *ledger, const struct block *block, uint64
 		arena_reset(&ledger->decoded);
 		for (uint32_t i = 0; i < count; i++) {
 			cursor.seq = block->first_seq + done + i;
-			window[i] = (struct entry){.seq = cursor.seq, .offset = offset, .index = done + i, .time = ledger->fold.time};
+			window[i] = (struct entry){
+				.seq = cursor.seq, .offset = offset, .index = done + i, .time = ledger->fold.time};
 			if (!entry_decode(&cursor, &window[i])) {
 				*failed = cursor.failed;
 				return false;
@@ -436,8 +443,8 @@ void ledger_poll(struct ledger *ledger)
 			continue;
 		enum ll_code code = store_poll(member->store, &error);
 		if (code != LL_OK && code != LL_BUSY)
-			error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
-				  error.text);
+			error_set(&member->failure, code, "projection %s cannot be written: %s",
+				  projection_layouts[id].name, error.text);
 	}
 }
 
@@ -503,8 +510,8 @@ void ledger_wait(struct ledger *ledger)
 			continue;
 		enum ll_code code = store_wait_flushed(member->store, &error);
 		if (code != LL_OK)
-			error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
-				  error.text);
+			error_set(&member->failure, code, "projection %s cannot be written: %s",
+				  projection_layouts[id].name, error.text);
 	}
 }
 
@@ -515,6 +522,7 @@ enum ll_code ledger_flush(struct ledger *ledger, struct error *error)
 	ledger_wait(ledger);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (ledger->members[id].failure.code != LL_OK)
-			return error_set(error, ledger->members[id].failure.code, "%s", ledger->members[id].failure.text);
+			return error_set(error, ledger->members[id].failure.code, "%s",
+					 ledger->members[id].failure.text);
 	return LL_OK;
 }

@@ -26,7 +26,7 @@ struct ledger;
 enum { PROJECTIONS_ALL = (1 << PROJECTIONS_COUNT) - 1, ENTRIES_AHEAD = 16 };
 
 /* Projections that decisions read. */
-#define PROJECTIONS_DECIDING                                                                                            \
+#define PROJECTIONS_DECIDING                                                                                           \
 	(1u << PROJECTION_BALANCES | 1u << PROJECTION_SEATS | 1u << PROJECTION_QUEUE | 1u << PROJECTION_RECEIPTS)
 
 struct ledger_options {

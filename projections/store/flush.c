@@ -2,7 +2,9 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "schemas/wire/ensure.h"
 
@@ -204,9 +206,15 @@ static enum ll_code run(struct flush *flush, struct error *error)
 	return code;
 }
 
+enum { FLUSH_NICENESS = 10 };
+
 static void *thread_main(void *argument)
 {
 	struct flush *flush = argument;
+	/* Behind those who decide and answer: a flush that takes longer keeps nobody waiting. A rebuild's is as urgent as
+	 * the fold. Without the right to it, or where threads have no niceness of their own, all stays as it is. */
+	if (!flush->write_out)
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), FLUSH_NICENESS);
 	pthread_mutex_lock(&flush->lock);
 	for (;;) {
 		while (flush->state != FLUSH_STARTED && flush->state != FLUSH_STOPPED)

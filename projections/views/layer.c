@@ -208,7 +208,7 @@ void layer_absorb(struct layer *layer, struct layer *top)
 	for (unsigned table = 0; table < TABLES_COUNT; table++) {
 		struct change *change;
 		RB_FOREACH(change, changes, &top->tables[table])
-			layer_put(&layer->view, table, change->key, change->value);
+		layer_put(&layer->view, table, change->key, change->value);
 	}
 	layer->view.next_seq = top->view.next_seq;
 	layer->view.time = top->view.time;

@@ -22,38 +22,39 @@ void view_put_large(struct view *view, enum table_id table, struct slice key, ro
 /* Says which row of which table cannot be decoded. */
 void view_fail_row(struct view *view, enum table_id table, struct slice key, const struct cursor *cursor);
 
-#define ROWS(TABLE, table)                                                                                              \
-	LL_CHECKED static inline bool table##_read(struct view *view, struct slice key, struct slice value,             \
-						   struct table##_row *row)                                             \
-	{                                                                                                               \
-		struct cursor cursor = cursor_over(value, view->arena);                                                 \
-		if (table##_row_decode(&cursor, row) && cursor.at == cursor.end)                                        \
-			return true;                                                                                    \
-		view_fail_row(view, TABLE, key, &cursor);                                                               \
-		return false;                                                                                           \
-	}                                                                                                               \
-	LL_CHECKED static inline bool table##_get(struct view *view, struct key key, struct table##_row *row)           \
-	{                                                                                                               \
-		struct slice value;                                                                                     \
-		return view_get(view, TABLE, key_slice(&key), &value) && table##_read(view, key_slice(&key), value, row); \
-	}                                                                                                               \
-	static inline void table##_encode_any(struct packer *p, const void *row)                                        \
-	{                                                                                                               \
-		table##_row_encode(p, row);                                                                             \
-	}                                                                                                               \
-	static inline void table##_put(struct view *view, struct key key, const struct table##_row *row)                \
-	{                                                                                                               \
-		uint8_t room[ROW_BYTES_USUAL];                                                                          \
-		struct packer p = packer_over(room, sizeof room);                                                       \
-		table##_row_encode(&p, row);                                                                            \
-		if (__builtin_expect(p.full, 0))                                                                        \
-			view_put_large(view, TABLE, key_slice(&key), table##_encode_any, row);                          \
-		else                                                                                                    \
-			view_put(view, TABLE, key_slice(&key), slice_of(room, (size_t)(p.at - room)));                  \
-	}                                                                                                               \
-	static inline void table##_remove(struct view *view, struct key key)                                            \
-	{                                                                                                               \
-		view_put(view, TABLE, key_slice(&key), SLICE_EMPTY);                                                    \
+#define ROWS(TABLE, table)                                                                                             \
+	LL_CHECKED static inline bool table##_read(struct view *view, struct slice key, struct slice value,            \
+						   struct table##_row *row)                                            \
+	{                                                                                                              \
+		struct cursor cursor = cursor_over(value, view->arena);                                                \
+		if (table##_row_decode(&cursor, row) && cursor.at == cursor.end)                                       \
+			return true;                                                                                   \
+		view_fail_row(view, TABLE, key, &cursor);                                                              \
+		return false;                                                                                          \
+	}                                                                                                              \
+	LL_CHECKED static inline bool table##_get(struct view *view, struct key key, struct table##_row *row)          \
+	{                                                                                                              \
+		struct slice value;                                                                                    \
+		return view_get(view, TABLE, key_slice(&key), &value) &&                                               \
+		       table##_read(view, key_slice(&key), value, row);                                                \
+	}                                                                                                              \
+	static inline void table##_encode_any(struct packer *p, const void *row)                                       \
+	{                                                                                                              \
+		table##_row_encode(p, row);                                                                            \
+	}                                                                                                              \
+	static inline void table##_put(struct view *view, struct key key, const struct table##_row *row)               \
+	{                                                                                                              \
+		uint8_t room[ROW_BYTES_USUAL];                                                                         \
+		struct packer p = packer_over(room, sizeof room);                                                      \
+		table##_row_encode(&p, row);                                                                           \
+		if (__builtin_expect(p.full, 0))                                                                       \
+			view_put_large(view, TABLE, key_slice(&key), table##_encode_any, row);                         \
+		else                                                                                                   \
+			view_put(view, TABLE, key_slice(&key), slice_of(room, (size_t)(p.at - room)));                 \
+	}                                                                                                              \
+	static inline void table##_remove(struct view *view, struct key key)                                           \
+	{                                                                                                              \
+		view_put(view, TABLE, key_slice(&key), SLICE_EMPTY);                                                   \
 	}
 
 ROWS(BALANCES_ACCOUNTS, accounts)

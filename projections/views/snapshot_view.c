@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "projections/ledger/specs.h"
 #include "projections/store/generation.h"
 #include "projections/store/snapshot.h"
+#include "projections/views/specs.h"
 #include "schemas/wire/ensure.h"
 
 struct snapshot_view {

@@ -13,12 +13,12 @@ void view_scan(struct view *view, enum table_id table, struct slice from, struct
 	if (view->ops)
 		view->ops->scan(view, table, from, to, backwards, visit, context);
 	else
-		store_scan(view_store(view, table), table_places[table].index, from, to, backwards, view->overlay, visit,
-			   context);
+		store_scan(view_store(view, table), table_places[table].index, from, to, backwards, view->overlay,
+			   visit, context);
 }
 
-void view_scan_prefix(struct view *view, enum table_id table, struct slice prefix, bool backwards, store_visit_fn *visit,
-		      void *context)
+void view_scan_prefix(struct view *view, enum table_id table, struct slice prefix, bool backwards,
+		      store_visit_fn *visit, void *context)
 {
 	struct key after = {.size = 0};
 	key_add_bytes(&after, prefix);

@@ -29,11 +29,11 @@ struct view_ops {
 };
 
 struct view {
-	const struct view_ops *ops; /* NULL: live: the stores are asked directly */
-	struct store **stores;      /* by enum projection_id; NULL where a projection is not open */
-	bool overlay;               /* live: uncommitted rows are seen, and changes go there */
-	struct arena *arena;        /* for lists of rows; reset by whoever owns it, between units of work */
-	struct error failure;       /* code LL_OK while all is well */
+	const struct view_ops *ops;  /* NULL: live: the stores are asked directly */
+	struct store **stores;       /* by enum projection_id; NULL where a projection is not open */
+	bool overlay;                /* live: uncommitted rows are seen, and changes go there */
+	struct arena *arena;         /* for lists of rows; reset by whoever owns it, between units of work */
+	struct error failure;        /* code LL_OK while all is well */
 	struct totals_cache *totals; /* of a fold: see projections/balances/totals.h; NULL: none */
 	/* Where the state stands: after entry next_seq - 1. */
 	uint64_t next_seq;
@@ -57,8 +57,8 @@ void view_scan(struct view *view, enum table_id table, struct slice from, struct
 	       store_visit_fn *visit, void *context);
 
 /* Rows whose key begins with `prefix`. */
-void view_scan_prefix(struct view *view, enum table_id table, struct slice prefix, bool backwards, store_visit_fn *visit,
-		      void *context);
+void view_scan_prefix(struct view *view, enum table_id table, struct slice prefix, bool backwards,
+		      store_visit_fn *visit, void *context);
 
 /* Changes a row; an empty value removes it. Only in a fold or an overlay. */
 void view_put(struct view *view, enum table_id table, struct slice key, struct slice value);

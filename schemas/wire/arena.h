@@ -17,11 +17,11 @@ enum { ARENA_CHUNK_BYTES = 16 * 1024, ARENA_ALIGNMENT = 16 };
 struct arena_chunk;
 
 struct arena {
-	uint8_t *at, *end;             /* what is left of the current chunk */
-	struct arena_chunk *first;     /* ordinary chunks, in the order of their use */
-	struct arena_chunk *current;   /* the one `at` points into, or NULL */
-	struct arena_chunk *large;     /* those with a single large piece */
-	size_t chunk_bytes;            /* 0: ARENA_CHUNK_BYTES. May be set while the arena is empty */
+	uint8_t *at, *end;           /* what is left of the current chunk */
+	struct arena_chunk *first;   /* ordinary chunks, in the order of their use */
+	struct arena_chunk *current; /* the one `at` points into, or NULL */
+	struct arena_chunk *large;   /* those with a single large piece */
+	size_t chunk_bytes;          /* 0: ARENA_CHUNK_BYTES. May be set while the arena is empty */
 };
 
 uint8_t *arena_take_slow(struct arena *arena, size_t size, size_t alignment);
@@ -31,7 +31,8 @@ static inline void *arena_take(struct arena *arena, size_t size, size_t alignmen
 {
 	size_t padding = (size_t)(-(uintptr_t)arena->at & (alignment - 1));
 	if (__builtin_expect((size_t)(arena->end - arena->at) < padding || !arena->at ||
-			     (size_t)(arena->end - arena->at) - padding < size, 0))
+				     (size_t)(arena->end - arena->at) - padding < size,
+			     0))
 		return arena_take_slow(arena, size, alignment);
 	uint8_t *piece = arena->at + padding;
 	arena->at = piece + size;

@@ -14,8 +14,8 @@
 #include <stdbool.h>
 
 /* One line a code: name, its text for logs and metrics, what it means. */
-#define LL_CODES(X)                                                                                                     \
-	X(OK, "ok", "done")                                                                                             \
+#define LL_CODES(X)                                                                                                    \
+	X(OK, "ok", "done")                                                                                            \
 	X(END, "end", "nothing more for now: the reader stands at the end")                                            \
 	X(TIMEOUT, "timeout", "nothing came within the time that was given")                                           \
 	X(USAGE, "usage", "the caller asked for something that makes no sense")                                        \

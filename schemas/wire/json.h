@@ -26,9 +26,9 @@ struct json_writer {
 	struct buffer *out;
 	uint64_t objects; /* bit n: level n is an object, not an array */
 	uint32_t depth;
-	bool pretty;      /* for people: one member a line, indented with two blanks */
-	bool first;       /* nothing yet at this level */
-	bool keyed;       /* a key was written and waits for its value */
+	bool pretty; /* for people: one member a line, indented with two blanks */
+	bool first;  /* nothing yet at this level */
+	bool keyed;  /* a key was written and waits for its value */
 };
 
 void json_writer_init(struct json_writer *writer, struct buffer *out, bool pretty);
@@ -71,9 +71,9 @@ void json_escape(struct buffer *out, struct slice text);
 /* ---- reading ---- */
 
 enum {
-	JSON_READ_DEPTH_MAX = 16,           /* objects and arrays inside one another */
-	JSON_READ_BYTES_MAX = 1 << 30,      /* of one text */
-	JSON_READ_NODES_MAX = 1 << 20,      /* values in one text: 64 MiB of nodes */
+	JSON_READ_DEPTH_MAX = 16,      /* objects and arrays inside one another */
+	JSON_READ_BYTES_MAX = 1 << 30, /* of one text */
+	JSON_READ_NODES_MAX = 1 << 20, /* values in one text: 64 MiB of nodes */
 };
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };

@@ -331,8 +331,7 @@ static int compare_keys(const void *left, const void *right)
 
 static const struct json_node *twin_by_sorting(struct reading *reading, const struct json_node *object)
 {
-	const struct json_node **members =
-		arena_alloc(&reading->reader->arena, object->children * sizeof *members);
+	const struct json_node **members = arena_alloc(&reading->reader->arena, object->children * sizeof *members);
 	const struct json_node *node = json_first(reading->reader, object), *twin = NULL;
 	for (uint32_t i = 0; i < object->children; i++, node = json_next(reading->reader, node))
 		members[i] = node;
@@ -358,8 +357,8 @@ static int on_object_end(void *context)
 {
 	struct reading *reading = context;
 	const struct json_node *object = end(reading);
-	const struct json_node *twin = object->children <= PAIRWISE_MAX ? twin_by_pairs(reading, object)
-								       : twin_by_sorting(reading, object);
+	const struct json_node *twin =
+		object->children <= PAIRWISE_MAX ? twin_by_pairs(reading, object) : twin_by_sorting(reading, object);
 	return twin ? twice(reading, twin) : 1;
 }
 
@@ -440,7 +439,7 @@ static enum ll_code run(struct reading *reading)
 		status = yajl_complete_parse(reading->yajl);
 	}
 	enum ll_code code = status == yajl_status_ok ? LL_OK
-			    : reading->failed	     ? reading->failed
+			    : reading->failed        ? reading->failed
 						     : refuse_for_yajl(reading, finishing);
 	yajl_free(reading->yajl);
 	return code;

@@ -107,9 +107,8 @@ void json_key(struct json_writer *writer, const char *key)
 
 /* 0: stands for itself; 'u': as \u00XX; 'x': a byte of a longer UTF-8 sequence; else the letter after the backslash. */
 static const char escapes[256] = {
-	[0x00 ... 0x07] = 'u', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [0x0B] = 'u',
-	['\f'] = 'f', ['\r'] = 'r', [0x0E ... 0x1F] = 'u', ['"'] = '"', ['\\'] = '\\',
-	[0x80 ... 0xFF] = 'x',
+	[0x00 ... 0x07] = 'u', ['\b'] = 'b',          ['\t'] = 't', ['\n'] = 'n',  [0x0B] = 'u',          ['\f'] = 'f',
+	['\r'] = 'r',          [0x0E ... 0x1F] = 'u', ['"'] = '"',  ['\\'] = '\\', [0x80 ... 0xFF] = 'x',
 };
 
 /* Writes the character at the front of `rest`, which cannot stand for itself. Returns the bytes taken. */

@@ -24,7 +24,7 @@ enum field_kind {
 	FIELD_TEXT,   /* struct slice; empty absent */
 	FIELD_BYTES,  /* struct slice of fixed size (max): hex in JSON; empty absent */
 	FIELD_ENUM,   /* uint8_t; 0 absent */
-	FIELD_REF,    /* uint64_t number of the entry that made it (of a lot: shifted by 16, plus its index); NONE_U64 absent */
+	FIELD_REF, /* uint64_t number of the entry that made it (of a lot: shifted by 16, plus its index); NONE_U64 absent */
 	FIELD_RECORD, /* the struct itself */
 	FIELD_LIST,   /* struct { T *at; uint32_t count; } of records */
 	FIELD_U32S,   /* struct u32_list */
@@ -43,14 +43,14 @@ struct field {
 	const char *json; /* camelCase */
 	enum field_kind kind;
 	bool optional;
-	bool self;   /* not on the wire: the entry's own number */
-	bool flat;   /* a record whose fields stand in the object that holds it */
+	bool self; /* not on the wire: the entry's own number */
+	bool flat; /* a record whose fields stand in the object that holds it */
 	uint16_t offset;
-	int64_t min, max;               /* numbers and counts of lists; both 0: no bounds of its own */
-	int64_t preset;                 /* ENUM: value when absent in JSON; 0: none */
-	const char *preset_text;        /* ID: value when absent in JSON; NULL: none */
-	const char *reference;          /* REF: "use", "lot", ...: the text before the dash */
-	const char *format;             /* TEXT: "zone", or NULL */
+	int64_t min, max;        /* numbers and counts of lists; both 0: no bounds of its own */
+	int64_t preset;          /* ENUM: value when absent in JSON; 0: none */
+	const char *preset_text; /* ID: value when absent in JSON; NULL: none */
+	const char *reference;   /* REF: "use", "lot", ...: the text before the dash */
+	const char *format;      /* TEXT: "zone", or NULL */
 	const struct enumeration *enumeration;
 	const struct record *record;
 };

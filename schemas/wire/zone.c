@@ -152,8 +152,8 @@ static bool read_header(struct slice *rest, char *version, struct tzif_counts *c
 		return false;
 	*version = (char)rest->at[4];
 	const uint8_t *at = rest->at + 20;
-	uint32_t *fields[] = {&counts->utc_flags, &counts->standard_flags, &counts->leaps,
-			      &counts->transitions, &counts->types, &counts->characters};
+	uint32_t *fields[] = {&counts->utc_flags,   &counts->standard_flags, &counts->leaps,
+			      &counts->transitions, &counts->types,          &counts->characters};
 	for (size_t i = 0; i < 6; i++) {
 		*fields[i] = load_u32(at + 4 * i);
 		if (*fields[i] > ZONE_FILE_BYTES_MAX)
@@ -179,7 +179,8 @@ static bool skip(struct slice *rest, size_t size)
 
 static bool read_transitions(struct zone *zone, struct slice data, const struct tzif_counts *c)
 {
-	const uint8_t *times = data.at, *indexes = times + (size_t)8 * c->transitions, *types = indexes + c->transitions;
+	const uint8_t *times = data.at, *indexes = times + (size_t)8 * c->transitions,
+		      *types = indexes + c->transitions;
 	if (c->types == 0)
 		return false;
 	zone->before = (int32_t)load_u32(types);
@@ -247,7 +248,8 @@ enum ll_code zone_load(struct slice name, struct zone **loaded, struct error *er
 	snprintf(path, sizeof path, "/usr/share/zoneinfo/%.*s", SLICE_PRINT(name));
 	file = fopen(path, "rbe");
 	if (!file) {
-		code = error_set(error, LL_NOT_FOUND, "there is no time zone %.*s on this machine (%s: %s); the package tzdata has them",
+		code = error_set(error, LL_NOT_FOUND,
+				 "there is no time zone %.*s on this machine (%s: %s); the package tzdata has them",
 				 SLICE_PRINT(name), path, strerror(errno));
 		goto done;
 	}

@@ -101,7 +101,8 @@ class Engine:
             self.out.append(line)
             found = LISTENING.match(line.rstrip())
             if found:
-                self.url, self.host, self.port = found[1], found[2], int(found[3])
+                self.host, self.port = found[2], int(found[3])
+                self.url = found[1]  # last: other threads look at it
                 listens.set()
         listens.set()
 
@@ -115,6 +116,7 @@ class Engine:
 
     def kill(self):
         """kill -9, and waits until it is gone."""
+        self.url = None
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -137,9 +139,12 @@ class Engine:
     # ---- its answers ----
 
     def connection(self):
-        """This thread's connection to this start of the engine."""
-        if getattr(self.own, "start", None) != self.starts:
-            self.own.start = self.starts
+        """This thread's connection to this start of the engine. ConnectionRefusedError while it starts."""
+        url = self.url
+        if not url:
+            raise ConnectionRefusedError("the engine does not listen")
+        if getattr(self.own, "url", None) != (self.starts, url):
+            self.own.url = (self.starts, url)
             self.own.connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_SECONDS)
         return self.own.connection
 

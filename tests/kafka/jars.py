@@ -31,7 +31,8 @@ def there(libs):
 def fetch(libs):
     print(f"kafka: fetching Apache Kafka {VERSION} into {libs} (once)", file=sys.stderr, flush=True)
     whole = Path(tempfile.mkdtemp(prefix="fetching-", dir=libs.parent))
-    command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", POM, "dependency:copy-dependencies", "-DincludeScope=runtime"]
+    command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", POM]
+    command += ["dependency:copy-dependencies", "-DincludeScope=runtime"]
     try:
         done = subprocess.run(
             [*map(str, command), f"-DoutputDirectory={whole / 'libs'}"],

@@ -205,7 +205,8 @@ class Cluster:
 
     def java(self, main, *arguments):
         log = f"-Dlog4j.configuration=file:{HERE / 'log4j.properties'}"
-        return ["java", *self.java_options, log, "-cp", f"{self.libs}/*", main, *map(str, arguments)]
+        scratch = [f"-Djava.io.tmpdir={self.directory}", "-XX:-UsePerfData"]  # what a killed JVM leaves behind goes too
+        return ["java", *self.java_options, *scratch, log, "-cp", f"{self.libs}/*", main, *map(str, arguments)]
 
     def wait_ready(self, topics=lambda names: True):
         """Waits until every broker that runs (and is not paused) knows all those, and every partition with a replica

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "projections/export/export.h"
-#include "projections/ledger/specs.h"
 #include "projections/store/snapshot.h"
 #include "projections/views/snapshot_view.h"
+#include "projections/views/specs.h"
 #include "schemas/wire/record_json.h"
 
 /* A state with something of every kind. Lots: `in_row` of them in the account's row, the others in the table. */

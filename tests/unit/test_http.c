@@ -341,10 +341,10 @@ static void pipelined_answers_keep_their_order(void **state)
 	turn(&client);
 	assert_int_equal(client.got.size, 0);
 	answer(0, "one");
-	hear(&client, OK_HEAD "Content-Type: t/p\r\nContent-Length: 3\r\n\r\none"
-		      OK_HEAD "Content-Type: t/p\r\nContent-Length: 3\r\n\r\ntwo"
-		      OK_HEAD "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\n3"
-		      OK_HEAD "Content-Type: t/p\r\nContent-Length: 4\r\n\r\nfour");
+	hear(&client, OK_HEAD "Content-Type: t/p\r\nContent-Length: 3\r\n\r\none" OK_HEAD
+			      "Content-Type: t/p\r\nContent-Length: 3\r\n\r\ntwo" OK_HEAD
+			      "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\n3" OK_HEAD
+			      "Content-Type: t/p\r\nContent-Length: 4\r\n\r\nfour");
 	hang_up(&client);
 }
 
@@ -387,8 +387,8 @@ static void slow_bytes_make_a_request(void **state)
 		say_bytes(&client, at, 1);
 		turn(&client);
 	}
-	hear(&client, OK_HEAD "Content-Type: text/plain\r\nContent-Length: 4\r\n\r\nslow"
-		      OK_HEAD "Content-Type: text/plain\r\nContent-Length: 7\r\n\r\nabcdefg");
+	hear(&client, OK_HEAD "Content-Type: text/plain\r\nContent-Length: 4\r\n\r\nslow" OK_HEAD
+			      "Content-Type: text/plain\r\nContent-Length: 7\r\n\r\nabcdefg");
 	hang_up(&client);
 }
 
@@ -530,7 +530,7 @@ static void nonsense_gets_a_bare_400(void **state)
 		say(&client, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
 		say(&client, nonsense[i]);
 		hear(&client, OK_HEAD "Content-Length: 0\r\n\r\n"
-			      "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+				      "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 		shutdown(client.fd, SHUT_WR);
 		hear_the_end(&client);
 		hang_up(&client);
@@ -570,12 +570,8 @@ static void paths_are_decoded(void **state)
 	static const struct {
 		const char *path, *expected;
 	} cases[] = {
-		{"/things/a%2Fb", "a/b"},
-		{"/things/%EC%84%9C", "\xEC\x84\x9C"},
-		{"/thin%67s/x?anything=1", "x"},
-		{"/things/dates", "(none)"},
-		{"/things/dates/seats/7", "7"},
-		{"http://other/things/abs", "abs"},
+		{"/things/a%2Fb", "a/b"},    {"/things/%EC%84%9C", "\xEC\x84\x9C"}, {"/thin%67s/x?anything=1", "x"},
+		{"/things/dates", "(none)"}, {"/things/dates/seats/7", "7"},        {"http://other/things/abs", "abs"},
 	};
 	struct client client = dial();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -643,7 +639,7 @@ static void head_has_no_body(void **state)
 	struct client client = dial();
 	say(&client, "HEAD /things/abc HTTP/1.1\r\nHost: x\r\n\r\nHEAD /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
 	hear(&client, OK_HEAD "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\n"
-		      "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 75\r\n\r\n");
+			      "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 75\r\n\r\n");
 	hang_up(&client);
 }
 
@@ -794,8 +790,8 @@ static void stopping_finishes_what_was_taken(void **state)
 	assert_false(world->stopped);
 	answer(1, "two");
 	answer(0, "one");
-	hear(&busy, OK_HEAD "Content-Type: t/p\r\nContent-Length: 3\r\n\r\none"
-		    OK_HEAD "Content-Type: t/p\r\nContent-Length: 3\r\nConnection: close\r\n\r\ntwo");
+	hear(&busy, OK_HEAD "Content-Type: t/p\r\nContent-Length: 3\r\n\r\none" OK_HEAD
+			    "Content-Type: t/p\r\nContent-Length: 3\r\nConnection: close\r\n\r\ntwo");
 	turn_until(&world->stopped);
 	hang_up(&busy);
 	hang_up(&idle);
@@ -877,7 +873,7 @@ static void addresses_are_checked(void **state)
 	assert_true(http_address_is_loopback(&address));
 	assert_int_equal(http_address_resolve("0.0.0.0:80", &address, &error), LL_OK);
 	assert_false(http_address_is_loopback(&address));
-	static const char *const bad[] = {"",	     "80",     ":80",	"a:",	"a:b",
+	static const char *const bad[] = {"",        "80",     ":80",   "a:",   "a:b",
 					  "a:65536", "::1:80", "[]:80", "a:-1", "a:000080"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_int_equal(http_address_resolve(bad[i], &address, &error), LL_USAGE);

@@ -70,8 +70,7 @@ static void writer_mends_bad_utf8(void **state)
 	(void)state;
 	struct buffer out = {0};
 	json_escape(&out, SLICE("\xEC\x84\x9C\xFFz\xED\xA0\x80"));
-	assert_string_equal(buffer_text(&out),
-			    "\"\xEC\x84\x9C\xEF\xBF\xBDz\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
+	assert_string_equal(buffer_text(&out), "\"\xEC\x84\x9C\xEF\xBF\xBDz\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
 	buffer_release(&out);
 }
 
@@ -82,7 +81,7 @@ static void writer_writes_thousandths(void **state)
 	static const struct {
 		int64_t thousandths;
 		const char *text;
-	} cases[] = {{0, "0"},	    {1, "0.001"},	{-1, "-0.001"}, {1500, "1.5"},
+	} cases[] = {{0, "0"},      {1, "0.001"},       {-1, "-0.001"}, {1500, "1.5"},
 		     {12000, "12"}, {-12340, "-12.34"}, {999, "0.999"}, {INT64_MIN, "-9223372036854775.808"}};
 	struct buffer out = {0};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -191,8 +190,8 @@ static void reader_tells_numbers_apart(void **state)
 static void reader_takes_single_values(void **state)
 {
 	(void)state;
-	static const char *const texts[] = {"null",	  " null", "true ", "false",  "\"\"",
-					    " \"\\\\\" ", "[]",	   "{}",    "\n[ ]\t"};
+	static const char *const texts[] = {"null",       " null", "true ", "false",  "\"\"",
+					    " \"\\\\\" ", "[]",    "{}",    "\n[ ]\t"};
 	struct json_reader reader = {0};
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		uint8_t *memory;

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "engine/cli/config.h"
+#include "engine/cli/listing.h"
 #include "engine/cli/options.h"
 #include "engine/cli/progress.h"
-#include "engine/cli/listing.h"
 #include "engine/log/log.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -272,10 +272,10 @@ static void tables_line_up(void **state)
 {
 	(void)state;
 	static const struct listing_column columns[] = {{"CONCERT", "concertTitle", LISTING_TEXT},
-						      {"SEATS", "seats", LISTING_AMOUNT},
-						      {"YEAR", "year", LISTING_NUMBER},
-						      {"OPEN", "open", LISTING_TEXT},
-						      {0}};
+							{"SEATS", "seats", LISTING_AMOUNT},
+							{"YEAR", "year", LISTING_NUMBER},
+							{"OPEN", "open", LISTING_TEXT},
+							{0}};
 	struct listing shown;
 	char *text = NULL;
 	size_t size = 0;
@@ -368,14 +368,10 @@ static void log_lines_are_one_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_lines_are_understood),
-		cmocka_unit_test(bad_lines_are_one_sentence),
-		cmocka_unit_test(help_comes_from_the_tables),
-		cmocka_unit_test(files_stand_behind_the_line),
-		cmocka_unit_test(files_are_refused_with_their_line),
-		cmocka_unit_test(tables_line_up),
-		cmocka_unit_test(progress_is_for_terminals),
-		cmocka_unit_test(log_lines_are_one_line),
+		cmocka_unit_test(good_lines_are_understood),         cmocka_unit_test(bad_lines_are_one_sentence),
+		cmocka_unit_test(help_comes_from_the_tables),        cmocka_unit_test(files_stand_behind_the_line),
+		cmocka_unit_test(files_are_refused_with_their_line), cmocka_unit_test(tables_line_up),
+		cmocka_unit_test(progress_is_for_terminals),         cmocka_unit_test(log_lines_are_one_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, release);
 }

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "projections/ledger/specs.h"
 #include "projections/reader/ledgerline.h"
 #include "projections/store/generation.h"
 #include "projections/views/snapshot_view.h"
+#include "projections/views/specs.h"
 
 /* A data directory with stores that a test writes, as an engine would. */
 struct data {

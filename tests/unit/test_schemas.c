@@ -47,8 +47,14 @@ static uint64_t below(struct maker *maker, uint64_t bound)
 /* Any number of bits, so that each length on the wire comes up. */
 static uint64_t number(struct maker *maker, unsigned bits)
 {
-	uint64_t drawn = next(maker); /* before the shift is drawn: C says nothing of the order within one expression */
-	return drawn >> (64 - 1 - below(maker, bits));
+	uint64_t shift =
+		64 - 1 - below(maker, bits); /* drawn first: within an expression the order is the compiler's */
+	return next(maker) >> shift;
+}
+
+static int64_t sign(struct maker *maker, int64_t value)
+{
+	return below(maker, 2) ? value : -value;
 }
 
 static struct slice letters(struct maker *maker, size_t size)
@@ -129,10 +135,10 @@ static void make_field(struct maker *maker, const struct field *field, void *to)
 	case FIELD_U64:
 	case FIELD_REF: *(uint64_t *)to = number(maker, 63); break;
 	case FIELD_I64:
-	case FIELD_WHEN: *(int64_t *)to = (int64_t)number(maker, 63) * (below(maker, 2) ? 1 : -1); break;
+	case FIELD_WHEN: *(int64_t *)to = sign(maker, (int64_t)number(maker, 63)); break;
 	case FIELD_AMOUNT: *(int64_t *)to = (int64_t)(number(maker, 63) >> 1); break;
 	case FIELD_TIME: *(int64_t *)to = 1 + (int64_t)(number(maker, 60) >> 1); break;
-	case FIELD_DAY: *(int32_t *)to = (int32_t)number(maker, 31) * (below(maker, 2) ? 1 : -1); break;
+	case FIELD_DAY: *(int32_t *)to = (int32_t)sign(maker, (int64_t)number(maker, 31)); break;
 	case FIELD_BOOL: *(int8_t *)to = (int8_t)below(maker, 2); break;
 	case FIELD_ENUM: make_enum(maker, field->enumeration, to); break;
 	case FIELD_ID:
@@ -204,15 +210,17 @@ static bool decode_command(struct cursor *c, uint16_t type, void *value)
 #define RECORDS(X)                                                                                                     \
 	X(accounts_row)                                                                                                \
 	X(lots_row)                                                                                                    \
-	X(lot_due_row) X(uses_row) X(point_holds_row) X(account_holds_row) X(point_hold_due_row) X(policies_row)       \
-		X(totals_row) X(concerts_row) X(concert_schedules_row) X(schedules_row) X(seats_row)                   \
-			X(reservations_row) X(payments_row) X(hold_due_row) X(schedule_users_row) X(cancelling_row)    \
-				X(seat_totals_row) X(queues_row) X(tokens_row) X(queue_users_row) X(queue_waiting_row) \
-					X(queue_due_row) X(receipts_row) X(concert_titles_row) X(ranked_row)           \
-						X(popular_counts_row) X(popular_row) X(sold_out_row)                   \
-							X(account_history_row) X(reservation_history_row)              \
-								X(seat_history_row) X(genesis_body) X(claim_body)      \
-									X(position)
+	X(lot_due_row)                                                                                                 \
+	X(uses_row)                                                                                                    \
+	X(point_holds_row)                                                                                             \
+	X(account_holds_row)                                                                                           \
+	X(point_hold_due_row) X(policies_row) X(totals_row) X(concerts_row) X(concert_schedules_row) X(schedules_row)  \
+		X(seats_row) X(reservations_row) X(payments_row) X(hold_due_row) X(schedule_users_row)                 \
+			X(cancelling_row) X(seat_totals_row) X(queues_row) X(tokens_row) X(queue_users_row)            \
+				X(queue_waiting_row) X(queue_due_row) X(receipts_row) X(concert_titles_row)            \
+					X(ranked_row) X(popular_counts_row) X(popular_row) X(sold_out_row)             \
+						X(account_history_row) X(reservation_history_row) X(seat_history_row)  \
+							X(genesis_body) X(claim_body) X(position)
 RECORDS(CODEC)
 
 static struct subject subjects[256];

@@ -146,7 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_day_agrees_with_libc), cmocka_unit_test(days_before_1970_count_downwards),
-		cmocka_unit_test(good_times_are_read),	      cmocka_unit_test(bad_times_are_refused),
+		cmocka_unit_test(good_times_are_read),        cmocka_unit_test(bad_times_are_refused),
 		cmocka_unit_test(written_times_come_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,8 @@ static void assert_rejected(const struct ask *ask, enum code code)
 	assert_int_equal(ask->answers, 1);
 	assert_int_equal(ask->kind, ANSWER_REJECTED);
 	if (ask->code != code)
-		fail_msg("%s was rejected with %s, not %s", ask->id, code_info(ask->code)->name, code_info((uint16_t)code)->name);
+		fail_msg("%s was rejected with %s, not %s", ask->id, code_info(ask->code)->name,
+			 code_info((uint16_t)code)->name);
 }
 
 /* ---- leading ---- */
@@ -126,7 +127,8 @@ static void test_chain(void **state)
 		if (i == 1)
 			asks[i]->pending.command.points_refund = (struct points_refund){99, NONE_I64};
 		else
-			asks[i]->pending.command.points_charge = (struct points_charge){SLICE("kim"), 1000, SOURCE_PAID, NONE_TIME};
+			asks[i]->pending.command.points_charge =
+				(struct points_charge){SLICE("kim"), 1000, SOURCE_PAID, NONE_TIME};
 		if (i == 3)
 			world_steps(world, 5);
 		assert_int_equal(writer_submit(node->writer, &asks[i]->pending, &code), LL_OK);
@@ -149,7 +151,8 @@ static void test_order_is_kept_when_a_block_is_lost(void **state)
 	(void)state;
 	struct world *world = world_leading(6);
 	struct node *node = world->nodes[0];
-	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1, .kind = MEMORY_FAIL});
+	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+								.kind = MEMORY_FAIL});
 	struct ask *a = world_ask(world, node, "a", "kim", 1000);
 	struct ask *refund = world_refund(world, node, "r", 1);
 	struct ask *b = world_ask(world, node, "b", "kim", -500);
@@ -198,8 +201,11 @@ static void test_faults_of_entries(void **state)
 		struct world *world = world_leading(100 + i);
 		struct node *node = world->nodes[0];
 		struct ask *asks[12];
-		memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 2,
-									.kind = c->kind, .amount = c->amount, .dies = c->dies});
+		memory_journal_fault(world->name,
+				     (struct memory_fault){.append = memory_journal_appends(world->name) + 2,
+							   .kind = c->kind,
+							   .amount = c->amount,
+							   .dies = c->dies});
 		for (unsigned k = 0; k < 12; k++) {
 			char id[16];
 			snprintf(id, sizeof id, "k%u", k);
@@ -210,10 +216,11 @@ static void test_faults_of_entries(void **state)
 		world_steps(world, 800);
 		for (unsigned k = 0; k < 12; k++)
 			if (asks[k]->answers != 1 || (asks[k]->kind != ANSWER_DECIDED && asks[k]->kind != ANSWER_HIT))
-				fail_msg("a block that %s: %s: %u answers, kind %d, code %u\n%s", c->name, asks[k]->id, asks[k]->answers,
-					 asks[k]->kind, asks[k]->code, node->said);
+				fail_msg("a block that %s: %s: %u answers, kind %d, code %u\n%s", c->name, asks[k]->id,
+					 asks[k]->answers, asks[k]->kind, asks[k]->code, node->said);
 		if (ledger_fold_state(node->ledger)->epoch != c->epoch)
-			fail_msg("a block that %s: epoch %llu", c->name, (unsigned long long)ledger_fold_state(node->ledger)->epoch);
+			fail_msg("a block that %s: epoch %llu", c->name,
+				 (unsigned long long)ledger_fold_state(node->ledger)->epoch);
 		assert_int_equal(writer_state(node->writer), WRITER_LEADING);
 		world_judge(world);
 		world_free(world);
@@ -228,8 +235,11 @@ static void test_faults_of_claims(void **state)
 		const struct fault_case *c = &fault_cases[i];
 		struct world *world = world_new(200 + i);
 		struct node *node = world->nodes[0];
-		memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
-									.kind = c->kind, .amount = c->amount, .dies = c->dies});
+		memory_journal_fault(world->name,
+				     (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+							   .kind = c->kind,
+							   .amount = c->amount,
+							   .dies = c->dies});
 		writer_lead(node->writer);
 		world_until(world, node, WRITER_LEADING);
 		struct ask *ask = world_ask(world, node, "a", "kim", 1000);
@@ -267,7 +277,9 @@ static void test_full(void **state)
 	struct world *world = world_leading(7);
 	struct node *node = world->nodes[0];
 	uint64_t appends = memory_journal_appends(world->name);
-	memory_journal_fault(world->name, (struct memory_fault){.append = appends + 1, .kind = MEMORY_FAIL, .code = LL_FULL, .for_ever = true});
+	memory_journal_fault(
+		world->name,
+		(struct memory_fault){.append = appends + 1, .kind = MEMORY_FAIL, .code = LL_FULL, .for_ever = true});
 	struct ask *a = world_ask(world, node, "a", "kim", 1000), *twin = world_ask(world, node, "a", "kim", 2000);
 	world_steps(world, 5);
 	assert_rejected(a, CODE_JOURNAL_UNAVAILABLE);
@@ -296,8 +308,11 @@ static void test_permanent_errors_halt(void **state)
 	for (unsigned claim = 0; claim < 2; claim++) {
 		struct world *world = claim ? world_new(8) : world_leading(8);
 		struct node *node = world->nodes[0];
-		memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
-									.kind = MEMORY_FAIL, .code = LL_DENIED, .for_ever = true});
+		memory_journal_fault(world->name,
+				     (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+							   .kind = MEMORY_FAIL,
+							   .code = LL_DENIED,
+							   .for_ever = true});
 		uint64_t appends = memory_journal_appends(world->name);
 		if (claim)
 			writer_lead(node->writer);
@@ -320,7 +335,8 @@ static void test_away(void **state)
 	(void)state;
 	struct world *world = world_leading(9);
 	struct node *node = world->nodes[0];
-	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1, .kind = MEMORY_LOSE});
+	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+								.kind = MEMORY_LOSE});
 	struct ask *in_flight = world_ask(world, node, "a", "kim", 1000);
 	struct ask *held = world_refund(world, node, "r", 77);
 	world_steps(world, 2);
@@ -346,7 +362,8 @@ static void test_stop_while_away(void **state)
 	(void)state;
 	struct world *world = world_leading(10);
 	struct node *node = world->nodes[0];
-	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1, .kind = MEMORY_LOSE});
+	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+								.kind = MEMORY_LOSE});
 	struct ask *entry = world_ask(world, node, "a", "kim", 1000), *held = world_refund(world, node, "r", 77);
 	world_steps(world, 2);
 	memory_journal_set_away(world->name, true);
@@ -401,7 +418,9 @@ static void test_deposed_in_flight(void **state)
 	(void)state;
 	struct world *world = world_leading(12);
 	world->nodes[1] = node_new(world);
-	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1, .kind = MEMORY_DELAY, .amount = 30});
+	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+								.kind = MEMORY_DELAY,
+								.amount = 30});
 	struct ask *a = world_ask(world, world->nodes[0], "a", "kim", 1000);
 	world_step(world);
 	writer_lead(world->nodes[1]->writer);
@@ -441,7 +460,8 @@ static void test_lost_policy(void **state)
 		policies[i]->pending.command.type = COMMAND_POLICY_SET;
 		policies[i]->pending.command.policy_set.change = change;
 	}
-	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1, .kind = MEMORY_LOSE});
+	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+								.kind = MEMORY_LOSE});
 	assert_int_equal(writer_submit(world->nodes[0]->writer, &policies[0]->pending, &code), LL_OK);
 	world_step(world);
 	writer_lead(world->nodes[1]->writer);
@@ -524,7 +544,8 @@ static void ask_something(struct world *world, unsigned step)
 	} else if (draw(world, 8) == 0) {
 		world_refund(world, node, id, draw(world, 40));
 	} else {
-		world_ask(world, node, id, user, draw(world, 3) ? 1000 + (int64_t)draw(world, 100) : -(int64_t)(1 + draw(world, 1500)));
+		world_ask(world, node, id, user,
+			  draw(world, 3) ? 1000 + (int64_t)draw(world, 100) : -(int64_t)(1 + draw(world, 1500)));
 	}
 }
 
@@ -554,7 +575,8 @@ static void run_swarm(uint64_t seed)
 	memory_journal_set_away(world->name, false);
 	memory_journal_heal(world->name);
 	world_steps(world, 1500);
-	struct node *leader = two && writer_state(world->nodes[1]->writer) == WRITER_LEADING ? world->nodes[1] : world->nodes[0];
+	struct node *leader =
+		two && writer_state(world->nodes[1]->writer) == WRITER_LEADING ? world->nodes[1] : world->nodes[0];
 	writer_lead(leader->writer);
 	world_until(world, leader, WRITER_LEADING);
 	struct ask *last = world_ask(world, leader, "last", "kim", 1000);
@@ -576,7 +598,9 @@ static void test_swarm(void **state)
 {
 	(void)state;
 	const char *seed = getenv("LEDGERLINE_SEED"), *seeds = getenv("LEDGERLINE_SEEDS");
-	uint64_t first = seed ? strtoull(seed, NULL, 10) : 1000, count = seed ? 1 : seeds ? strtoull(seeds, NULL, 10) : 150;
+	uint64_t first = seed ? strtoull(seed, NULL, 10) : 1000, count = seed    ? 1
+									 : seeds ? strtoull(seeds, NULL, 10)
+										 : 150;
 	for (uint64_t i = first; i < first + count; i++) {
 		swarm_seed = i;
 		run_swarm(i);

@@ -179,8 +179,9 @@ static inline struct node *node_new(struct world *world)
 	struct node *node = calloc(1, sizeof *node);
 	struct error error;
 	const struct catch_up how = {.end = UINT64_MAX};
-	node->host = (struct writer_host){node_now, node_monotonic, node_random, node_open_appender,
-					  node_close_appender, node_read_hit, node_tell, node_state};
+	node->host = (struct writer_host){node_now,           node_monotonic,      node_random,
+					  node_open_appender, node_close_appender, node_read_hit,
+					  node_tell,          node_state};
 	node->world = world;
 	node->ledger = world_ledger(node->directory);
 	if (journal_open(world->url, &(struct journal_options){0}, &node->journal, &error) != LL_OK ||
@@ -256,8 +257,8 @@ static inline void world_until(struct world *world, struct node *node, enum writ
 {
 	for (unsigned i = 0; writer_state(node->writer) != state; i++) {
 		if (i > 20000)
-			fail_msg("it is %s, never %s:\n%s", writer_state_text(writer_state(node->writer)), writer_state_text(state),
-				 node->said);
+			fail_msg("it is %s, never %s:\n%s", writer_state_text(writer_state(node->writer)),
+				 writer_state_text(state), node->said);
 		world_step(world);
 	}
 }
@@ -291,8 +292,10 @@ static inline struct ask *world_new_ask(struct world *world, const char *id)
 	struct ask *ask = &world->asks[world->ask_count++];
 	*ask = (struct ask){.answers = 0};
 	snprintf(ask->id, sizeof ask->id, "%s", id);
-	ask->pending = (struct pending){
-		.id = slice_text(ask->id), .actor_type = ACTOR_TYPE_SYSTEM, .actor_id = SLICE("test"), .answer = world_answered};
+	ask->pending = (struct pending){.id = slice_text(ask->id),
+					.actor_type = ACTOR_TYPE_SYSTEM,
+					.actor_id = SLICE("test"),
+					.answer = world_answered};
 	return ask;
 }
 
@@ -307,16 +310,19 @@ static inline void world_submit(struct node *node, struct ask *ask)
 }
 
 /* amount > 0: a charge; < 0: a use. */
-static inline struct ask *world_ask(struct world *world, struct node *node, const char *id, const char *user, int64_t amount)
+static inline struct ask *world_ask(struct world *world, struct node *node, const char *id, const char *user,
+				    int64_t amount)
 {
 	struct ask *ask = world_new_ask(world, id);
 	snprintf(ask->user, sizeof ask->user, "%s", user);
 	if (amount > 0) {
 		ask->pending.command.type = COMMAND_POINTS_CHARGE;
-		ask->pending.command.points_charge = (struct points_charge){slice_text(ask->user), amount, SOURCE_PAID, NONE_TIME};
+		ask->pending.command.points_charge =
+			(struct points_charge){slice_text(ask->user), amount, SOURCE_PAID, NONE_TIME};
 	} else {
 		ask->pending.command.type = COMMAND_POINTS_USE;
-		ask->pending.command.points_use = (struct points_use){.user_id = slice_text(ask->user), .amount = -amount};
+		ask->pending.command.points_use =
+			(struct points_use){.user_id = slice_text(ask->user), .amount = -amount};
 	}
 	world_submit(node, ask);
 	return ask;
@@ -366,8 +372,8 @@ static inline bool all_not_taken(const struct world *world, const char *id)
 {
 	for (unsigned i = 0; i < world->ask_count; i++) {
 		const struct ask *ask = &world->asks[i];
-		bool not_taken = ask->answers == 1 && ask->kind == ANSWER_REJECTED && ask->code != CODE_OUTCOME_UNKNOWN &&
-				 ask->code != CODE_IDEMPOTENCY_KEY_REUSED;
+		bool not_taken = ask->answers == 1 && ask->kind == ANSWER_REJECTED &&
+				 ask->code != CODE_OUTCOME_UNKNOWN && ask->code != CODE_IDEMPOTENCY_KEY_REUSED;
 		if (strcmp(ask->id, id) == 0 && !not_taken)
 			return false;
 	}
@@ -385,8 +391,10 @@ static inline void judge_ask(const struct fresh *fresh, unsigned i)
 		return;
 	if ((ask->kind == ANSWER_DECIDED || ask->kind == ANSWER_HIT) &&
 	    (fresh->times[i] != 1 || fresh->seqs[i] != ask->seq || !fresh->same[i]))
-		fail_msg("%s was told that it is entry %llu, which the log does not have", ask->id, (unsigned long long)ask->seq);
-	if (ask->kind == ANSWER_REJECTED && ask->code == CODE_IDEMPOTENCY_KEY_REUSED && (fresh->times[i] != 1 || fresh->same[i]))
+		fail_msg("%s was told that it is entry %llu, which the log does not have", ask->id,
+			 (unsigned long long)ask->seq);
+	if (ask->kind == ANSWER_REJECTED && ask->code == CODE_IDEMPOTENCY_KEY_REUSED &&
+	    (fresh->times[i] != 1 || fresh->same[i]))
 		fail_msg("%s was told that its key was reused, and it was not", ask->id);
 	if (fresh->times[i] && all_not_taken(fresh->world, ask->id))
 		fail_msg("%s was told that it was not taken (%s), and it was", ask->id, code_info(ask->code)->name);
@@ -409,7 +417,8 @@ static inline void world_judge(struct world *world)
 		judge_ask(fresh, i);
 	digest_of(ledger, wanted);
 	for (unsigned i = 0; i < 2; i++)
-		if (world->nodes[i] && ledger_fold_state(world->nodes[i]->ledger)->next_offset == ledger_fold_state(ledger)->next_offset) {
+		if (world->nodes[i] &&
+		    ledger_fold_state(world->nodes[i]->ledger)->next_offset == ledger_fold_state(ledger)->next_offset) {
 			digest_of(world->nodes[i]->ledger, found);
 			assert_string_equal(found, wanted);
 		}

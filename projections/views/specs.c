@@ -1,4 +1,4 @@
-#include "projections/ledger/specs.h"
+#include "projections/views/specs.h"
 
 #include <pthread.h>
 
@@ -10,12 +10,15 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void fill(void)
 {
-	static const unsigned flags[] = {[ORDER_POINT] = TABLE_POINT, [ORDER_ORDERED] = TABLE_ORDERED, [ORDER_APPEND] = TABLE_APPEND};
+	static const unsigned flags[] = {
+		[ORDER_POINT] = TABLE_POINT, [ORDER_ORDERED] = TABLE_ORDERED, [ORDER_APPEND] = TABLE_APPEND};
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		const struct projection_layout *layout = &projection_layouts[id];
 		for (unsigned i = 0; i < layout->table_count; i++)
-			tables[layout->first_table + i] = (struct table_spec){layout->tables[i].name, flags[layout->tables[i].order]};
-		specs[id] = (struct store_spec){layout->name, layout->version, &tables[layout->first_table], layout->table_count};
+			tables[layout->first_table + i] =
+				(struct table_spec){layout->tables[i].name, flags[layout->tables[i].order]};
+		specs[id] = (struct store_spec){layout->name, layout->version, &tables[layout->first_table],
+						layout->table_count};
 	}
 }
 

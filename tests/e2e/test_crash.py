@@ -1,0 +1,71 @@
+"""kill -9 of the engine at random moments under load: every acknowledged command is there, exactly once, as it was answered.
+
+LEDGERLINE_KILLS says how often (8), LEDGERLINE_SEED what is drawn. Some kills come while the engine starts or stops.
+"""
+
+import os
+import random
+import signal
+import threading
+import time
+
+from crashing import Load
+from engine import DidNotStart
+
+KILLS = int(os.environ.get("LEDGERLINE_KILLS", "8"))
+SEED = int(os.environ.get("LEDGERLINE_SEED", "0")) or random.randrange(1, 2**31)
+MOMENT_MS_MAX = 120
+
+
+def start_and_kill(engine, delay):
+    """Kills it so long after it was started, at the latest when it listens. Was it faster than it could start?"""
+    before = engine.process
+
+    def kill():
+        while engine.process is before:
+            time.sleep(0.0005)
+        time.sleep(delay)
+        engine.process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        engine.start()  # here, as engines live as long as the thread that starts them
+        return False
+    except DidNotStart as killed:
+        assert killed.status == -signal.SIGKILL, killed
+        return True
+    finally:
+        killer.join()
+        engine.kill()
+
+
+# After every kill the engine comes back by itself, and after the last one nothing is lost, doubled or answered otherwise.
+def test_kills(engine, ledgerline, capsys):
+    chance = random.Random(SEED)
+    load = Load(engine, seed=SEED)
+    slowest, in_start = 0.0, 0
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(0, MOMENT_MS_MAX) / 1000)
+        load.alive()
+        if chance.random() < 0.1:
+            engine.process.terminate()  # and then killed while it stops
+            time.sleep(chance.uniform(0, 0.01))
+        engine.kill()
+        if chance.random() < 0.15:
+            in_start += start_and_kill(engine, chance.uniform(0, 0.15))
+        begin = time.monotonic()
+        engine.start()
+        slowest = max(slowest, time.monotonic() - begin)
+    target = load.answered + 20
+    engine.wait_for(lambda: load.alive() or load.answered >= target, "answers after the last kill")
+    load.finish()
+    report = load.check(ledgerline, sample=3000)
+    with capsys.disabled():
+        refused = sum(reply.status >= 400 for *_, reply in load.log())
+        retries = sum(one.retries for one in load.clients)
+        print(
+            f"\n{engine.journal.split(':')[0]}: {KILLS} kills ({in_start} more in a start), {load.answered} commands"
+            f" answered ({refused} refused), {retries} retries, {report['entries']} entries,"
+            f" slowest start {slowest:.2f} s, seed {SEED}"
+        )
