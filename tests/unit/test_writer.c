@@ -251,6 +251,24 @@ static void test_faults_of_claims(void **state)
 	}
 }
 
+/* A claim that was given up and lands before the next one has no appender behind it: the writer claims once more, and leads. */
+static void test_abandoned_claim(void **state)
+{
+	(void)state;
+	struct world *world = world_new(300);
+	struct node *node = world->nodes[0];
+	for (unsigned i = 0; i < 2; i++)
+		memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1 + i,
+									.kind = MEMORY_DELAY, .amount = i ? 50 : 130});
+	writer_lead(node->writer);
+	world_until(world, node, WRITER_LEADING);
+	assert_int_equal(ledger_fold_state(node->ledger)->epoch, 2);
+	assert_int_equal(writer_statistics(node->writer)->claims, 3);
+	assert_int_equal(node->states_seen & 1u << WRITER_FOLLOWING, 0);
+	world_judge(world);
+	world_free(world);
+}
+
 /* A full journal takes nothing, says so to whoever asked, is not asked a thousand times a second, and goes on when there is
  * room. */
 static void test_full(void **state)
@@ -600,6 +618,7 @@ int main(void)
 		cmocka_unit_test(test_order_is_kept_when_a_block_is_lost),
 		cmocka_unit_test(test_faults_of_entries),
 		cmocka_unit_test(test_faults_of_claims),
+		cmocka_unit_test(test_abandoned_claim),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_permanent_errors_halt),
 		cmocka_unit_test(test_away),
