@@ -332,7 +332,7 @@ static enum ll_code open_directory(const char *directory, const struct journal_o
 	if (code == LL_OK)
 		code = environment_open(&how, &environment, error);
 	if (code != LL_OK)
-		return code == LL_NOT_FOUND ? no_log(directory, error) : code;
+		return code == LL_NOT_FOUND && !how.create ? no_log(directory, error) : code;
 	code = prepare(environment, how.create, &records, id, error);
 	if (code != LL_OK)
 		goto done;

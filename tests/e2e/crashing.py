@@ -13,12 +13,14 @@ import time
 from world import check, fresh, open_schedule, reservation, seats
 
 GIVE_UP_SECONDS = 120
+KINDS = ("charge", "use", "refund", "shared", "buy", "policy")
 
 
 class Client:
     """One buyer with an account of its own, among others that want the same seats."""
 
-    def __init__(self, engine, number, schedule, seat_count, shared, seed):
+    def __init__(self, engine, number, schedule, seat_count, shared, seed, policies):
+        self.weights = (30, 25, 10, 10, 24, 1 if policies else 0)
         self.engine, self.schedule, self.seat_count, self.shared = engine, schedule, seat_count, shared
         self.user, self.chance = f"client-{number}", random.Random(seed * 1000 + number)
         self.log = []  # (key, method, path, body, reply)
@@ -49,7 +51,7 @@ class Client:
         return reply
 
     def step(self):
-        kind = self.chance.choices(("charge", "use", "refund", "shared", "buy", "policy"), (30, 25, 10, 10, 24, 1))[0]
+        kind = self.chance.choices(KINDS, self.weights)[0]
         if kind == "charge":
             self.send("/api/points/charge", {"userId": self.user, "amount": self.chance.randrange(1000, 5000)})
         elif kind == "use":
@@ -86,12 +88,14 @@ class Client:
 
 
 class Load:
-    """Clients at work on an engine, until finish()."""
+    """Clients at work on an engine, until finish(). policies=False: no hold ends by itself."""
 
-    def __init__(self, engine, clients=4, seat_count=8, seed=1):
+    def __init__(self, engine, clients=4, seat_count=8, seed=1, policies=True):
         self.engine, self.stop = engine, threading.Event()
         self.schedule, self.shared = open_schedule(engine, seats=seat_count, price=700), fresh("shared")
-        self.clients = [Client(engine, n, self.schedule, seat_count, self.shared, seed) for n in range(clients)]
+        self.clients = [
+            Client(engine, n, self.schedule, seat_count, self.shared, seed, policies) for n in range(clients)
+        ]
         self.threads = [threading.Thread(target=one.run, args=(self.stop,), daemon=True) for one in self.clients]
         for thread in self.threads:
             thread.start()
