@@ -4,8 +4,6 @@
  * Reports come as events on the client's main queue. The producer has no deadline of its own (message.timeout.ms=0): it
  * tries until the append is reported or the appender is closed, and the engine says when it has had enough.
  *
- * The record is copied: an appender that was given up may still be sending when its user writes the next one in the same place.
- *
  * A permanent failure is only believed when the client also says that the record was not persisted; otherwise it is told as
  * one that may have landed. A fatal error of the client ends the appender.
  */
@@ -48,7 +46,6 @@ static enum ll_code kafka_append(struct journal_appender *base, struct slice val
 	fill_headers(list, headers, headers_count);
 	rd_kafka_resp_err_t err =
 		rd_kafka_producev(appender->client.rk, RD_KAFKA_V_RKT(appender->client.topic), RD_KAFKA_V_PARTITION(0),
-				  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
 				  RD_KAFKA_V_VALUE((void *)(value.size ? value.at : (const uint8_t *)""), value.size),
 				  RD_KAFKA_V_TIMESTAMP(time_ms), RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
