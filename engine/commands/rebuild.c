@@ -246,6 +246,8 @@ static int work(void *context, char *place)
 	snprintf(place, GUARDED_PLACE_MAX, "the journal");
 	int status = command_open_journal(rebuilding->options, rebuilding->data.url, false, false,
 					  &rebuilding->replay.journal);
+	if (status == EXIT_DONE && data_remember(&rebuilding->data, &error) != LL_OK)
+		status = command_failed(rebuilding->options, &error);
 	if (status != EXIT_DONE)
 		return status;
 	rebuilding->replay.progress = on_progress;

@@ -49,16 +49,10 @@ static enum ll_code check_own_block(struct journal *journal, const struct fold *
 	return code;
 }
 
-enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, struct error *error)
+enum ll_code check_log_of(struct journal *journal, const struct fold *fold, struct error *error)
 {
-	struct journal_identity identity;
 	struct journal_watermarks marks;
-	const struct fold *fold = ledger_fold_state(ledger);
-	enum ll_code code = journal_identity(journal, &identity, error);
-	if (code == LL_OK)
-		code = ledger_bind(ledger, identity.kind, identity.cluster, identity.topic, error);
-	if (code == LL_OK)
-		code = journal_watermarks(journal, &marks, error);
+	enum ll_code code = journal_watermarks(journal, &marks, error);
 	if (code != LL_OK)
 		return code;
 	if (marks.low != 0)
@@ -80,6 +74,15 @@ enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, stru
 	if (code == LL_OK && fold->begun)
 		code = check_own_block(journal, fold, error);
 	return code;
+}
+
+enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, struct error *error)
+{
+	struct journal_identity identity;
+	enum ll_code code = journal_identity(journal, &identity, error);
+	if (code == LL_OK)
+		code = ledger_bind(ledger, identity.kind, identity.cluster, identity.topic, error);
+	return code == LL_OK ? check_log_of(journal, ledger_fold_state(ledger), error) : code;
 }
 
 /* Flushes as often as memory asks for; never lets the layers grow without end. */

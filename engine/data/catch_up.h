@@ -16,6 +16,9 @@ typedef void catch_up_progress_fn(void *context, const struct fold *fold, uint64
  * is empty: no genesis. BLOCKING. */
 enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, struct error *error) LL_CHECKED;
 
+/* As check_same_log, for a fold that stands somewhere, when it is known how the log was called. Any thread. BLOCKING. */
+enum ll_code check_log_of(struct journal *journal, const struct fold *fold, struct error *error) LL_CHECKED;
+
 struct catch_up {
 	catch_up_progress_fn *progress; /* may be NULL */
 	ledger_visit_fn *visit;         /* sees every entry; may be NULL */

@@ -20,9 +20,10 @@ static enum ll_code from_errno(struct error *error, const char *what, const char
 	return error_set(error, code, "cannot %s %s: %s", what, path, strerror(errno));
 }
 
-/* mkdir -p */
-static enum ll_code make_directories(const char *path, struct error *error)
+/* mkdir -p. *made (may be NULL): was the last of them made here? */
+static enum ll_code make_directories(const char *path, bool *made, struct error *error)
 {
+	bool is_new = false;
 	char part[DATA_PATH_MAX];
 	size_t length = strlen(path);
 	memcpy(part, path, length + 1);
@@ -31,10 +32,13 @@ static enum ll_code make_directories(const char *path, struct error *error)
 			continue;
 		char kept = part[i];
 		part[i] = 0;
-		if (mkdir(part, 0775) != 0 && errno != EEXIST)
+		is_new = mkdir(part, 0775) == 0;
+		if (!is_new && errno != EEXIST)
 			return from_errno(error, "make the directory", part);
 		part[i] = kept;
 	}
+	if (made)
+		*made = is_new;
 	return LL_OK;
 }
 
@@ -87,6 +91,14 @@ static enum ll_code read_url(struct data *data, struct error *error)
 		       : error_set(error, LL_CORRUPT, "%s is empty: write the journal's URL into it", path);
 }
 
+static const char *remembered_form(const struct data *data, const char *url)
+{
+	char own[JOURNAL_URL_MAX];
+	if (snprintf(own, sizeof own, "local:%s/journal", data->path) >= (int)sizeof own)
+		return url;
+	return strcmp(url, own) == 0 ? "local:" : url;
+}
+
 /* Written beside and renamed, so that it is whole or not there. */
 static enum ll_code write_url(const struct data *data, struct error *error)
 {
@@ -96,7 +108,8 @@ static enum ll_code write_url(const struct data *data, struct error *error)
 	FILE *file = fopen(beside, "we");
 	if (!file)
 		return from_errno(error, "write", beside);
-	bool fine = fprintf(file, "%s\n", data->url) > 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+	bool fine = fprintf(file, "%s\n", remembered_form(data, data->url)) > 0 && fflush(file) == 0 &&
+		    fsync(fileno(file)) == 0;
 	fine = fclose(file) == 0 && fine && rename(beside, path) == 0;
 	return fine ? LL_OK : from_errno(error, "write", path);
 }
@@ -122,12 +135,11 @@ static enum ll_code expand_url(const struct data *data, const char *url, char ex
 	return size < JOURNAL_URL_MAX ? LL_OK : error_set(error, LL_USAGE, "the journal's URL is too long: %s", url);
 }
 
-static const char *remembered_form(const struct data *data, const char *url)
+enum ll_code data_remember(struct data *data, struct error *error)
 {
-	char own[JOURNAL_URL_MAX];
-	if (snprintf(own, sizeof own, "local:%s/journal", data->path) >= (int)sizeof own)
-		return url;
-	return strcmp(url, own) == 0 ? "local:" : url;
+	enum ll_code code = data->is_known ? LL_OK : write_url(data, error);
+	data->is_known = code == LL_OK;
+	return code;
 }
 
 static enum ll_code settle_url(struct data *data, const char *url, enum data_use use, struct error *error)
@@ -154,12 +166,7 @@ static enum ll_code settle_url(struct data *data, const char *url, enum data_use
 			error, LL_EXISTS,
 			"%s belongs to the journal %s, not to %s: leave --journal out, or use another directory",
 			data->path, remembered, asked);
-	if (!known && use != DATA_READ) {
-		snprintf(data->url, sizeof data->url, "%s", remembered_form(data, asked));
-		code = write_url(data, error);
-		if (code != LL_OK)
-			return code;
-	}
+	data->is_known = known;
 	memcpy(data->url, known ? remembered : asked, sizeof data->url);
 	return LL_OK;
 }
@@ -172,7 +179,7 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 	if (strlen(path) >= sizeof data->path - 64)
 		return error_set(error, LL_USAGE, "the directory's name is too long: %s", path);
 	if (use == DATA_MAKE)
-		code = make_directories(path, error);
+		code = make_directories(path, &data->is_new, error);
 	if (code != LL_OK)
 		return code;
 	if (!realpath(path, real))
@@ -191,8 +198,15 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 
 void data_close(struct data *data)
 {
-	if (data->lock >= 0)
-		close(data->lock);
+	char path[DATA_PATH_MAX];
+	if (data->lock < 0)
+		return;
+	if (data->is_new && !data->is_known) {
+		snprintf(path, sizeof path, "%s/lock", data->path);
+		unlink(path);
+		rmdir(data->path); /* only if nothing else lies there */
+	}
+	close(data->lock);
 	data->lock = -1;
 }
 
@@ -213,7 +227,7 @@ static enum ll_code generation_directory(const struct data *data, enum projectio
 		return code;
 	char projections_path[DATA_PATH_MAX];
 	snprintf(projections_path, sizeof projections_path, "%s/projections", data->path);
-	code = make_directories(projections_path, error);
+	code = make_directories(projections_path, NULL, error);
 	if (code == LL_OK)
 		code = generation_make(root, path, &number, error);
 	return code == LL_OK ? generation_adopt(root, number, error) : code;

@@ -21,6 +21,8 @@ struct data {
 	char path[DATA_PATH_MAX / 2];
 	char url[JOURNAL_URL_MAX]; /* of its journal */
 	int lock;                  /* descriptor, or -1 */
+	bool is_known;             /* the directory remembers its journal */
+	bool is_new; /* it was made by this opening, and goes with it unless it comes to remember a journal */
 };
 
 enum data_use {
@@ -29,12 +31,16 @@ enum data_use {
 	DATA_MAKE, /* as WORK; made when it is not there */
 };
 
-/* Opens DIR and settles which journal it belongs to. `url` may be NULL: what the directory remembers, or (DATA_MAKE) the
+/* Opens DIR and settles which journal it belongs to; see data_remember. `url` may be NULL: what the directory remembers, or (DATA_MAKE) the
  * embedded one. LL_BUSY: an engine works on it (its pid is named). LL_EXISTS: it belongs to another journal than `url`.
  * LL_NOT_FOUND, LL_DENIED, LL_IO. */
 enum ll_code data_open(const char *path, const char *url, enum data_use use, struct data *data,
 		       struct error *error) LL_CHECKED;
 void data_close(struct data *data);
+
+/* Writes down which journal the directory belongs to, if it is not there yet. Called when that journal was seen to be one: a
+ * mistyped URL must leave nothing behind. */
+enum ll_code data_remember(struct data *data, struct error *error) LL_CHECKED;
 
 /* The pid of the process that holds the lock; 0: nobody does. */
 int data_holder(const char *path);

@@ -98,6 +98,8 @@ static int on_headers(http_parser *parser)
 	request->method = http_method_str(parser->method);
 	request->is_head = parser->method == HTTP_HEAD;
 	request->is_old = parser->http_major < 1 || (parser->http_major == 1 && parser->http_minor == 0);
+	if (parser->http_major > 1)
+		return connection_refuse(connection, 0);
 	if (!request->is_old && http_header_count(request, "Host") != 1)
 		return connection_refuse(connection, 0);
 	bool has_length = parser->content_length != UINT64_MAX && parser->content_length;

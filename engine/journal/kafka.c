@@ -88,10 +88,9 @@ static enum ll_code take_record(struct kafka_client *client, rd_kafka_queue_t *q
 	return kafka_fail(client, err, "reading a record of", error);
 }
 
-static enum ll_code kafka_read_at(struct journal *base, uint64_t offset, uint8_t **bytes, size_t *size,
-				  int64_t *time_ms, struct error *error)
+static enum ll_code read_one(struct kafka_client *client, uint64_t offset, uint8_t **bytes, size_t *size,
+			     int64_t *time_ms, struct error *error)
 {
-	struct kafka_client *client = &((struct kafka_journal *)base)->questions;
 	struct journal_watermarks watermarks;
 	rd_kafka_queue_t *queue = NULL;
 	rd_kafka_message_t *message = NULL;
@@ -131,11 +130,23 @@ done:
 	return code;
 }
 
+/* A client can consume a partition once at a time: helper threads that ask together take turns. */
+static enum ll_code kafka_read_at(struct journal *base, uint64_t offset, uint8_t **bytes, size_t *size,
+				  int64_t *time_ms, struct error *error)
+{
+	struct kafka_journal *journal = (struct kafka_journal *)base;
+	pthread_mutex_lock(&journal->reading);
+	enum ll_code code = read_one(&journal->questions, offset, bytes, size, time_ms, error);
+	pthread_mutex_unlock(&journal->reading);
+	return code;
+}
+
 static void release(struct kafka_journal *journal)
 {
 	kafka_address_release(&journal->address);
 	pthread_cond_destroy(&journal->changed);
 	pthread_mutex_destroy(&journal->lock);
+	pthread_mutex_destroy(&journal->reading);
 	free(journal);
 }
 
@@ -172,6 +183,7 @@ static enum ll_code kafka_open(const char *rest, const struct journal_options *o
 	struct kafka_journal *journal = calloc(1, sizeof *journal);
 	ENSURE(journal);
 	pthread_mutex_init(&journal->lock, NULL);
+	pthread_mutex_init(&journal->reading, NULL);
 	pthread_cond_init(&journal->changed, NULL);
 	journal->base.ops = &ops;
 	snprintf(journal->base.url, sizeof journal->base.url, "kafka:%s", rest);

@@ -90,7 +90,8 @@ struct kafka_journal {
 	struct kafka_client questions;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned keepers; /* threads of readers that still use the address, closed readers included */
+	pthread_mutex_t reading; /* the questions' client reads one record at a time */
+	unsigned keepers;        /* threads of readers that still use the address, closed readers included */
 };
 
 enum ll_code kafka_reader_open(struct journal *base, uint64_t offset, struct journal_reader **opened,

@@ -107,6 +107,8 @@ struct job {
 	void (*read)(void *context, struct slice bytes);
 	void *read_context;
 	struct journal_watermarks watermarks;
+	struct fold fold; /* as it was when the job was made */
+	bool check_log;   /* is it still the log that was folded? */
 	enum ll_code code;
 	struct error error;
 };
@@ -137,7 +139,12 @@ static void job_done(struct job *job)
 static void open_appender_work(uv_work_t *work)
 {
 	struct job *job = work->data;
-	job->code = journal_appender_open(job->engine->journal, &job->appender, &job->error);
+	struct journal *journal = job->engine->journal;
+	job->code = LL_OK;
+	if (job->check_log)
+		job->code = check_log_of(journal, &job->fold, &job->error);
+	if (job->code == LL_OK)
+		job->code = journal_appender_open(journal, &job->appender, &job->error);
 }
 
 static void pump(struct engine *engine);
@@ -188,7 +195,11 @@ static void opened_appender(uv_work_t *work, int status)
 
 static void host_open_appender(struct writer_host *host)
 {
-	job_run(job_new(engine_of(host)), open_appender_work, opened_appender);
+	struct engine *engine = engine_of(host);
+	struct job *job = job_new(engine);
+	job->fold = *ledger_fold_state(engine->ledger);
+	job->check_log = engine->is_ready; /* at the start that was just seen */
+	job_run(job, open_appender_work, opened_appender);
 }
 
 static void close_appender_work(uv_work_t *work)
@@ -469,6 +480,27 @@ static void on_progress(void *context, const struct fold *fold, uint64_t end)
 		progress->call(fold->next_offset, end);
 }
 
+static void keep_first_wrong(void *context, bool wrong, const char *sentence)
+{
+	struct error *first = context;
+	if (wrong && first->code == LL_OK)
+		error_set(first, LL_SETTINGS, "%s", sentence);
+	else if (!wrong)
+		log_warn("journal.settings", LOG_TEXT("message", sentence));
+}
+
+/* A topic that may forget, or takes too little, is no journal. */
+static enum ll_code check_settings(struct journal *journal, struct error *error)
+{
+	unsigned wrong = 0;
+	struct error first = {.code = LL_OK};
+	enum ll_code code = journal_check(journal, keep_first_wrong, &first, &wrong, error);
+	if (code != LL_OK || wrong == 0)
+		return code;
+	return error_set(error, LL_SETTINGS, "%s%s", first.text,
+			 wrong > 1 ? " (`ledgerline journal check` shows what else is wrong)" : "");
+}
+
 static enum ll_code open_journal(struct engine *engine, const struct engine_options *options, struct error *error)
 {
 	bool is_local = strncmp(engine->data.url, "local:", 6) == 0;
@@ -483,9 +515,13 @@ static enum ll_code open_journal(struct engine *engine, const struct engine_opti
 		code = journal_identity(engine->journal, &engine->identity, error);
 	if (code == LL_OK)
 		code = journal_watermarks(engine->journal, &marks, error);
+	if (code == LL_OK && !is_local)
+		code = check_settings(engine->journal, error);
 	if (code == LL_OK && is_local && marks.high == 0)
 		code = write_genesis(engine->journal, "ledger", engine_now(engine), error);
-	return code;
+	if (code == LL_OK)
+		code = check_log_of(engine->journal, &(struct fold){.begun = false}, error);
+	return code == LL_OK ? data_remember(&engine->data, error) : code;
 }
 
 static enum ll_code open_ledger(struct engine *engine, const struct engine_options *options,

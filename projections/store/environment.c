@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "schemas/wire/ensure.h"
@@ -94,7 +95,7 @@ static const char *advice(int rc)
 	case MDB_MAP_FULL: return "; the map must grow";
 	case ENOSPC:
 	case EDQUOT: return "; make room on the disk";
-	case EIO: return "; the disk fails, or is full";
+	case EIO: return "; the disk fails";
 	case EACCES:
 	case EPERM:
 	case EROFS: return "; data.mdb and lock.mdb must be writable for this user, and the file system too";
@@ -403,6 +404,15 @@ enum ll_code environment_txn_begin(struct environment *environment, bool write, 
 	return fail(environment, rc, write ? "begin to write" : "begin to read", error);
 }
 
+/* LMDB says EIO when a write was cut short, which is how a disk that fills looks. Nothing was committed then: the page that
+ * would make it so is written last. */
+static bool disk_is_full(const struct environment *environment)
+{
+	enum { ROOM_BYTES_MIN = 64 * 1024 };
+	struct statvfs disk;
+	return statvfs(environment->directory, &disk) == 0 && disk.f_bavail * disk.f_frsize < ROOM_BYTES_MIN;
+}
+
 enum ll_code environment_txn_commit(struct environment_txn *txn, struct error *error)
 {
 	struct environment *environment = txn->environment;
@@ -412,6 +422,8 @@ enum ll_code environment_txn_commit(struct environment_txn *txn, struct error *e
 		mdb_txn_abort(txn->txn);
 	else
 		rc = mdb_txn_commit(txn->txn);
+	if (rc == EIO && disk_is_full(environment))
+		rc = ENOSPC;
 	gate_leave(environment);
 	free(txn);
 	return rc ? fail(environment, rc, "commit", error) : LL_OK;
