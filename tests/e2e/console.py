@@ -4,7 +4,7 @@
 	console.py PAGE...            says where they differ, and ends with 1 then
 	console.py --write PAGE...    puts what really came out into the page
 
-In such a block a line `$ COMMAND` is a command (continued where it ends with a backslash), what follows it is its output. All
+In such a block a line `$ COMMAND` is a command, with lines `> ...` behind it; what follows is its output. All
 blocks of a page are one session of bash, in an empty directory that the page knows as /tmp/tour. A command that ends
 with `&` is waited for until it says that it listens. Port 8080 stands for a free one, localhost:9092 for the broker of
 LEDGERLINE_TEST_KAFKA (a block that names it is passed over where there is none). Times, ids of chance, rates and sizes
@@ -108,14 +108,12 @@ class Session:
 
 def steps(block):
     """[(command's lines, output)]"""
-    found, command = [], False
+    found = []
     for line in block.splitlines(keepends=True):
-        if command or line.startswith("$ "):
-            if command:
-                found[-1][0] += line
-            else:
-                found.append([line, ""])
-            command = line.endswith("\\\n")
+        if line.startswith("$ "):
+            found.append([line, ""])
+        elif line.startswith("> ") and not found[-1][1]:
+            found[-1][0] += line
         elif found:
             found[-1][1] += line
     return found
@@ -144,7 +142,7 @@ def play(page, binary, write=False):
             return block[0]
         made = ""
         for command, shown in steps(block[0]):
-            real = session.run(command[2:].rstrip("\n"))
+            real = session.run("\n".join(line[2:] for line in command.splitlines()))
             if agree(shown, real):
                 real = shown
             else:
