@@ -1,0 +1,246 @@
+"""What can be a command (API.md sections 1 and 2): fields, their forms, and the command in one form (aliases, defaults)."""
+
+import re
+from datetime import datetime, timezone
+
+from words import ID, Rejection, ms_of
+
+AMOUNT_MAX = 2**53 - 1
+DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
+MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d)$")
+REQUIRED = True
+
+
+def is_int(value):
+    return type(value) is int
+
+
+def is_id(value):
+    return isinstance(value, str) and bool(ID.match(value))
+
+
+def is_amount(value):
+    return is_int(value) and 1 <= value <= AMOUNT_MAX
+
+
+def is_price(value):
+    return is_int(value) and 0 <= value <= AMOUNT_MAX
+
+
+def is_signed(value):
+    return is_int(value) and value != 0 and abs(value) <= AMOUNT_MAX
+
+
+def is_text(value):
+    return isinstance(value, str) and 1 <= len(value) <= 128
+
+
+def is_moment(value):
+    try:
+        return isinstance(value, str) and bool(MOMENT.match(value)) and ms_of(value) >= 0
+    except ValueError:
+        return False
+
+
+def is_day(value):
+    try:
+        return isinstance(value, str) and bool(DAY.match(value)) and bool(datetime.strptime(value, "%Y-%m-%d"))
+    except ValueError:
+        return False
+
+
+def is_show(value):
+    return is_moment(value) or is_day(value)
+
+
+def is_source(value):
+    return value in ("paid", "bonus")
+
+
+def is_seat_number(value):
+    return is_int(value) and 1 <= value <= 1000000
+
+
+def is_seat_numbers(value):
+    return isinstance(value, list) and bool(value) and all(map(is_seat_number, value)) and len(set(value)) == len(value)
+
+
+def is_seconds(value):
+    return is_int(value) and 1 <= value
+
+
+def is_seats(value):
+    return isinstance(value, list) and bool(value) and all(map(is_seat, value)) and len({s["seatNo"] for s in value}) == len(value)
+
+
+def is_seat(value):
+    if not isinstance(value, dict) or not set(value) <= {"seatNo", "price", "section", "grade"}:
+        return False
+    texts = all(value.get(name) is None or is_text(value[name]) for name in ("section", "grade"))
+    return is_seat_number(value.get("seatNo")) and is_price(value.get("price")) and texts
+
+
+def is_switch(value):
+    return isinstance(value, bool)
+
+
+def is_zone(value):
+    return value in ("Asia/Seoul", "UTC", "America/New_York", "Pacific/Kiritimati")
+
+
+def is_refund_table(value):
+    rows = isinstance(value, list) and bool(value) and all(isinstance(row, list) and len(row) == 2 for row in value)
+    return rows and all(is_int(days) and is_int(percent) and days >= 0 and 0 <= percent <= 100 for days, percent in value)
+
+
+POLICIES = {
+    "holdSeconds": is_seconds,
+    "chargeMin": is_amount,
+    "chargeMax": is_amount,
+    "balanceMax": is_price,
+    "seatsPerReservation": is_seconds,
+    "bonusExpiresSeconds": is_price,
+    "paidExpiresSeconds": is_price,
+    "lotOrder": lambda value: value == "expiry-bonus-oldest",
+    "refundExpiredLot": lambda value: value in ("regrant", "expire"),
+    "regrantExpiresSeconds": is_seconds,
+    "seatsPerUserPerSchedule": is_price,
+    "timeZone": is_zone,
+    "pointHoldSeconds": is_seconds,
+    "queueRequired": is_switch,
+    "queueActiveMax": is_seconds,
+    "queueWaitSeconds": is_seconds,
+    "queueActiveSeconds": is_seconds,
+    "refundTable": is_refund_table,
+    "refundFullWithinSeconds": is_price,
+    "registrationRequired": is_switch,
+}
+
+# type: {field: (form, whether it must be there)}
+COMMANDS = {
+    "user.register": {"userId": (is_id, REQUIRED)},
+    "concert.create": {"concertId": (is_id, REQUIRED), "title": (is_text, REQUIRED)},
+    "schedule.create": {
+        "scheduleId": (is_id, REQUIRED),
+        "concertId": (is_id, REQUIRED),
+        "concertDate": (is_show, REQUIRED),
+        "bookingOpensAt": (is_moment, False),
+        "bookingClosesAt": (is_moment, False),
+        "seats": (is_seats, REQUIRED),
+        "queueId": (is_id, False),
+    },
+    "schedule.addSeats": {"scheduleId": (is_id, REQUIRED), "seats": (is_seats, REQUIRED)},
+    "schedule.update": {
+        "scheduleId": (is_id, REQUIRED),
+        "concertDate": (is_show, False),
+        "bookingOpensAt": (is_moment, False),
+        "bookingClosesAt": (is_moment, False),
+    },
+    "schedule.cancel": {"scheduleId": (is_id, REQUIRED), "reason": (is_text, REQUIRED)},
+    "policy.set": {name: (form, False) for name, form in POLICIES.items()},
+    "points.charge": {
+        "userId": (is_id, REQUIRED),
+        "amount": (is_amount, REQUIRED),
+        "source": (is_source, False),
+        "expiresAt": (is_moment, False),
+    },
+    "points.use": {"userId": (is_id, REQUIRED), "amount": (is_amount, REQUIRED), "reference": (is_text, False)},
+    "points.refund": {"useId": (is_id, REQUIRED), "amount": (is_amount, False)},
+    "points.hold": {"userId": (is_id, REQUIRED), "amount": (is_amount, REQUIRED), "expiresInSeconds": (is_seconds, False)},
+    "points.capture": {"holdId": (is_id, REQUIRED), "amount": (is_amount, False)},
+    "points.release": {"holdId": (is_id, REQUIRED)},
+    "points.adjust": {
+        "userId": (is_id, REQUIRED),
+        "amount": (is_signed, REQUIRED),
+        "reason": (is_text, REQUIRED),
+        "approver": (is_text, REQUIRED),
+        "source": (is_source, False),
+        "expiresAt": (is_moment, False),
+    },
+    "queue.enter": {"userId": (is_id, REQUIRED), "queueId": (is_id, False)},
+    "queue.leave": {"queueToken": (lambda value: isinstance(value, str), REQUIRED)},
+    "reservation.create": {
+        "userId": (is_id, REQUIRED),
+        "scheduleId": (is_id, False),
+        "concertId": (is_id, False),
+        "date": (is_day, False),
+        "seatNo": (is_seat_number, False),
+        "seatNos": (is_seat_numbers, False),
+        "seatNumber": (is_seat_number, False),
+        "queueToken": (lambda value: isinstance(value, str), False),
+    },
+    "reservation.cancel": {"reservationId": (is_id, REQUIRED), "userId": (is_id, False)},
+    "payment.create": {"reservationId": (is_id, REQUIRED), "userId": (is_id, REQUIRED), "amount": (is_price, False)},
+    "payment.cancel": {"paymentId": (is_id, REQUIRED)},
+}
+ANYTHING_BUT_NOTHING = ("policy.set", "schedule.update")  # at least one field beside the schedule's id
+
+
+class Malformed(Rejection):
+    """400 VALIDATION_ERROR; `fields`: those that may be named as the reason."""
+
+    def __init__(self, *fields):
+        super().__init__(400, "VALIDATION_ERROR")
+        self.fields = fields
+
+
+def without_nulls(value):
+    if isinstance(value, dict):
+        return {name: without_nulls(one) for name, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+def read(element):
+    """An element of POST /api/commands as (id or None, type, fields), or Malformed."""
+    if not isinstance(element, dict):
+        raise Malformed()
+    if element.get("id") is not None and not is_id(element["id"]):
+        raise Malformed("id")
+    if element.get("type") not in COMMANDS:
+        raise Malformed("type")
+    kind, known = element["type"], COMMANDS[element["type"]]
+    unknown = [name for name in element if name not in known and name not in ("id", "type", "actor")]
+    fields = {name: value for name, value in element.items() if name in known and value is not None}
+    missing = [name for name, (_, required) in known.items() if required and name not in fields]
+    wrong = [name for name, value in fields.items() if not known[name][0](value)]
+    if not is_actor(element.get("actor")):
+        wrong.append("actor")
+    if unknown or missing or wrong:
+        raise Malformed(*unknown, *missing, *wrong)
+    if kind in ANYTHING_BUT_NOTHING and not set(fields) - {"scheduleId"}:
+        raise Malformed("body")
+    if kind == "reservation.create":
+        check_place(fields)
+    return element.get("id"), kind, without_nulls(fields)
+
+
+def is_actor(actor):
+    if actor is None:
+        return True
+    if not isinstance(actor, dict) or not set(actor) <= {"type", "id"}:
+        return False
+    return actor.get("type") in ("user", "admin", "system") and (actor.get("id") is None or is_id(actor["id"]))
+
+
+def check_place(fields):
+    """Exactly one way of naming the seats, and one of naming the schedule."""
+    by_day = [name for name in ("concertId", "date") if name in fields]
+    seats = [name for name in ("seatNo", "seatNos", "seatNumber") if name in fields]
+    if "scheduleId" in fields and by_day:
+        raise Malformed("scheduleId", *by_day)
+    if "scheduleId" not in fields and len(by_day) < 2:
+        raise Malformed("scheduleId", "concertId", "date")
+    if len(seats) != 1:
+        raise Malformed("seatNo", "seatNos", "seatNumber")
+
+
+def moments(fields, policy):
+    """Times as milliseconds."""
+    read_out = dict(fields)
+    for name in ("expiresAt", "bookingOpensAt", "bookingClosesAt"):
+        if name in fields:
+            read_out[name] = ms_of(fields[name])
+    if "concertDate" in fields:
+        show = fields["concertDate"]
+        read_out["concertDate"] = policy.start_of_day(show) if is_day(show) else ms_of(show)
+    return read_out
