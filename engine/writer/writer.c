@@ -32,7 +32,9 @@ struct writer {
 	enum writer_state state;
 	struct error failure;
 	bool stopping, at_end, flush_soon;
-	bool is_closing; /* an appender, somewhere else */
+	bool suspects_log;       /* read no further until the host has seen that it is still the same log */
+	uint64_t log_seen_until; /* the host has seen that it is, with what stood before this offset */
+	bool is_closing;         /* an appender, somewhere else */
 
 	uint64_t order;                 /* of the last command that was handed over */
 	struct pending_queue queue;     /* not taken yet */
@@ -326,11 +328,16 @@ static bool is_own_block(struct writer *writer, struct slice value)
 	       block.first_seq + block.count == writer->block_end;
 }
 
-/* The host looks whether the log is still the one that was folded before it opens an appender again. */
-static bool is_of_another_ledger(struct slice value)
+/* A block of another ledger: a writer that outlived its topic, or the topic was replaced, and then nothing that is read from
+ * it, own blocks least of all, may count. The host looks before it opens an appender again. */
+static void suspect_log(struct writer *writer, const struct journal_record *record)
 {
 	struct block block;
-	return block_read(value, &block, NULL) == LL_OK;
+	if (writer->state != WRITER_LEADING || record->offset < writer->log_seen_until ||
+	    block_read(record->value, &block, NULL) != LL_OK)
+		return;
+	writer->suspects_log = true;
+	retry_later(writer, "a block of another ledger stands in the journal: was it replaced?");
 }
 
 static bool fold_one(struct writer *writer, const struct journal_record *record)
@@ -358,8 +365,7 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 			 ": a record that is not of this ledger: skipped; somebody writes into this journal by hand",
 			 record->offset);
 		writer->host->tell(writer->host, LL_FOREIGN, sentence);
-		if (writer->state == WRITER_LEADING && is_of_another_ledger(record->value))
-			retry_later(writer, "a block of another ledger stands in the journal: was it replaced?");
+		suspect_log(writer, record);
 	} else if (verdict == FOLD_STALE) {
 		snprintf(sentence, sizeof sentence,
 			 "journal offset %" PRIu64 ": a block of a writer that was deposed: skipped", record->offset);
@@ -374,7 +380,7 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 static bool read_records(struct writer *writer)
 {
 	journal_reader_acknowledge(writer->reader);
-	for (unsigned i = 0; i < RECORDS_A_PUMP; i++) {
+	for (unsigned i = 0; i < RECORDS_A_PUMP && !writer->suspects_log; i++) {
 		struct journal_record record;
 		struct error error;
 		enum ll_code code = journal_read(writer->reader, 0, &record, &error);
@@ -389,7 +395,7 @@ static bool read_records(struct writer *writer)
 		default: halt(writer, &error); return false;
 		}
 	}
-	return true;
+	return !writer->suspects_log;
 }
 
 /* ---- reports ---- */
@@ -631,7 +637,8 @@ int64_t writer_pump(struct writer *writer)
 	int64_t now = monotonic(writer);
 	if (writer->state != WRITER_HALTED)
 		check_deadlines(writer, now);
-	if (!more && can_decide(writer, now) && (writer->queue.count || (!writer->stopping && something_is_due(writer, &due))))
+	if (!more && can_decide(writer, now) &&
+	    (writer->queue.count || (!writer->stopping && something_is_due(writer, &due))))
 		build_block(writer);
 	flush(writer, now);
 	return more ? now : next_wake(writer, now);
@@ -679,7 +686,8 @@ void writer_stop(struct writer *writer)
 
 bool writer_is_idle(const struct writer *writer)
 {
-	bool sends = writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
+	bool sends =
+		writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
 	return !sends && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0 &&
 	       writer->hits.waiting.count == 0;
 }
@@ -711,6 +719,19 @@ enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum 
 bool writer_recent(const struct writer *writer, uint64_t offset, struct slice *bytes)
 {
 	return recent_find(&writer->hits.recent, offset, bytes);
+}
+
+void writer_log_is_seen(struct writer *writer, uint64_t until)
+{
+	if (until > writer->log_seen_until)
+		writer->log_seen_until = until;
+	writer->suspects_log = false;
+}
+
+void writer_log_is_another(struct writer *writer, const struct error *error)
+{
+	if (writer->state != WRITER_HALTED)
+		halt(writer, error);
 }
 
 void writer_flush_soon(struct writer *writer)
