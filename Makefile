@@ -10,7 +10,7 @@
 # projections, schemas, so a call against the arrows does not link.
 #
 # Where things go
-#	build/                ledgerline, libledgerline.*
+#	build/                ledgerline, libledgerline.*, man/
 #	build/obj/            objects, and beside each the headers that it depends on
 #	build/generated/      C made from schemas/*.toml; made before anything is compiled, and again when its inputs change
 #	build/<sanitizer>/    the same once more under SANITIZE=address,undefined or SANITIZE=thread
@@ -78,6 +78,7 @@ FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 INTERNAL := $(OUT)/obj/libengine.a $(OUT)/obj/libprojections.a $(OUT)/obj/libschemas.a
 BINARY := $(if $(MAIN),$(OUT)/ledgerline)
+MANUAL := $(if $(MAIN),$(OUT)/man/ledgerline.1)
 LIBRARIES := $(if $(READER),$(OUT)/libledgerline.so $(OUT)/libledgerline.a)
 LINTED := $(patsubst %.c,$(OUT)/lint/%.ok,$(filter-out $(GENERATED),$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) \
 	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT)))
@@ -89,7 +90,7 @@ INTEGRATION_PROGRAMS := $(INTEGRATION:%.c=$(OUT)/%)
 .PHONY: all help deps demo test unit integration e2e torture fuzz bench check format lint install uninstall clean
 .PHONY: fuzz-programs test-programs
 
-all: $(BINARY) $(LIBRARIES) $(INTERNAL) ## build the program and the reader library (SANITIZE=address,undefined or thread)
+all: $(BINARY) $(LIBRARIES) $(INTERNAL) $(MANUAL) ## build the program and the reader library (SANITIZE=address,undefined or thread)
 	$(if $(BINARY),,@echo 'engine/main.c is not there: no program was built')
 
 help: ## this list
@@ -192,6 +193,12 @@ $(OUT)/ledgerline: $(call objects,$(MAIN)) $(INTERNAL)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $^ $(LIBS)
 
+# Said by the program itself, so that the page cannot fall behind it.
+$(OUT)/man/ledgerline.1: docs/man/ledgerline.1.in docs/man/generate.py $(BINARY)
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) -B docs/man/generate.py $(BINARY) $< >$@
+
 $(OUT)/libledgerline.so.$(VERSION): $(call objects,$(READER)) $(OUT)/obj/libprojections.a $(OUT)/obj/libschemas.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(if $(SANITIZE),,-Wl$(comma)-z$(comma)defs) -shared \
@@ -263,7 +270,7 @@ $(OUT)/lint/%.ok: $(OUT)/obj/%.o .clang-tidy tests/.clang-tidy | build/.deps-che
 # ---- installing ----
 
 HEADER := $(wildcard projections/reader/ledgerline.h)
-MAN1 := $(wildcard docs/man/*.1)
+MAN1 := $(MANUAL)
 MAN3 := $(wildcard docs/man/*.3)
 into = $(DESTDIR)$(1)
 

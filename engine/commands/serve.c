@@ -78,6 +78,20 @@ static void failed(void *context, const struct error *error)
 	stop(serving);
 }
 
+static void gave_up(void *context)
+{
+	*(bool *)context = true;
+}
+
+/* A server that could not listen must be stopped all the same before it is freed. */
+static void give_up_listening(struct serving *serving)
+{
+	bool is_done = false;
+	http_server_stop(serving->server, 0, gave_up, &is_done);
+	while (!is_done)
+		uv_run(&serving->loop, UV_RUN_ONCE);
+}
+
 static enum ll_code listen_to(struct serving *serving, struct error *error)
 {
 	size_t count;
@@ -88,8 +102,10 @@ static enum ll_code listen_to(struct serving *serving, struct error *error)
 	serving->server = http_server_new(&serving->loop, routes, count, &http_options);
 	api_set_server(serving->api, serving->server);
 	enum ll_code code = http_server_listen(serving->server, &serving->address, &serving->port, error);
-	if (code != LL_OK)
+	if (code != LL_OK) {
+		give_up_listening(serving);
 		return code;
+	}
 	bool six = strchr(serving->address.host, ':') != NULL;
 	snprintf(serving->url, sizeof serving->url, "http://%s%s%s:%u", six ? "[" : "", serving->address.host,
 		 six ? "]" : "", serving->port);

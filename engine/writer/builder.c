@@ -18,7 +18,8 @@ struct builder {
 	struct arena rules;   /* the policy's lists and texts */
 	struct arena answers; /* facts of answers that are held until the block is committed */
 	struct policy policy;
-	uint32_t policy_version;
+	uint32_t policy_version; /* 0: to be read again */
+	bool policy_is_of_block; /* the block that is built has made it: when it is lost, another one may get this version */
 	struct zone *zone;
 	struct decision decision;
 };
@@ -284,9 +285,10 @@ enum built builder_add(struct builder *builder, struct pending *pending, struct 
 	default: break;
 	}
 	built = write_entry(builder, pending, error);
-	if (built == BUILT_ENTRY && pending->command.type == COMMAND_POLICY_SET && load_policy(builder, error) != LL_OK)
-		return BUILT_FAILED;
-	return built;
+	if (built != BUILT_ENTRY || pending->command.type != COMMAND_POLICY_SET)
+		return built;
+	builder->policy_is_of_block = true;
+	return load_policy(builder, error) == LL_OK ? BUILT_ENTRY : BUILT_FAILED;
 }
 
 enum ll_code builder_sweep(struct builder *builder, uint32_t max, uint32_t *added, struct error *error)
@@ -344,5 +346,8 @@ struct slice builder_finish(struct builder *builder)
 
 void builder_drop(struct builder *builder)
 {
+	if (builder->policy_is_of_block)
+		builder->policy_version = 0;
+	builder->policy_is_of_block = false;
 	ledger_overlay_drop(builder->ledger);
 }

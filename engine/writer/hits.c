@@ -52,7 +52,7 @@ static void answer(struct hits *hits, struct pending *pending, struct slice byte
 	struct answer answer = {.kind = ANSWER_HIT, .entry = &hits->entry};
 	if (!walk_to(hits, bytes, pending) || hits->entry.seq != pending->hit_seq ||
 	    !slice_equal(hits->entry.head.command_id, pending->id))
-		answer = (struct answer){.kind = ANSWER_REJECTED, .code = CODE_JOURNAL_UNAVAILABLE};
+		answer = (struct answer){.kind = ANSWER_REJECTED, .code = CODE_OUTCOME_UNKNOWN};
 	pending->answer(pending, &answer);
 }
 
@@ -94,7 +94,7 @@ void hits_read(struct hits *hits, struct slice bytes)
 void hits_release(struct hits *hits)
 {
 	struct pending *pending;
-	struct answer answer = {.kind = ANSWER_REJECTED, .code = CODE_JOURNAL_UNAVAILABLE};
+	struct answer answer = {.kind = ANSWER_REJECTED, .code = CODE_OUTCOME_UNKNOWN};
 	while ((pending = pending_pop(&hits->waiting)))
 		pending->answer(pending, &answer);
 	recent_release(&hits->recent);

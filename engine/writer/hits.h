@@ -35,10 +35,11 @@ bool hits_take(struct hits *hits, struct pending *pending);
 /* One whose block is to be read now, for hits_read; NULL: nothing, or a block is being read. */
 struct pending *hits_to_read(struct hits *hits);
 
-/* The block that hits_to_read asked for; empty: it could not be read. Answers all that wait for it. */
+/* The block that hits_to_read asked for; empty: it could not be read (OUTCOME_UNKNOWN: they were taken). Answers all that wait
+ * for it. */
 void hits_read(struct hits *hits, struct slice bytes);
 
-/* Answers what waits with JOURNAL_UNAVAILABLE, and frees. */
+/* Answers what waits with OUTCOME_UNKNOWN, and frees. */
 void hits_release(struct hits *hits);
 
 #endif

@@ -207,19 +207,45 @@ static bool decode_command(struct cursor *c, uint16_t type, void *value)
 		return name##_decode(c, value);                                                                        \
 	}
 
+/* clang-format off: it has no form of its own for such a list */
 #define RECORDS(X)                                                                                                     \
 	X(accounts_row)                                                                                                \
 	X(lots_row)                                                                                                    \
 	X(lot_due_row)                                                                                                 \
 	X(uses_row)                                                                                                    \
 	X(point_holds_row)                                                                                             \
-	X(account_holds_row) X(point_hold_due_row) X(policies_row) X(totals_row) X(concerts_row)                       \
-		X(concert_schedules_row) X(schedules_row) X(seats_row) X(reservations_row) X(payments_row)             \
-			X(hold_due_row) X(schedule_users_row) X(cancelling_row) X(seat_totals_row) X(queues_row)       \
-				X(tokens_row) X(queue_users_row) X(queue_waiting_row) X(queue_due_row) X(receipts_row) \
-					X(concert_titles_row) X(ranked_row) X(popular_counts_row) X(popular_row)       \
-						X(sold_out_row) X(account_history_row) X(reservation_history_row)      \
-							X(seat_history_row) X(genesis_body) X(claim_body) X(position)
+	X(account_holds_row)                                                                                           \
+	X(point_hold_due_row)                                                                                          \
+	X(policies_row)                                                                                                \
+	X(totals_row)                                                                                                  \
+	X(concerts_row)                                                                                                \
+	X(concert_schedules_row)                                                                                       \
+	X(schedules_row)                                                                                               \
+	X(seats_row)                                                                                                   \
+	X(reservations_row)                                                                                            \
+	X(payments_row)                                                                                                \
+	X(hold_due_row)                                                                                                \
+	X(schedule_users_row)                                                                                          \
+	X(cancelling_row)                                                                                              \
+	X(seat_totals_row)                                                                                             \
+	X(queues_row)                                                                                                  \
+	X(tokens_row)                                                                                                  \
+	X(queue_users_row)                                                                                             \
+	X(queue_waiting_row)                                                                                           \
+	X(queue_due_row)                                                                                               \
+	X(receipts_row)                                                                                                \
+	X(concert_titles_row)                                                                                          \
+	X(ranked_row)                                                                                                  \
+	X(popular_counts_row)                                                                                          \
+	X(popular_row)                                                                                                 \
+	X(sold_out_row)                                                                                                \
+	X(account_history_row)                                                                                         \
+	X(reservation_history_row)                                                                                     \
+	X(seat_history_row)                                                                                            \
+	X(genesis_body)                                                                                                \
+	X(claim_body)                                                                                                  \
+	X(position)
+/* clang-format on */
 RECORDS(CODEC)
 
 static struct subject subjects[256];

@@ -1,0 +1,21 @@
+"""The pages tell the truth: what they show is what comes out."""
+
+from pathlib import Path
+
+import pytest
+
+import console
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
+def test_a_page_shows_what_comes_out(page, binary, kafka, monkeypatch):
+    """Every command of the page's console blocks prints what the page says, but for times and ids of chance."""
+    monkeypatch.setenv("LEDGERLINE_TEST_KAFKA", kafka)
+    assert console.play(ROOT / page, binary) == []
+
+
+def test_the_api_page_shows_what_comes_out(binary):
+    """The same for the page that needs no Kafka."""
+    assert console.play(ROOT / "docs" / "api.md", binary) == []
