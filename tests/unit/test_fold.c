@@ -12,19 +12,19 @@
 
 #define TIME INT64_C(1767225600000) /* 2026-01-01 */
 
-#define GOLDEN_GENESIS    \
-	"4c47524c000101006c65646765722d6f662d7465737473000000000000000000000000000000000000000000000000000000"    \
-	"019b76daa800000000000000000000000000000000000000000000000000000000000000000000000058000000005cbd0634"    \
-	"6cf7d97c94a5746573747301a5302e312e30dc0014cd012ccd03e8ce000f42400004ce01e13380000101ce00278d0000aa41"    \
+#define GOLDEN_GENESIS                                                                                                 \
+	"4c47524c000101006c65646765722d6f662d7465737473000000000000000000000000000000000000000000000000000000"         \
+	"019b76daa800000000000000000000000000000000000000000000000000000000000000000000000058000000005cbd0634"         \
+	"6cf7d97c94a5746573747301a5302e312e30dc0014cd012ccd03e8ce000f42400004ce01e13380000101ce00278d0000aa41"         \
 	"7369612f53656f756ccd0258c232cd0258cd025895920a6492075a92035092014692000ace00015180c2"
-#define GOLDEN_CLAIM    \
-	"4c47524c000102006c65646765722d6f662d7465737473000000000000000000000000000000000700000000000007320000"    \
-	"019b76daa80500000000000000000000000000000000000000000000000000000000000000000000003000000000e552f496"    \
-	"4cd0642194c41030313233343536373839616263646566b5687474703a2f2f3132372e302e302e313a38303830a5302e312e"    \
+#define GOLDEN_CLAIM                                                                                                   \
+	"4c47524c000102006c65646765722d6f662d7465737473000000000000000000000000000000000700000000000007320000"         \
+	"019b76daa80500000000000000000000000000000000000000000000000000000000000000000000003000000000e552f496"         \
+	"4cd0642194c41030313233343536373839616263646566b5687474703a2f2f3132372e302e302e313a38303830a5302e312e"         \
 	"3001"
-#define GOLDEN_ENTRIES    \
-	"4c47524c000103006c65646765722d6f662d7465737473000000000000000002000000000000000700000000000007320000"    \
-	"019b76daa87b000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f00000018000000002ef46474"    \
+#define GOLDEN_ENTRIES                                                                                                 \
+	"4c47524c000103006c65646765722d6f662d7465737473000000000000000002000000000000000700000000000007320000"         \
+	"019b76daa87b000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f00000018000000002ef46474"         \
 	"0d6027c69803c0c003c0000191923d019803c0c003c0000191923d01"
 
 static const uint8_t ours[LEDGER_UUID_BYTES] = "ledger-of-tests", theirs[LEDGER_UUID_BYTES] = "somebody-else's";
@@ -57,8 +57,13 @@ static struct slice entries(uint64_t epoch, uint64_t first_seq, uint32_t count, 
 	for (uint32_t i = 0; i < count; i++)
 		entry_encode(&p, &entry);
 	assert_false(p.full);
-	struct block block = {.kind = BLOCK_ENTRIES, .ledger = uuid(ours), .count = count, .epoch = epoch,
-			      .first_seq = first_seq, .time = time, .chain = hash_slice(chain)};
+	struct block block = {.kind = BLOCK_ENTRIES,
+			      .ledger = uuid(ours),
+			      .count = count,
+			      .epoch = epoch,
+			      .first_seq = first_seq,
+			      .time = time,
+			      .chain = hash_slice(chain)};
 	block.body.size = (size_t)(p.at - room) - ENVELOPE_SIZE;
 	return block_write(room, &block);
 }
@@ -108,9 +113,33 @@ static struct slice damaged(struct slice value)
 }
 
 enum case_of {
-	NEXT_ENTRIES, NEXT_CLAIM, OLDER_TIME, NOT_A_BLOCK, EMPTY, OTHER_LEDGER, OTHER_LEDGER_CLAIM, OLD_EPOCH, OLD_EPOCH_AHEAD,
-	FOLDED_ALREADY, OVERLAPPING, CLAIM_AGAIN, CLAIM_OLD, EPOCH_UNCLAIMED, GAP, OTHER_CHAIN, CLAIM_TOO_FAR, NO_ENTRIES,
-	SECOND_GENESIS, OTHER_PARTITION, DAMAGED, CUT_SHORT, CUT_TO_MAGIC, NEWER_FORMAT, NEWER_KIND, NEWER_WRITER, BAD_CLAIM,
+	NEXT_ENTRIES,
+	NEXT_CLAIM,
+	OLDER_TIME,
+	NOT_A_BLOCK,
+	EMPTY,
+	OTHER_LEDGER,
+	OTHER_LEDGER_CLAIM,
+	OLD_EPOCH,
+	OLD_EPOCH_AHEAD,
+	FOLDED_ALREADY,
+	OVERLAPPING,
+	CLAIM_AGAIN,
+	CLAIM_OLD,
+	EPOCH_UNCLAIMED,
+	GAP,
+	OTHER_CHAIN,
+	CLAIM_TOO_FAR,
+	NO_ENTRIES,
+	SECOND_GENESIS,
+	OTHER_PARTITION,
+	DAMAGED,
+	CUT_SHORT,
+	CUT_TO_MAGIC,
+	NEWER_FORMAT,
+	NEWER_KIND,
+	NEWER_WRITER,
+	BAD_CLAIM,
 	RECORDS,
 };
 
@@ -247,7 +276,10 @@ static void test_beginning(void **unused)
 		enum fold_verdict verdict;
 		struct block block;
 		struct error error;
-		struct slice value = i == 0 ? SLICE("hello") : i == 1 ? claim(1, 0, 1) : i == 2 ? entries(0, 0, 1, TIME, &none) : genesis();
+		struct slice value = i == 0   ? SLICE("hello")
+				     : i == 1 ? claim(1, 0, 1)
+				     : i == 2 ? entries(0, 0, 1, TIME, &none)
+					      : genesis();
 		enum ll_code code = fold_record(&state, i == 3 ? 1 : 0, value, &verdict, &block, &error);
 		assert_int_equal(code, i == 3 ? LL_DIVERGED : LL_FOREIGN);
 		if (i < 3)

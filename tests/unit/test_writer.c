@@ -258,8 +258,10 @@ static void test_abandoned_claim(void **state)
 	struct world *world = world_new(300);
 	struct node *node = world->nodes[0];
 	for (unsigned i = 0; i < 2; i++)
-		memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1 + i,
-									.kind = MEMORY_DELAY, .amount = i ? 50 : 130});
+		memory_journal_fault(world->name,
+				     (struct memory_fault){.append = memory_journal_appends(world->name) + 1 + i,
+							   .kind = MEMORY_DELAY,
+							   .amount = i ? 50 : 130});
 	writer_lead(node->writer);
 	world_until(world, node, WRITER_LEADING);
 	assert_int_equal(ledger_fold_state(node->ledger)->epoch, 2);
