@@ -51,6 +51,9 @@ ifeq ($(SANITIZE),)
 HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 else
 SANITIZERS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+ifneq ($(findstring thread,$(SANITIZE)),)
+SANITIZERS += -Wl,-u,thrd_create # engine/journal/kafka_threads.c
+endif
 endif
 
 CPPFLAGS_ALL := -D_GNU_SOURCE -DLEDGERLINE_VERSION='"$(VERSION)"' -I. -Ibuild/generated $(CPPFLAGS)
