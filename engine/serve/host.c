@@ -98,6 +98,7 @@ static void open_appender_work(uv_work_t *work)
 {
 	struct job *job = work->data;
 	struct journal *journal = job->engine->journal;
+	uv_mutex_lock(&job->engine->journal_lock);
 	job->code = LL_OK;
 	if (job->check_log)
 		job->code = journal_watermarks(journal, &job->watermarks, &job->error);
@@ -105,6 +106,7 @@ static void open_appender_work(uv_work_t *work)
 		job->code = check_log_of(journal, &job->fold, &job->error);
 	if (job->code == LL_OK)
 		job->code = journal_appender_open(journal, &job->appender, &job->error);
+	uv_mutex_unlock(&job->engine->journal_lock);
 }
 
 static void on_appender(uv_poll_t *poll, int status, int events)
@@ -185,7 +187,9 @@ static void read_hit_work(uv_work_t *work)
 {
 	struct job *job = work->data;
 	int64_t time_ms;
+	uv_mutex_lock(&job->engine->journal_lock);
 	job->code = journal_read_at(job->engine->journal, job->offset, &job->bytes, &job->size, &time_ms, &job->error);
+	uv_mutex_unlock(&job->engine->journal_lock);
 }
 
 static void read_hit_done(uv_work_t *work, int status)
@@ -231,11 +235,13 @@ void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void
 static void watermarks_work(uv_work_t *work)
 {
 	struct job *job = work->data;
+	uv_mutex_lock(&job->engine->journal_lock);
 	job->code = journal_watermarks(job->engine->journal, &job->watermarks, &job->error);
 	job->check_log = job->check_log && job->code == LL_OK && job->watermarks.low == 0;
 	/* A beginning that is gone is told; it ends nothing that is under way. */
 	if (job->check_log)
 		job->code = check_log_of(job->engine->journal, &job->fold, &job->error);
+	uv_mutex_unlock(&job->engine->journal_lock);
 }
 
 static void watermarks_done(uv_work_t *work, int status)

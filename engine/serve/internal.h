@@ -17,6 +17,7 @@ struct engine {
 	uv_loop_t *loop;
 	struct data data;
 	struct journal *journal;
+	uv_mutex_t journal_lock; /* jobs ask the journal one at a time: a handle of it serves one thread */
 	struct journal_reader *reader;
 	struct ledger *ledger;
 	struct writer *writer;
