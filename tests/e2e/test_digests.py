@@ -34,9 +34,10 @@ def digest(ledgerline, data):
 
 
 def live_digest(engine, ledgerline):
-    """Of the serving engine's projections, as soon as all that it answered is on disk."""
+    """Of the serving engine's projections, as soon as all that it answered is on disk. Before their first flush there is none."""
     last = engine.status()["position"]
-    return engine.wait_for(lambda: (found := digest(ledgerline, engine.data))[0] == last and found, f"a flush of {last}")
+    engine.wait_for(lambda: verified(ledgerline, engine.data)["position"] == last, f"a flush of {last}")
+    return digest(ledgerline, engine.data)
 
 
 # The digest of the serving engine's projections is that of their rebuild, of new ones, and of those of an archive.
