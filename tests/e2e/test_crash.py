@@ -83,6 +83,8 @@ def test_repeats_after_a_crash(engine, ledgerline):
 
     def repeat(seed):
         for key, method, path, body, reply in random.Random(seed).sample(log, 60):
+            receipt = engine.get(f"/api/receipts/{key}")
+            assert (receipt.status, receipt.json["body"]) == (200, reply.json), key
             again = load.clients[0].until_answered(method, path, body, key)
             assert (again.status, again.body, again.position) == (reply.status, reply.body, reply.position), key
 
