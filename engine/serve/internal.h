@@ -50,6 +50,7 @@ struct engine {
 	struct zone *zone;
 
 	bool is_ready;
+	bool told_stopped[PROJECTIONS_COUNT]; /* that a projection has stopped was logged */
 	void (*ready)(void *);
 	void (*failed)(void *, const struct error *);
 	void *context;

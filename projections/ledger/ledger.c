@@ -335,7 +335,8 @@ static enum ll_code health(struct ledger *ledger, struct error *error)
 {
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (ledger->members[id].failure.code != LL_OK && projections[id]->decides)
-			return error_set(error, LL_POISON, "%s", ledger->members[id].failure.text);
+			return error_set(error, ledger->members[id].failure.code, "%s",
+					 ledger->members[id].failure.text);
 	return LL_OK;
 }
 
