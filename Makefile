@@ -51,6 +51,9 @@ ifeq ($(SANITIZE),)
 HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 else
 SANITIZERS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+ifneq ($(findstring thread,$(SANITIZE)),)
+SANITIZERS += -Wl,-u,thrd_create # engine/journal/kafka_threads.c
+endif
 endif
 
 CPPFLAGS_ALL := -D_GNU_SOURCE -DLEDGERLINE_VERSION='"$(VERSION)"' -I. -Ibuild/generated $(CPPFLAGS)
@@ -123,7 +126,7 @@ fuzz: | build/.deps-check ## feed random bytes to everything that reads bytes, S
 	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
 	$(Q)tests/run build/fuzzer-no-link-address-undefined fuzz $(SECONDS)
 
-bench: all | build/.deps-bench ## the measurements, peers side by side
+bench: all | build/.deps-bench ## the measurements (BENCH_SCALE=0.01 for a short try)
 	$(Q)bench/run $(OUT)
 
 check: ## all that needs no run of the program: format, lint, layers, house rules, links, generated pages

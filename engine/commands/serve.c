@@ -139,6 +139,7 @@ static enum ll_code open_engine(struct serving *serving, const struct options *o
 		.journal = option_text(options, "journal"),
 		.settings = settings,
 		.settings_count = settings_count,
+		.secret = option_text(options, "secret"),
 		.follow = option_flag(options, "follow"),
 	};
 	struct progress progress;
@@ -225,6 +226,10 @@ static const struct option options[] = {
 	 .value = "HOST:PORT",
 	 .standard = "127.0.0.1:8080",
 	 .help = "where to serve HTTP; port 0 picks one"},
+	{.name = "secret",
+	 .kind = OPTION_TEXT,
+	 .value = "FILE",
+	 .help = "64 hexadecimal digits, the same for all engines of one journal: signs waiting-room tokens"},
 	{.name = "follow", .kind = OPTION_FLAG, .help = "do not claim the journal: answer reads only"},
 	{.name = "log-level",
 	 .kind = OPTION_TEXT,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "schemas/wire/ensure.h"
@@ -52,7 +53,14 @@ enum ll_code secret_open(const struct data *data, uint8_t secret[SECRET_BYTES], 
 {
 	char path[DATA_PATH_MAX];
 	bool is_local = strncmp(data->url, "local:", 6) == 0;
-	snprintf(path, sizeof path, "%s/secret", is_local ? data->url + 6 : data->path);
+	if (is_local) {
+		snprintf(path, sizeof path, "%s/secret", data->url + 6);
+	} else {
+		snprintf(path, sizeof path, "%s/journal", data->path);
+		if (mkdir(path, 0775) != 0 && errno != EEXIST)
+			return error_set(error, LL_DENIED, "cannot make the directory %s: %s", path, strerror(errno));
+		snprintf(path, sizeof path, "%s/journal/secret", data->path);
+	}
 	enum ll_code code = secret_read_file(path, secret, error);
 	return code == LL_NOT_FOUND ? secret_make(path, secret, error) : code;
 }

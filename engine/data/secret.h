@@ -2,7 +2,7 @@
  * The engines' secret, under which queue credentials are signed. It is in no journal.
  *
  * With the embedded journal it lies in DIR/journal/secret, mode 0600, made at the first start. With a Kafka journal it comes
- * from a file that all engines share (`--secret FILE`); without one it is made for this directory alone.
+ * from a file that all engines share (`--secret FILE`); without one it is made in DIR/journal/secret, for this directory alone.
  */
 #ifndef LEDGERLINE_SECRET_H
 #define LEDGERLINE_SECRET_H

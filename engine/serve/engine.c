@@ -110,12 +110,14 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 	engine->follow = options->follow;
 	engine->started_ms = engine_now(engine);
 	init_handles(engine);
+	ENSURE(uv_mutex_init(&engine->journal_lock) == 0);
 	engine_set_address(engine, options->address);
 	enum ll_code code = data_open(options->data, options->journal, DATA_MAKE, &engine->data, error);
 	if (code == LL_OK)
 		code = open_journal(engine, options, error);
 	if (code == LL_OK)
-		code = secret_open(&engine->data, engine->secret, error);
+		code = options->secret ? secret_read_file(options->secret, engine->secret, error)
+				       : secret_open(&engine->data, engine->secret, error);
 	if (code == LL_OK)
 		code = open_ledger(engine, options, progress, error);
 	if (code != LL_OK) {
@@ -221,6 +223,7 @@ enum ll_code engine_close(struct engine *engine, struct error *error)
 	journal_reader_close(engine->reader);
 	journal_close(engine->journal);
 	data_close(&engine->data);
+	uv_mutex_destroy(&engine->journal_lock);
 	arena_release(&engine->policy_arena);
 	zone_free(engine->zone);
 	free(engine);

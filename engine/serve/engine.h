@@ -21,6 +21,7 @@ struct engine_options {
 	const struct journal_option *settings; /* for the journal, borrowed for the engine's life */
 	size_t settings_count;
 	const char *address; /* http://HOST:PORT for claims, or NULL. May be set later by engine_set_address */
+	const char *secret;  /* file with the engines' secret; NULL: the directory's own */
 	bool follow;         /* do not claim the journal by itself */
 };
 

@@ -87,15 +87,26 @@ static void job_done(struct job *job)
 	free(job);
 }
 
+/* Have the job look whether the log is still the one that was folded; at the start that was just seen. */
+static void look_at_log(struct job *job)
+{
+	job->fold = *ledger_fold_state(job->engine->ledger);
+	job->check_log = job->engine->is_ready;
+}
+
 static void open_appender_work(uv_work_t *work)
 {
 	struct job *job = work->data;
 	struct journal *journal = job->engine->journal;
+	uv_mutex_lock(&job->engine->journal_lock);
 	job->code = LL_OK;
 	if (job->check_log)
+		job->code = journal_watermarks(journal, &job->watermarks, &job->error);
+	if (job->check_log && job->code == LL_OK)
 		job->code = check_log_of(journal, &job->fold, &job->error);
 	if (job->code == LL_OK)
 		job->code = journal_appender_open(journal, &job->appender, &job->error);
+	uv_mutex_unlock(&job->engine->journal_lock);
 }
 
 static void on_appender(uv_poll_t *poll, int status, int events)
@@ -138,6 +149,8 @@ static void opened_appender(uv_work_t *work, int status)
 	struct journal_appender *appender = job->code == LL_OK ? job->appender : NULL;
 	if (appender)
 		poll_appender(engine, appender);
+	if (appender && job->check_log)
+		writer_log_is_seen(engine->writer, job->watermarks.high);
 	writer_appender_opened(engine->writer, appender, &job->error);
 	job_done(job);
 }
@@ -146,8 +159,7 @@ static void host_open_appender(struct writer_host *host)
 {
 	struct engine *engine = engine_of(host);
 	struct job *job = job_new(engine);
-	job->fold = *ledger_fold_state(engine->ledger);
-	job->check_log = engine->is_ready; /* at the start that was just seen */
+	look_at_log(job);
 	job_run(job, open_appender_work, opened_appender);
 }
 
@@ -175,7 +187,9 @@ static void read_hit_work(uv_work_t *work)
 {
 	struct job *job = work->data;
 	int64_t time_ms;
+	uv_mutex_lock(&job->engine->journal_lock);
 	job->code = journal_read_at(job->engine->journal, job->offset, &job->bytes, &job->size, &time_ms, &job->error);
+	uv_mutex_unlock(&job->engine->journal_lock);
 }
 
 static void read_hit_done(uv_work_t *work, int status)
@@ -221,7 +235,13 @@ void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void
 static void watermarks_work(uv_work_t *work)
 {
 	struct job *job = work->data;
+	uv_mutex_lock(&job->engine->journal_lock);
 	job->code = journal_watermarks(job->engine->journal, &job->watermarks, &job->error);
+	job->check_log = job->check_log && job->code == LL_OK && job->watermarks.low == 0;
+	/* A beginning that is gone is told; it ends nothing that is under way. */
+	if (job->check_log)
+		job->code = check_log_of(job->engine->journal, &job->fold, &job->error);
+	uv_mutex_unlock(&job->engine->journal_lock);
 }
 
 static void watermarks_done(uv_work_t *work, int status)
@@ -230,6 +250,10 @@ static void watermarks_done(uv_work_t *work, int status)
 	(void)status;
 	if (job->code == LL_OK)
 		job->engine->watermarks = job->watermarks;
+	if (job->code == LL_OK && job->check_log)
+		writer_log_is_seen(job->engine->writer, job->watermarks.high);
+	else if (job->code == LL_DIVERGED || job->code == LL_FOREIGN)
+		writer_log_is_another(job->engine->writer, &job->error);
 	if (job->code == LL_OK && job->watermarks.low != 0)
 		log_error("journal.beginningGone", LOG_NUMBER("low", job->watermarks.low),
 			  LOG_TEXT("url", journal_url(job->engine->journal)));
@@ -243,7 +267,9 @@ void engine_on_watermarks_timer(uv_timer_t *timer)
 	if (engine->watermarks_asked || engine->stopping)
 		return;
 	engine->watermarks_asked = true;
-	job_run(job_new(engine), watermarks_work, watermarks_done);
+	struct job *job = job_new(engine);
+	look_at_log(job);
+	job_run(job, watermarks_work, watermarks_done);
 }
 
 /* ---- what the writer tells ---- */

@@ -17,6 +17,7 @@ struct engine {
 	uv_loop_t *loop;
 	struct data data;
 	struct journal *journal;
+	uv_mutex_t journal_lock; /* jobs ask the journal one at a time: a handle of it serves one thread */
 	struct journal_reader *reader;
 	struct ledger *ledger;
 	struct writer *writer;
@@ -49,6 +50,7 @@ struct engine {
 	struct zone *zone;
 
 	bool is_ready;
+	bool told_stopped[PROJECTIONS_COUNT]; /* that a projection has stopped was logged */
 	void (*ready)(void *);
 	void (*failed)(void *, const struct error *);
 	void *context;

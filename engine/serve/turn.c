@@ -1,6 +1,8 @@
 /* The loop's turn: after whatever has come was taken in, the writer is pumped once. So commands of one turn share a block. */
 #include "engine/serve/internal.h"
 
+#include "engine/log/log.h"
+
 /* ---- waiting for positions ---- */
 
 static void check_waits(struct engine *engine)
@@ -77,6 +79,19 @@ static int64_t wait_deadline(const struct engine *engine)
 	return first;
 }
 
+/* A projection that stops alone stops nothing else: it must at least be said. */
+static void tell_stopped(struct engine *engine)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		const struct error *failure = ledger_failure(engine->ledger, id);
+		if (!failure || engine->told_stopped[id])
+			continue;
+		engine->told_stopped[id] = true;
+		log_error("projection.stopped", LOG_TEXT("projection", projection_layouts[id].name),
+			  LOG_TEXT("code", error_code_text(failure->code)), LOG_TEXT("message", failure->text));
+	}
+}
+
 static void pump(struct engine *engine)
 {
 	uint64_t begin = uv_hrtime();
@@ -84,6 +99,7 @@ static void pump(struct engine *engine)
 	int64_t wake = writer_pump(engine->writer);
 	check_waits(engine);
 	look_for_ready(engine);
+	tell_stopped(engine);
 	int64_t waits = wait_deadline(engine);
 	wake = waits < wake ? waits : wake;
 	int64_t now = engine_host_monotonic(&engine->host) / 1000;

@@ -42,11 +42,16 @@ static bool is_own_block(struct writer *writer, struct slice value)
 	       block.first_seq + block.count == writer->block_end;
 }
 
-/* The host looks whether the log is still the one that was folded before it opens an appender again. */
-static bool is_of_another_ledger(struct slice value)
+/* A block of another ledger: a writer that outlived its topic, or the topic was replaced, and then nothing that is read from
+ * it, own blocks least of all, may count. The host looks before it opens an appender again. */
+static void suspect_log(struct writer *writer, const struct journal_record *record)
 {
 	struct block block;
-	return block_read(value, &block, NULL) == LL_OK;
+	if (writer->state != WRITER_LEADING || record->offset < writer->log_seen_until ||
+	    block_read(record->value, &block, NULL) != LL_OK)
+		return;
+	writer->suspects_log = true;
+	writer_retry_later(writer, "a block of another ledger stands in the journal: was it replaced?");
 }
 
 static bool fold_one(struct writer *writer, const struct journal_record *record)
@@ -74,8 +79,7 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 			 ": a record that is not of this ledger: skipped; somebody writes into this journal by hand",
 			 record->offset);
 		writer->host->tell(writer->host, LL_FOREIGN, sentence);
-		if (writer->state == WRITER_LEADING && is_of_another_ledger(record->value))
-			writer_retry_later(writer, "a block of another ledger stands in the journal: was it replaced?");
+		suspect_log(writer, record);
 	} else if (verdict == FOLD_STALE) {
 		snprintf(sentence, sizeof sentence,
 			 "journal offset %" PRIu64 ": a block of a writer that was deposed: skipped", record->offset);
@@ -90,7 +94,7 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 bool writer_read_records(struct writer *writer)
 {
 	journal_reader_acknowledge(writer->reader);
-	for (unsigned i = 0; i < RECORDS_A_PUMP; i++) {
+	for (unsigned i = 0; i < RECORDS_A_PUMP && !writer->suspects_log; i++) {
 		struct journal_record record;
 		struct error error;
 		enum ll_code code = journal_read(writer->reader, 0, &record, &error);
@@ -105,7 +109,7 @@ bool writer_read_records(struct writer *writer)
 		default: writer_halt(writer, &error); return false;
 		}
 	}
-	return true;
+	return !writer->suspects_log;
 }
 
 /* ---- reports ---- */

@@ -193,6 +193,19 @@ bool writer_recent(const struct writer *writer, uint64_t offset, struct slice *b
 	return recent_find(&writer->hits.recent, offset, bytes);
 }
 
+void writer_log_is_seen(struct writer *writer, uint64_t until)
+{
+	if (until > writer->log_seen_until)
+		writer->log_seen_until = until;
+	writer->suspects_log = false;
+}
+
+void writer_log_is_another(struct writer *writer, const struct error *error)
+{
+	if (writer->state != WRITER_HALTED)
+		writer_halt(writer, error);
+}
+
 void writer_flush_soon(struct writer *writer)
 {
 	writer->flush_soon = true;

@@ -107,6 +107,13 @@ void writer_answer_hits(struct writer *writer, struct slice bytes);
 /* The record at that offset, if it is one of those that were folded last. Good until the next pump. */
 bool writer_recent(const struct writer *writer, uint64_t offset, struct slice *bytes);
 
+/* The host has seen, before it opened an appender or at any time, that the log is the one that was folded, and ended at
+ * `until`. */
+void writer_log_is_seen(struct writer *writer, uint64_t until);
+
+/* The host has seen that the log is not the one that was folded: nothing more is read or written. */
+void writer_log_is_another(struct writer *writer, const struct error *error);
+
 /* Starts a flush as soon as one can be: for reads that want the stores as fresh as the memory. */
 void writer_flush_soon(struct writer *writer);
 

@@ -28,9 +28,9 @@ struct ledger {
 	struct store *stores[PROJECTIONS_COUNT]; /* as views want them */
 	struct view committed, overlay;
 	struct totals_cache committed_totals, overlay_totals;
-	struct arena decoded; /* entries of a window */
-	struct arena rows;    /* rows read while an entry is applied */
-	struct arena answers; /* rows read through ledger_view */
+	struct arena decoded[2]; /* entries of two windows */
+	struct arena rows;       /* rows read while an entry is applied */
+	struct arena answers;    /* rows read through ledger_view */
 	bool overlay_is_open;
 	bool bulk;
 };
@@ -128,7 +128,8 @@ enum ll_code ledger_open(const struct ledger_options *options, struct ledger **o
 
 static void release(struct ledger *ledger)
 {
-	arena_release(&ledger->decoded);
+	arena_release(&ledger->decoded[0]);
+	arena_release(&ledger->decoded[1]);
 	arena_release(&ledger->rows);
 	arena_release(&ledger->answers);
 	free(ledger);
@@ -243,42 +244,70 @@ static void prefetch_entry(struct ledger *ledger, unsigned mask, const struct en
 			projections[id]->prefetch(&ledger->committed, entry);
 }
 
-/* A block's entries, a window at a time: decoded, announced to the cache, then applied. */
+/* Some entries of a block, decoded. */
+struct entry_window {
+	struct arena *arena;
+	uint32_t count;
+	struct entry entries[ENTRIES_AHEAD];
+};
+
+/* Decodes the next entries, from number `first` of the block on, and announces them to the cache. */
+static bool decode_window(struct ledger *ledger, struct cursor *cursor, const struct block *block, uint64_t offset,
+			  unsigned mask, uint32_t first, struct entry_window *window)
+{
+	uint32_t left = block->count - first;
+	arena_reset(window->arena);
+	cursor->arena = window->arena;
+	window->count = left < ENTRIES_AHEAD ? left : ENTRIES_AHEAD;
+	for (uint32_t i = 0; i < window->count; i++) {
+		struct entry *entry = &window->entries[i];
+		cursor->seq = block->first_seq + first + i;
+		*entry = (struct entry){
+			.seq = cursor->seq, .offset = offset, .index = first + i, .time = ledger->fold.time};
+		if (!entry_decode(cursor, entry))
+			return false;
+		prefetch_entry(ledger, mask, entry);
+	}
+	return true;
+}
+
+static void apply_window(struct ledger *ledger, unsigned mask, const struct entry_window *window,
+			 ledger_visit_fn *visit, void *context)
+{
+	for (uint32_t i = 0; i < window->count; i++) {
+		apply_entry(ledger, mask, &window->entries[i]);
+		if (visit)
+			visit(context, &window->entries[i]);
+	}
+}
+
+/* A block's entries, two windows in turn: while one is applied, the rows of the next are on their way to the cache. */
 static bool apply_block(struct ledger *ledger, const struct block *block, uint64_t offset, unsigned mask,
 			ledger_visit_fn *visit, void *context, const char **failed)
 {
-	struct cursor cursor = cursor_over(block->body, &ledger->decoded);
-	struct entry window[ENTRIES_AHEAD];
-	for (uint32_t done = 0; done < block->count;) {
-		uint32_t count = block->count - done < ENTRIES_AHEAD ? block->count - done : ENTRIES_AHEAD;
-		arena_reset(&ledger->decoded);
-		for (uint32_t i = 0; i < count; i++) {
-			cursor.seq = block->first_seq + done + i;
-			window[i] = (struct entry){
-				.seq = cursor.seq, .offset = offset, .index = done + i, .time = ledger->fold.time};
-			if (!entry_decode(&cursor, &window[i])) {
-				*failed = cursor.failed;
-				return false;
-			}
-			prefetch_entry(ledger, mask, &window[i]);
-		}
-		for (uint32_t i = 0; i < count; i++) {
-			apply_entry(ledger, mask, &window[i]);
-			if (visit)
-				visit(context, &window[i]);
-		}
-		done += count;
+	struct cursor cursor = cursor_over(block->body, NULL);
+	struct entry_window windows[2] = {{.arena = &ledger->decoded[0]}, {.arena = &ledger->decoded[1]}};
+	unsigned turn = 0;
+	uint32_t decoded = 0;
+	bool fine = true;
+	while (fine && decoded < block->count) {
+		fine = decode_window(ledger, &cursor, block, offset, mask, decoded, &windows[turn]);
+		decoded += windows[turn].count;
+		turn = !turn;
+		apply_window(ledger, mask, &windows[turn], visit, context);
 	}
-	*failed = "bytes left over after the last entry";
-	return cursor.at == cursor.end;
+	if (fine)
+		apply_window(ledger, mask, &windows[!turn], visit, context);
+	*failed = cursor.failed ? cursor.failed : "bytes left over after the last entry";
+	return fine && cursor.at == cursor.end;
 }
 
 static void apply_genesis(struct ledger *ledger, const struct block *block, unsigned mask)
 {
 	struct genesis_body genesis;
 	struct error error;
-	struct cursor cursor = cursor_over(block->body, &ledger->decoded);
-	arena_reset(&ledger->decoded);
+	struct cursor cursor = cursor_over(block->body, &ledger->decoded[0]);
+	arena_reset(&ledger->decoded[0]);
 	ENSURE(genesis_body_decode(&cursor, &genesis)); /* fold_record has decoded it before */
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (mask & 1u << id && projections[id]->begin &&
@@ -306,7 +335,8 @@ static enum ll_code health(struct ledger *ledger, struct error *error)
 {
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (ledger->members[id].failure.code != LL_OK && projections[id]->decides)
-			return error_set(error, LL_POISON, "%s", ledger->members[id].failure.text);
+			return error_set(error, ledger->members[id].failure.code, "%s",
+					 ledger->members[id].failure.text);
 	return LL_OK;
 }
 

@@ -58,8 +58,8 @@ const struct fold *ledger_fold_state(const struct ledger *ledger);
 typedef void ledger_visit_fn(void *context, const struct entry *entry);
 
 /* Folds the record at ledger_fold_state()->next_offset. `visit` (may be NULL) sees every entry after it was applied.
- * Errors are fold_record's: final, nothing was applied. LL_POISON: a projection that decisions read has stopped (at this record
- * or before): reading on is allowed, deciding is not. */
+ * Errors are fold_record's: final, nothing was applied. LL_POISON, or what else its failure says: a projection that decisions read has stopped (at
+ * this record or before): reading on is allowed, deciding is not. */
 enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice value, enum fold_verdict *verdict,
 			 ledger_visit_fn *visit, void *context, struct error *error) LL_CHECKED;
 

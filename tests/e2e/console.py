@@ -34,6 +34,7 @@ VARIES = [
     (r"(?m)^Date: .*$", "Date: TIME"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
     (r"\b[0-9a-f]{32,64}\b", "HASH"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
     (r"queue-\d+\.[\w-]+", "TOKEN"),
     (r"\b\d+\.\d+ s\b.*", "RATE"),
     (r"(?m)^(\s*pid\s+|process )\d+", r"\1PID"),

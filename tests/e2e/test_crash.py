@@ -11,6 +11,7 @@ import time
 
 from crashing import Load
 from engine import DidNotStart
+from world import strike
 
 KILLS = int(os.environ.get("LEDGERLINE_KILLS", "8"))
 SEED = int(os.environ.get("LEDGERLINE_SEED", "0")) or random.randrange(1, 2**31)
@@ -69,3 +70,24 @@ def test_kills(engine, ledgerline, capsys):
             f" answered ({refused} refused), {retries} retries, {report['entries']} entries,"
             f" slowest start {slowest:.2f} s, seed {SEED}"
         )
+
+
+# After a restart many ask at once for what was answered before it: each gets its own reply again, from blocks that lie far apart.
+def test_repeats_after_a_crash(engine, ledgerline):
+    load = Load(engine)
+    engine.wait_for(lambda: load.alive() or load.answered >= 300, "answers")
+    load.finish()
+    engine.kill()
+    engine.start()
+    log = load.log()
+
+    def repeat(seed):
+        for key, method, path, body, reply in random.Random(seed).sample(log, 60):
+            receipt = engine.get(f"/api/receipts/{key}")
+            assert (receipt.status, receipt.json["body"]) == (200, reply.json), key
+            again = load.clients[0].until_answered(method, path, body, key)
+            assert (again.status, again.body, again.position) == (reply.status, reply.body, reply.position), key
+
+    strike(engine, [lambda seed=seed: repeat(seed) for seed in range(8)])
+    assert not set.union(*(one.unavailable for one in load.clients)), "a repeat was turned away"
+    load.check(ledgerline)

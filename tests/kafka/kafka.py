@@ -194,7 +194,8 @@ class Cluster:
             )
             text += "".join(f"{name}={value}\n" for name, value in self.settings.items())
             node.settings.write_text(text)
-            command = self.java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", node.settings)
+            # With =, as an id may begin with a dash.
+            command = self.java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", node.settings)
             formatting.append(
                 processes.spawn(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
             )
