@@ -76,7 +76,7 @@ static void command_answered(struct pending *pending, const struct answer *answe
 		fields_add(&fields, "Retry-After", SLICE("1"));
 	buffer_clear(&api->body);
 	json_writer_init(&writer, &api->body, false);
-	int status = write_outcome(api, pending, answer, &writer);
+	int status = write_outcome(api, answer, &writer);
 	answer_body(api, call->request, status, &fields);
 }
 

@@ -111,10 +111,8 @@ void api_make_key(struct api *api, char key[37]);
 /* The value behind "Bearer "; empty: none was sent. */
 struct slice bearer_token(const struct http_request *request);
 
-/* The body of the answer to a command, with its waiting-room credential signed; returns the status. For ANSWER_READ it comes
- * from the state. (outcome.c) */
-int write_outcome(struct api *api, const struct pending *pending, const struct answer *answer,
-		  struct json_writer *writer);
+/* The body of the answer to a command, with its waiting-room credential signed; returns the status. (outcome.c) */
+int write_outcome(struct api *api, const struct answer *answer, struct json_writer *writer);
 /* The whole receipt of a decided entry. */
 void write_receipt(struct api *api, const struct entry *entry, bool hit, struct json_writer *writer);
 /* The receipt of an element that has none: rejected, or a read. */

@@ -1,6 +1,5 @@
 /* What became of a command: the body of its answer, its receipt, and the counts of both. */
 #include "engine/api/internal.h"
-#include "engine/read/read.h"
 #include "engine/reply/receipt.h"
 #include "schemas/wire/ensure.h"
 
@@ -44,34 +43,22 @@ static int write_entry(struct api *api, const struct entry *entry, struct json_w
 }
 
 /* A command that changed nothing: what it would have led to is there already. */
-static int write_state(struct api *api, const struct command *command, struct json_writer *writer)
+static int write_state(struct api *api, const struct answer *answer, struct json_writer *writer)
 {
-	struct ledger *ledger = engine_ledger(api->engine);
-	struct view *view = ledger_view(ledger);
 	size_t begin = writer->out->size;
-	int code = CODE_INTERNAL, status = 200;
-	switch ((enum command_type)command->type) {
-	case COMMAND_SCHEDULE_CANCEL:
-		code = read_cancellation(view, command->schedule_cancel.schedule_id, writer);
-		break;
-	case COMMAND_QUEUE_ENTER:
-		code = read_queue_enter(view, command->queue_enter.queue_id, command->queue_enter.user_id, writer);
+	if (answer->body.size) {
+		json_raw(writer, answer->body);
 		token_sign_body(&api->secret, writer->out, begin);
-		break;
-	case COMMAND_QUEUE_LEAVE: code = 0, status = 204; break;
-	default: break;
 	}
-	ledger_view_reset(ledger);
-	return code ? write_code(api, (uint16_t)code, NULL, NULL, NULL, writer) : status;
+	return answer->status;
 }
 
-int write_outcome(struct api *api, const struct pending *pending, const struct answer *answer,
-		  struct json_writer *writer)
+int write_outcome(struct api *api, const struct answer *answer, struct json_writer *writer)
 {
 	switch (answer->kind) {
 	case ANSWER_DECIDED:
 	case ANSWER_HIT: return write_entry(api, answer->entry, writer);
-	case ANSWER_READ: return write_state(api, &pending->command, writer);
+	case ANSWER_READ: return write_state(api, answer, writer);
 	case ANSWER_REJECTED:
 		return write_code(api, answer->code, &answer->facts, answer->field, answer->reason, writer);
 	}
@@ -125,7 +112,7 @@ void write_unreceipted(struct api *api, const struct pending *pending, const str
 {
 	struct json_writer inner;
 	begin_scratch(api, &inner);
-	int status = write_outcome(api, pending, answer, &inner);
+	int status = write_outcome(api, answer, &inner);
 	const char *outcome = answer->kind == ANSWER_READ            ? "read"
 			      : answer->code == CODE_OUTCOME_UNKNOWN ? "unknown"
 								     : "rejected";

@@ -16,7 +16,8 @@ struct builder {
 	int64_t time;
 	struct arena decided; /* what decisions point to, for one entry */
 	struct arena rules;   /* the policy's lists and texts */
-	struct arena answers; /* facts of answers that are held until the block is committed */
+	struct buffer body;   /* of one answer, while it is written */
+	struct arena answers; /* facts and bodies of answers that are held until the block is committed */
 	struct policy policy;
 	uint32_t policy_version; /* 0: to be read again */
 	bool policy_is_of_block; /* the block that is built has made it: when it is lost, another one may get this version */
@@ -41,6 +42,7 @@ void builder_free(struct builder *builder)
 	arena_release(&builder->decided);
 	arena_release(&builder->rules);
 	arena_release(&builder->answers);
+	buffer_release(&builder->body);
 	zone_free(builder->zone);
 	free(builder->room);
 	free(builder);
@@ -216,6 +218,36 @@ static enum built hold_answer(struct builder *builder, struct pending *pending, 
 	return BUILT_ANSWER;
 }
 
+/* What a command that is a read shows. Written now, as this is the state that it found: a later command of the block, or a
+ * step of the background, may have changed it by the time that the block is committed. */
+static enum built hold_state(struct builder *builder, struct pending *pending, struct error *error)
+{
+	struct view *view = ledger_overlay_view(builder->ledger);
+	const struct command *command = &pending->command;
+	struct json_writer writer;
+	int code = 0, status = 200;
+	buffer_clear(&builder->body);
+	json_writer_init(&writer, &builder->body, false);
+	switch ((enum command_type)command->type) {
+	case COMMAND_SCHEDULE_CANCEL:
+		code = read_cancellation(view, command->schedule_cancel.schedule_id, &writer);
+		break;
+	case COMMAND_QUEUE_ENTER:
+		code = read_queue_enter(view, command->queue_enter.queue_id, command->queue_enter.user_id, &writer);
+		break;
+	case COMMAND_QUEUE_LEAVE: status = 204; break;
+	default: break;
+	}
+	if (view_is_well(builder, error) != LL_OK)
+		return BUILT_FAILED;
+	if (code)
+		return hold_answer(builder, pending, ANSWER_REJECTED, (uint16_t)code);
+	hold_answer(builder, pending, ANSWER_READ, 0);
+	pending->held.status = status;
+	pending->held.body = arena_copy(&builder->answers, buffer_slice(&builder->body));
+	return BUILT_ANSWER;
+}
+
 /* Was this key decided before? */
 static enum built look_up(struct builder *builder, struct pending *pending, bool *found)
 {
@@ -281,7 +313,7 @@ enum built builder_add(struct builder *builder, struct pending *pending, struct 
 		return BUILT_FAILED;
 	switch (builder->decision.outcome) {
 	case DECIDED_REJECTED: return hold_answer(builder, pending, ANSWER_REJECTED, builder->decision.code);
-	case DECIDED_READ: return hold_answer(builder, pending, ANSWER_READ, 0);
+	case DECIDED_READ: return hold_state(builder, pending, error);
 	default: break;
 	}
 	built = write_entry(builder, pending, error);

@@ -14,7 +14,7 @@ enum answered {
 	ANSWER_DECIDED,  /* it has an entry: answer->entry, committed */
 	ANSWER_HIT,      /* its key was decided before, with this body: answer->entry is that one */
 	ANSWER_REJECTED, /* no entry: answer->code and what goes with it */
-	ANSWER_READ,     /* nothing was to change: the answer comes from the state */
+	ANSWER_READ,     /* nothing was to change: answer->body shows the state that the command found */
 };
 
 struct answer {
@@ -24,6 +24,8 @@ struct answer {
 	struct fact_list facts; /* good during the call */
 	const char *field;      /* with VALIDATION_ERROR */
 	const char *reason;
+	int status;        /* with ANSWER_READ */
+	struct slice body; /* with ANSWER_READ: JSON, with the bare id of a token; empty: none. Good during the call */
 };
 
 /* Commands of which none is to be taken behind one that was not: those behind it are rejected as SKIPPED, undecided. All zeros

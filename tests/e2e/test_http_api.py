@@ -653,6 +653,19 @@ def test_days_within_an_array(server):
     assert receipts[2]["body"]["scheduleId"] == name
 
 
+# An element that turns out to be a read answers with what it found, whatever the elements behind it change.
+def test_reads_within_an_array(server):
+    who = fresh("user")
+    token = server.post("/api/queue/token", {"userId": who}).json["token"]
+    receipts = server.command(
+        {"id": fresh("id"), "type": "queue.enter", "userId": who},
+        {"id": fresh("id"), "type": "queue.leave", "queueToken": token},
+        {"id": fresh("id"), "type": "queue.enter", "userId": who},
+    )
+    assert [r["outcome"] for r in receipts] == ["read", "accepted", "accepted"]
+    assert receipts[0]["status"] == 200 and receipts[0]["body"]["token"] == token != receipts[2]["body"]["token"]
+
+
 # The same maps as msgpack, up to 10,000, answered in kind on request.
 def test_msgpack(server):
     who = fresh("user")

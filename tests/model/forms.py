@@ -158,7 +158,7 @@ COMMANDS = {
         "expiresAt": (is_moment, False),
     },
     "queue.enter": {"userId": (is_id, REQUIRED), "queueId": (is_id, False)},
-    "queue.leave": {"queueToken": (lambda value: isinstance(value, str), REQUIRED)},
+    "queue.leave": {"queueToken": (is_text, REQUIRED)},
     "reservation.create": {
         "userId": (is_id, REQUIRED),
         "scheduleId": (is_id, False),
@@ -167,7 +167,7 @@ COMMANDS = {
         "seatNo": (is_seat_number, False),
         "seatNos": (is_seat_numbers, False),
         "seatNumber": (is_seat_number, False),
-        "queueToken": (lambda value: isinstance(value, str), False),
+        "queueToken": (is_text, False),
     },
     "reservation.cancel": {"reservationId": (is_id, REQUIRED), "userId": (is_id, False)},
     "payment.create": {"reservationId": (is_id, REQUIRED), "userId": (is_id, REQUIRED), "amount": (is_price, False)},

@@ -73,9 +73,8 @@ class Ledger:
         token = fields.get("queueToken")
         if token is not None and not self.names.find("token", token):
             raise Rejection(401, "TOKEN_INVALID")
-        ambiguous = None
         if kind == "reservation.create":
-            fields, ambiguous = self.one_place(fields)
+            fields = self.one_place(fields)
         same = json.dumps([kind, canonical(fields)], sort_keys=True)
         if key in self.keys:
             bound, old = self.keys[key]
@@ -84,8 +83,6 @@ class Ledger:
             return "hit", None, {**old, "hit": True}
         self.reading = False
         try:
-            if ambiguous:
-                raise ambiguous
             status, body = self.decide(kind, now, moments(fields, self.policy))
         except Rejection:
             raise
@@ -107,16 +104,9 @@ class Ledger:
         fields = dict(fields)
         if "seatNos" not in fields:
             fields["seatNos"] = [fields.pop("seatNo") if "seatNo" in fields else fields.pop("seatNumber")]
-        if "scheduleId" in fields:
-            return fields, None
-        try:
-            fields["scheduleId"] = self.tickets.on_day(fields["concertId"], fields["date"])
-        except Rejection:
-            raise
-        except Refusal as ambiguous:
-            return fields, ambiguous
-        del fields["concertId"], fields["date"]
-        return fields, None
+        if "scheduleId" not in fields:
+            fields["scheduleId"] = self.tickets.on_day(fields.pop("concertId"), fields.pop("date"))
+        return fields
 
     def decide(self, kind, now, fields):
         what, verb = kind.split(".")
@@ -139,7 +129,9 @@ class Ledger:
         return 201, {"userId": userId, "registeredAt": text_of(now)}
 
     def set_policy(self, now, **values):
-        return 200, self.policy.set(values)
+        shown = self.policy.set(values)
+        self.queue.policy_changed()
+        return 200, shown
 
     # ---- time ----
 

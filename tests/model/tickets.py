@@ -125,7 +125,7 @@ class Tickets:
         if not found:
             raise Rejection(404, "SCHEDULE_NOT_FOUND")
         if len(found) > 1:
-            raise Refusal(409, "SCHEDULE_AMBIGUOUS")
+            raise Rejection(409, "SCHEDULE_AMBIGUOUS")  # no name of one schedule, so no command
         return found[0]
 
     # ---- concerts and schedules ----

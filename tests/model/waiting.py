@@ -22,9 +22,13 @@ class Waiting:
     def __init__(self, ledger):
         self.ledger, self.names, self.policy = ledger, ledger.names, ledger.policy
         self.tokens = []
+        self.brief = False  # whether turns were ever so short that one may begin and end while nobody looks
 
     def of(self, queue, status):
         return [one for one in self.tokens if one.queue == queue and one.status == status]
+
+    def policy_changed(self):
+        self.brief = self.brief or self.policy.queueActiveSeconds < 60
 
     def unsure(self, queue, now):
         """Whether the engine has something left to do that nobody waits for."""
@@ -132,9 +136,10 @@ class Waiting:
     def learn(self, token, status, until):
         """What `GET /api/queue/status` says when all has settled; a sentence when it cannot be."""
         if token.status == "EXPIRED" or status == "EXPIRED":
-            possible = token.status == status or token.may_be_over(self.ledger.time) or (token.status == "ACTIVE" and not token.expires)
+            own, unknown = token.status, self.brief and (token.status == "WAITING" or not token.expires)
             token.status = "EXPIRED"
-            return None if possible and status == "EXPIRED" else f"a token that is {token.status} is shown as {status}"
+            possible = own == "EXPIRED" or unknown or token.may_be_over(self.ledger.time)
+            return None if possible and status == "EXPIRED" else f"a token that is {own} is shown as {status}"
         if status == "ACTIVE" and token.status == "WAITING":
             self.activate(token, until)
         if token.status != status:
