@@ -38,7 +38,8 @@ bool refuse_unregistered(struct decide_context *context, struct decision *decisi
 bool refuse_balance(struct decide_context *context, struct decision *decision, int64_t balance, int64_t amount,
 		    int64_t limit, enum fact_name name)
 {
-	if (amount <= limit && balance <= limit - amount)
+	/* All three are within 2^53; a balance may be below zero, so an amount above the limit may still fit. */
+	if (balance + amount <= limit)
 		return false;
 	decision_refuse(decision, CODE_BALANCE_LIMIT);
 	decision_fact_number(context, decision, FACT_NAME_BALANCE, balance);

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from words import ID, Rejection, ms_of
 
 AMOUNT_MAX = 2**53 - 1
+YEAR, CENTURY = 31536000, 3153600000
 DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
 MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d)$")
 REQUIRED = True
@@ -65,8 +66,8 @@ def is_seat_numbers(value):
     return isinstance(value, list) and bool(value) and all(map(is_seat_number, value)) and len(set(value)) == len(value)
 
 
-def is_seconds(value):
-    return is_int(value) and 1 <= value
+def within(least, most):
+    return lambda value: is_int(value) and least <= value <= most
 
 
 def is_seats(value):
@@ -94,25 +95,25 @@ def is_refund_table(value):
 
 
 POLICIES = {
-    "holdSeconds": is_seconds,
+    "holdSeconds": within(1, 86400),
     "chargeMin": is_amount,
     "chargeMax": is_amount,
     "balanceMax": is_price,
-    "seatsPerReservation": is_seconds,
-    "bonusExpiresSeconds": is_price,
-    "paidExpiresSeconds": is_price,
+    "seatsPerReservation": within(1, 1000),
+    "bonusExpiresSeconds": within(0, CENTURY),
+    "paidExpiresSeconds": within(0, CENTURY),
     "lotOrder": lambda value: value == "expiry-bonus-oldest",
     "refundExpiredLot": lambda value: value in ("regrant", "expire"),
-    "regrantExpiresSeconds": is_seconds,
-    "seatsPerUserPerSchedule": is_price,
+    "regrantExpiresSeconds": within(1, CENTURY),
+    "seatsPerUserPerSchedule": within(0, 1000000),
     "timeZone": is_zone,
-    "pointHoldSeconds": is_seconds,
+    "pointHoldSeconds": within(1, YEAR),
     "queueRequired": is_switch,
-    "queueActiveMax": is_seconds,
-    "queueWaitSeconds": is_seconds,
-    "queueActiveSeconds": is_seconds,
+    "queueActiveMax": within(1, 1000000),
+    "queueWaitSeconds": within(1, YEAR),
+    "queueActiveSeconds": within(1, YEAR),
     "refundTable": is_refund_table,
-    "refundFullWithinSeconds": is_price,
+    "refundFullWithinSeconds": within(0, YEAR),
     "registrationRequired": is_switch,
 }
 
@@ -146,7 +147,7 @@ COMMANDS = {
     },
     "points.use": {"userId": (is_id, REQUIRED), "amount": (is_amount, REQUIRED), "reference": (is_text, False)},
     "points.refund": {"useId": (is_id, REQUIRED), "amount": (is_amount, False)},
-    "points.hold": {"userId": (is_id, REQUIRED), "amount": (is_amount, REQUIRED), "expiresInSeconds": (is_seconds, False)},
+    "points.hold": {"userId": (is_id, REQUIRED), "amount": (is_amount, REQUIRED), "expiresInSeconds": (within(1, YEAR), False)},
     "points.capture": {"holdId": (is_id, REQUIRED), "amount": (is_amount, False)},
     "points.release": {"holdId": (is_id, REQUIRED)},
     "points.adjust": {

@@ -27,7 +27,7 @@ class Sequence:
         self.fresh = []
         self.sent = []
         self.users = [f"u{k}" for k in range(self.random.randint(2, 8))]
-        self.concerts, self.schedules = [], []
+        self.concerts, self.schedules, self.sizes = [], [], {}
         self.queues = ["default", "vip"]
         self.with_queue = self.random.random() < 0.35
         self.weights = {name: weight * self.random.choice((0.3, 1, 1, 2)) for name, weight in WEIGHTS.items()}
@@ -201,7 +201,7 @@ class Sequence:
 
     def window(self):
         return self.random.choices(
-            (None, {"$in": -DAY}, {"$in": -0.5}, {"$in": 1}, {"$in": HOUR}), (6, 1, 1, 1, 0.5)
+            (None, {"$in": -DAY}, {"$in": -0.5}, {"$in": 1}, {"$in": HOUR}), (9, 2, 2, 1, 0.3)
         )[0]
 
     def seats(self, first, count):
@@ -217,8 +217,10 @@ class Sequence:
 
     def create_schedule(self):
         name = f"s{len(self.schedules)}" if self.chance(0.93) or not self.schedules else self.random.choice(self.schedules)
+        size = self.random.choice((1, 2, 3, 6, 12, 40))
         self.schedules.append(name)
-        closes = self.random.choices((None, {"$in": -1}, {"$in": 1.5}, {"$in": 5 * DAY}), (6, 0.3, 1, 1))[0]
+        self.sizes.setdefault(name, size)
+        closes = self.random.choices((None, {"$in": -1}, {"$in": 1.5}, {"$in": 5 * DAY}), (12, 0.3, 1, 1))[0]
         self.command(
             "schedule.create",
             scheduleId=name,
@@ -226,20 +228,20 @@ class Sequence:
             concertDate=self.show(),
             bookingOpensAt=self.window(),
             bookingClosesAt=closes,
-            seats=self.seats(1, self.random.choice((1, 2, 3, 6, 12, 40))),
+            seats=self.seats(1, size),
             queueId="vip" if self.with_queue and self.chance(0.3) else None,
         )
 
     def schedule(self):
         if self.chance(0.01):
             return "nowhere"
-        return self.random.choice(self.schedules[-4:] if self.chance(0.8) else self.schedules)
+        return self.random.choice(self.schedules[-5:] if self.chance(0.85) else self.schedules)
 
     def add_seats(self):
         self.command("schedule.addSeats", scheduleId=self.schedule(), seats=self.seats(self.random.randint(1, 50), self.random.randint(1, 4)))
 
     def update_schedule(self):
-        fields = {"concertDate": self.show(), "bookingOpensAt": self.window(), "bookingClosesAt": self.random.choice((None, {"$in": 2}, {"$in": DAY}))}
+        fields = {"concertDate": self.show(), "bookingOpensAt": self.window(), "bookingClosesAt": self.random.choice(({"$in": 2}, {"$in": DAY}, {"$in": DAY}))}
         chosen = {name: value for name, value in fields.items() if self.chance(0.5)}
         self.command("schedule.update", scheduleId=self.schedule(), **chosen)
 
@@ -270,12 +272,12 @@ class Sequence:
         if self.chance(0.04):
             place = {"concertId": self.random.choice(self.concerts), "date": {"$day": self.random.randint(0, 40)}}
         draw = self.random.random()
-        most = self.random.choice((3, 12, 40))
+        most = self.sizes.get(name, 3) + self.chance(0.05)
         if draw < 0.5:
             seats = {"seatNo": self.random.randint(1, most)}
         else:
-            count = self.random.choice((1, 2, 2, 3, 5))
-            seats = {"seatNos": self.random.sample(range(1, max(most, 5) + 1), count)}
+            count = min(self.random.choice((1, 2, 2, 3, 5)), most)
+            seats = {"seatNos": self.random.sample(range(1, most + 1), count)}
         if "date" in place and self.chance(0.7):
             seats = {"seatNumber": self.random.randint(1, most)}
         self.command("reservation.create", makes="reservation", userId=user, queueToken=self.token_of(user), **place, **seats)
@@ -350,8 +352,8 @@ class Sequence:
 
 WEIGHTS = {
     "charge": 12, "use": 9, "refund": 6, "hold": 6, "capture": 4, "release": 2, "adjust": 4,
-    "register": 1, "create_concert": 0.4, "create_schedule": 1.2, "add_seats": 1, "update_schedule": 1, "cancel_schedule": 0.3,
-    "reserve": 16, "pay": 12, "cancel": 4, "cancel_payment": 3,
+    "register": 1, "create_concert": 0.4, "create_schedule": 1.2, "add_seats": 1, "update_schedule": 1, "cancel_schedule": 0.2,
+    "reserve": 18, "pay": 16, "cancel": 3, "cancel_payment": 3,
     "enter": 3, "leave": 1,
     "set_policy": 0.8, "again": 2,
 }  # fmt: skip

@@ -314,7 +314,7 @@ class Points:
         self.in_future(now, expiresAt)
         self.registered(userId)
         account, lot = self.account(userId), None
-        if account.balance + amount > AMOUNT_MAX or account.balance + amount < -AMOUNT_MAX:
+        if account.balance + amount > AMOUNT_MAX or account.available + amount < -AMOUNT_MAX:
             raise Refusal(422, "BALANCE_LIMIT")
         self.totals["adjusted"] += amount
         if amount > 0:
