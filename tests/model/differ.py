@@ -230,6 +230,7 @@ class Differ:
         queue = self.ledger.queue
         for token in queue.tokens:
             reply = self.engine.get("/api/queue/status", headers={"Authorization": f"Bearer {token.name.value}"})
+            self.ledger.time = round(time.time() * 1000)
             shown = reply.json
             why = differences(200, reply.status) or differences(token.user, shown["userId"])
             until = shown.get("activeUntil")
