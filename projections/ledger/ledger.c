@@ -340,20 +340,15 @@ static enum ll_code health(struct ledger *ledger, struct error *error)
 	return LL_OK;
 }
 
-enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice value, enum fold_verdict *verdict,
-			 ledger_visit_fn *visit, void *context, struct error *error)
+/* Applies what was judged to those who took it; ledger->fold stands behind it already. */
+static enum ll_code apply_judged(struct ledger *ledger, unsigned mask, uint64_t offset, enum fold_verdict verdict,
+				 const struct block *block, ledger_visit_fn *visit, void *context, struct error *error)
 {
-	struct block block;
 	const char *failed = NULL;
-	ENSURE(!ledger->overlay_is_open);
-	unsigned mask = takers(ledger, offset);
-	enum ll_code code = fold_record(&ledger->fold, offset, value, verdict, &block, error);
-	if (code != LL_OK)
-		return code;
 	ledger->committed.arena = &ledger->rows;
-	if (*verdict == FOLD_GENESIS)
-		apply_genesis(ledger, &block, mask);
-	else if (*verdict == FOLD_ENTRIES && !apply_block(ledger, &block, offset, mask, visit, context, &failed))
+	if (verdict == FOLD_GENESIS)
+		apply_genesis(ledger, block, mask);
+	else if (verdict == FOLD_ENTRIES && !apply_block(ledger, block, offset, mask, visit, context, &failed))
 		for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 			if (mask & 1u << id)
 				stop_member(ledger, id, LL_POISON, failed, offset);
@@ -364,6 +359,27 @@ enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice va
 	mark(ledger, mask);
 	move_views(ledger);
 	return health(ledger, error);
+}
+
+enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice value, enum fold_verdict *verdict,
+			 ledger_visit_fn *visit, void *context, struct error *error)
+{
+	struct block block;
+	ENSURE(!ledger->overlay_is_open);
+	unsigned mask = takers(ledger, offset);
+	enum ll_code code = fold_record(&ledger->fold, offset, value, verdict, &block, error);
+	if (code != LL_OK)
+		return code;
+	return apply_judged(ledger, mask, offset, *verdict, &block, visit, context, error);
+}
+
+enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fold *after, enum fold_verdict verdict,
+			 const struct block *block, ledger_visit_fn *visit, void *context, struct error *error)
+{
+	ENSURE(!ledger->overlay_is_open && offset == ledger->fold.next_offset && after->next_offset == offset + 1);
+	unsigned mask = takers(ledger, offset);
+	ledger->fold = *after;
+	return apply_judged(ledger, mask, offset, verdict, block, visit, context, error);
 }
 
 const struct fold *ledger_fold_state(const struct ledger *ledger)

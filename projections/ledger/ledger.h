@@ -63,6 +63,12 @@ typedef void ledger_visit_fn(void *context, const struct entry *entry);
 enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice value, enum fold_verdict *verdict,
 			 ledger_visit_fn *visit, void *context, struct error *error) LL_CHECKED;
 
+/* As ledger_fold, for a record that was judged elsewhere: `verdict`, `block` and `after` are what fold_record made of it, beginning
+ * with a copy of ledger_fold_state(). The block is borrowed for the call. */
+enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fold *after, enum fold_verdict verdict,
+			 const struct block *block, ledger_visit_fn *visit, void *context,
+			 struct error *error) LL_CHECKED;
+
 /* The failure of a projection; NULL while it is well (or not held). */
 const struct error *ledger_failure(const struct ledger *ledger, enum projection_id id);
 

@@ -138,6 +138,8 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 	store->flush.write_out = options->bulk;
 	store->clean_bytes_max = options->clean_bytes_max ? options->clean_bytes_max : CLEAN_BYTES_DEFAULT;
 	memory_init(&store->memory);
+	if (options->bulk)
+		slab_warm(&store->memory.slab);
 	overlay_init(&store->overlay);
 	enum ll_code code = open_files(store, spec, options, position, error);
 	if (code == LL_OK)
