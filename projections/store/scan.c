@@ -201,6 +201,8 @@ static void open_sources(struct scan *scan, unsigned index, bool overlay)
 		add_tree(scan, &store->overlay.trees[index]);
 	else if (overlay && store->overlay.open)
 		add_overlay_rows(scan, index);
+	if (table->lazy)
+		table_settle(table, scan->from, scan->to);
 	if (table->ordered)
 		add_tree(scan, &table->tree);
 	else

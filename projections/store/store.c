@@ -47,6 +47,7 @@ static enum ll_code open_tables(struct store *store, const struct store_spec *sp
 		struct table *table = &store->tables[i];
 		table->name = spec->tables[i].name;
 		table->ordered = spec->tables[i].flags & TABLE_ORDERED;
+		table->lazy = spec->tables[i].flags & TABLE_LAZY;
 		table->append = spec->tables[i].flags & TABLE_APPEND;
 		table_init(table, &store->memory);
 		store->table_count = i + 1;

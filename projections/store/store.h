@@ -36,7 +36,10 @@ enum { STORE_TABLES_MAX = 16, STORE_KEY_BYTES_MAX = 500, STORE_POSITION_BYTES_MA
 enum table_flags {
 	TABLE_POINT = 0,   /* read by whole keys; a scan sorts the rows in memory first: for exports only */
 	TABLE_ORDERED = 1, /* scans are cheap: rows that are not flushed are also kept in order in memory */
-	TABLE_APPEND = 2,  /* new keys nearly always come in ascending order (entry numbers): a hint for flushes */
+	TABLE_LAZY =
+		4, /* with TABLE_ORDERED, for rows of scattered keys that are seldom scanned before they are flushed:
+	                    * what was changed is put in order only when a scan wants it */
+	TABLE_APPEND = 2, /* new keys nearly always come in ascending order (entry numbers): a hint for flushes */
 };
 
 struct table_spec {
