@@ -87,8 +87,15 @@ enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, stru
 }
 
 /* Flushes as often as memory asks for; never lets the layers grow without end. */
-static void make_room(struct ledger *ledger)
+static void make_room(struct ledger *ledger, uint64_t commit_entries, uint64_t *flushed_seq)
 {
+	uint64_t next_seq = ledger_fold_state(ledger)->next_seq;
+	if (commit_entries && next_seq - *flushed_seq >= commit_entries) {
+		*flushed_seq = next_seq;
+		ledger_wait(ledger);
+		ledger_freeze(ledger);
+		return;
+	}
 	if (!ledger_wants_freeze(ledger))
 		return;
 	ledger_poll(ledger);
@@ -101,6 +108,7 @@ static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger,
 				uint64_t end, struct error *error)
 {
 	struct read_record *record;
+	uint64_t flushed_seq = ledger_fold_state(ledger)->next_seq;
 	for (uint64_t count = 0;; count++) {
 		if (how->interrupted && *how->interrupted)
 			return LL_OK;
@@ -114,7 +122,7 @@ static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger,
 					   how->visit, how->context, error);
 		if (code != LL_OK)
 			return code;
-		make_room(ledger);
+		make_room(ledger, how->commit_entries, &flushed_seq);
 		if (how->progress && count % PROGRESS_RECORDS == 0)
 			how->progress(how->context, ledger_fold_state(ledger), end);
 	}
