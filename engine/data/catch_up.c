@@ -96,12 +96,7 @@ static void make_room(struct ledger *ledger, uint64_t commit_entries, uint64_t *
 		ledger_freeze(ledger);
 		return;
 	}
-	if (!ledger_wants_freeze(ledger))
-		return;
-	ledger_poll(ledger);
-	if (ledger_is_behind(ledger))
-		ledger_wait(ledger);
-	ledger_freeze(ledger);
+	ledger_make_room(ledger);
 }
 
 static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger, const struct catch_up *how,

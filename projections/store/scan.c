@@ -197,6 +197,7 @@ static void open_sources(struct scan *scan, unsigned index, bool overlay)
 {
 	struct store *store = scan->store;
 	struct table *table = store_table(store, index);
+	ENSURE(!table->spill);
 	if (overlay && store->overlay.open && table->ordered)
 		add_tree(scan, &store->overlay.trees[index]);
 	else if (overlay && store->overlay.open)

@@ -336,8 +336,22 @@ static void put_in_run(struct table *table, struct slice key, struct slice value
 	estimate(table, key.size, value.size, 0);
 }
 
+/* A row of a table that spills: nobody reads it before all are there. */
+static void put_to_spill(struct table *table, struct slice key, struct slice value)
+{
+	size_t before = table->filling_run.bytes;
+	run_append(&table->filling_run, &table->memory->slab, key, value);
+	count_live(table, table->filling_run.bytes - before);
+	count_filling(table, table->filling_run.bytes - before);
+}
+
 void table_put(struct table *table, struct slice key, struct slice value, bool deleted)
 {
+	if (table->spill) {
+		ENSURE(!deleted);
+		put_to_spill(table, key, value);
+		return;
+	}
 	if (table->append && slice_compare(key, last_key(table)) > 0) {
 		if (!deleted)
 			put_in_run(table, key, value);

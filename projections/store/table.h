@@ -56,8 +56,10 @@ struct table {
 	struct handles filling, flushing; /* changed rows */
 	/* If lazy: so many of the changed rows, from the first on, are in the tree; of the others some may be. */
 	uint32_t filling_settled, flushing_settled;
-	struct run filling_run, flushing_run; /* if append */
-	uint16_t last_key_size;               /* if append: no key beyond this one was ever there */
+	struct run filling_run, flushing_run; /* if append; if it spills, in any order */
+	/* Where flushed rows go while it is filled in bulk; NULL: to LMDB. The flush thread's while a flush is under way. */
+	struct spill *spill;
+	uint16_t last_key_size; /* if append: no key beyond this one was ever there */
 	uint8_t last_key[STORE_KEY_BYTES_MAX];
 	size_t live_bytes, filling_bytes, flushing_bytes;
 	/* For the estimate of what a flush will write. */

@@ -13,7 +13,8 @@ static void fill(void)
 	static const unsigned flags[] = {[ORDER_POINT] = TABLE_POINT,
 					 [ORDER_ORDERED] = TABLE_ORDERED,
 					 [ORDER_APPEND] = TABLE_APPEND,
-					 [ORDER_SCATTERED] = TABLE_ORDERED | TABLE_LAZY};
+					 [ORDER_SCATTERED] = TABLE_ORDERED | TABLE_LAZY | TABLE_SPILL,
+		[ORDER_HASHED] = TABLE_POINT | TABLE_SPILL};
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		const struct projection_layout *layout = &projection_layouts[id];
 		for (unsigned i = 0; i < layout->table_count; i++)
