@@ -22,9 +22,9 @@ SHARED = {
     },
     "Day": {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "description": "from 1970-01-01 on"},
     "Amount": {"type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": "whole won"},
-    "Balance": {"type": "integer", "minimum": -AMOUNT_MAX, "maximum": AMOUNT_MAX, "description": "whole won; below zero in debt"},
+    "SignedAmount": {"type": "integer", "minimum": -AMOUNT_MAX, "maximum": AMOUNT_MAX, "description": "whole won; below zero in debt"},
     "Position": {"type": "string", "pattern": "^(0:(0|[1-9][0-9]{0,18})|start)$", "description": "partition and number of an entry"},
-    "Token": {"type": "string", "pattern": "^tok-[0-9]+[.][0-9a-f]{32}$", "description": "a waiting-room credential"},
+    "Credential": {"type": "string", "pattern": "^tok-[0-9]+[.][0-9a-f]{32}$", "description": "a waiting-room credential"},
     "Text": {"type": "string", "minLength": 1, "maxLength": 128},
 }
 
@@ -82,7 +82,7 @@ class Schemas:
     def scalar(self, f):
         if f.base == "text" and f.options.get("format") == "zone":
             return {"type": "string", "minLength": 1, "maxLength": 128}
-        named = {"id": "Id", "text": "Text", "day": "Day", "position": "Position", "token": "Token", "body": "ReplyBody"}
+        named = {"id": "Id", "text": "Text", "day": "Day", "position": "Position", "token": "Credential", "body": "ReplyBody"}
         if f.base in named:
             return ref(named[f.base])
         if f.base == "time":
@@ -98,7 +98,7 @@ class Schemas:
         if f.base == "amount":
             return bounded(f, 0, AMOUNT_MAX) if f.options.get("min") or self.given else ref("Amount")
         if f.base == "i64":
-            return bounded(f, -AMOUNT_MAX, AMOUNT_MAX) if self.given else ref("Balance")
+            return bounded(f, -AMOUNT_MAX, AMOUNT_MAX) if self.given else ref("SignedAmount")
         return bounded(f, 0, U32_MAX if f.base == "u32" else AMOUNT_MAX)
 
     def items(self, f):

@@ -143,6 +143,8 @@ class Document:
         schemas = self.components["schemas"]
         for name, reply in self.model.replies.items():
             fields = list(reply.fields)
+            if self.schema_name(name) in schemas:
+                raise SystemExit(f"schemas: reply {name}: the document has a schema {self.schema_name(name)} already")
             schemas[self.schema_name(name)] = self.answered.object(fields)
             if reply.extra.get("with"):
                 policies = next(r for r in self.model.records if r.name == reply.extra["with"])
