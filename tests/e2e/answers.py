@@ -7,6 +7,7 @@
 import contextlib
 import http.client
 import itertools
+import json
 import socket
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -37,12 +38,11 @@ class Request:
         return engine.http(self.method, self.path, self.body, headers={**self.headers, **named}, key=key)
 
 
-def raw(engine, *parts, keep_open=False):
-    """Sends bytes that http.client would not, and shows the last answer to the witness. Each part: (method, path, bytes)."""
+def raw(engine, method, path, data, later=False):
+    """Sends bytes that http.client would not; the answer, or (`later`) a function that waits for it."""
     sock = socket.create_connection((engine.host, engine.port), timeout=60)
-    for _, _, data in parts:
-        sock.sendall(data)
-    return (lambda: finish(sock, parts)) if keep_open else finish(sock, parts)
+    sock.sendall(data)
+    return (lambda: finish(sock, [(method, path, data)])[0]) if later else finish(sock, [(method, path, data)])[0]
 
 
 class Answers:
@@ -68,6 +68,8 @@ class Answers:
 
 
 def finish(sock, parts):
+    """The answers to all parts, (method, path, bytes), which the witness sees, too."""
+    replies = []
     with sock:
         stream = Answers(sock)
         for method, path, data in parts:
@@ -76,11 +78,28 @@ def finish(sock, parts):
             reply = client.Reply(answer.status, answer.headers, answer.read())
             if client.witness:
                 client.witness.check(method, path, {}, data.partition(b"\r\n\r\n")[2], reply)
-    return reply
+            replies.append(reply)
+    return replies
 
 
 def head(method, path, *lines):
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *lines, "", ""]).encode()
+
+
+def part(request):
+    """A whole request, for `raw`."""
+    body = b"" if request.body is None else json.dumps(request.body).encode()
+    lines = [f"{name}: {value}" for name, value in request.headers.items()] + [f"Content-Length: {len(body)}"]
+    lines += ["Content-Type: application/json"] if body else []
+    return request.method, request.path, head(request.method, request.path, *lines) + body
+
+
+def pipelined(engine, *made, later=False):
+    """Several requests in one write, which the engine takes in one turn, and so into one block; their answers."""
+    parts = [part(one) for one in made]
+    sock = socket.create_connection((engine.host, engine.port), timeout=60)
+    sock.sendall(b"".join(data for _, _, data in parts))
+    return (lambda: finish(sock, parts)) if later else finish(sock, parts)
 
 
 class World:
@@ -337,17 +356,8 @@ def payment_of_a_show_being_cancelled(world):
     """In one write, and so in one block: the doors are closed, the reservation is not dealt with yet."""
     user, name = world.user(5000), world.schedule()
     held = world.held(user, name)
-    cancel, pay = b'{"reason":"rain"}', b'{"reservationId":"%s","userId":"%s"}' % (held.encode(), user.encode())
-    path = f"/api/admin/schedules/{name}/cancel"
-    kind = "Content-Type: application/json"
-    parts = [
-        ("POST", path, head("POST", path, kind, f"Content-Length: {len(cancel)}") + cancel),
-        ("POST", "/api/payments", head("POST", "/api/payments", kind, f"Content-Length: {len(pay)}") + pay),
-    ]
-    whole = b"".join(data for _, _, data in parts)
-    sock = socket.create_connection((world.engine.host, world.engine.port), timeout=60)
-    sock.sendall(whole)
-    return finish(sock, parts)
+    cancel = Request("POST", f"/api/admin/schedules/{name}/cancel", {"reason": "rain"})
+    return pipelined(world.engine, cancel, Request("POST", "/api/payments", {"reservationId": held, "userId": user}))[1]
 
 
 def past_show(world):
