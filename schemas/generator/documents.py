@@ -2,7 +2,7 @@
 
 import json
 
-from . import openapi
+from . import openapi, reference_page
 from .c_code import REFERENCES
 
 TYPES = """| type | on the wire | in JSON |
@@ -171,6 +171,7 @@ def public_schema(event, model):
 def files(model):
     described = openapi.document(model)
     out = {"formats.md": formats(model), "openapi.yaml": openapi.text(described)}
+    out["api-reference.md"] = reference_page.text(described)
     for e in model.events:
         if "public" in e.extra:
             out[f"schemas/{e.title}.json"] = json.dumps(public_schema(e, model), indent=1, ensure_ascii=False) + "\n"

@@ -210,6 +210,7 @@ class Document:
             "operationId": self.operation_id(method, path),
             "summary": request["does"],
             "description": request.get("more"),
+            "x-command": request.get("command"),
             "parameters": self.parameters(path, request, kinds),
             "security": [{}, {"queueToken": []}] if request.get("bearer") == "allowed" else [{"queueToken": []}] if "bearer" in request else None,
             "requestBody": self.request_body(path, request) if "body" in kinds else None,
