@@ -340,8 +340,19 @@ def test_headers(unmoved):
                 reply = unmoved.http(method, own_path(path), body, headers={"Authorization": "Bearer x", name: value.encode("utf-8")})
                 assert reply.status == 400, (path, name, value, reply)
                 told(reply.json, name, (path, name, value))
-    request = Request("POST", "/api/points/charge", {"userId": "kim", "amount": 1000}, {"Idempotency-Key": "a\r\nIdempotency-Key: a"})
-    told(pipelined(unmoved, request)[0].json, "Idempotency-Key", "twice")
+    twice = lambda name, value: {name: f"{value}\r\n{name}: {value}"}
+    charge = {"userId": "kim", "amount": 1000}
+    for request, name in (
+        (Request("POST", "/api/points/charge", charge, twice("Idempotency-Key", "a")), "Idempotency-Key"),
+        (Request("GET", "/api/concerts", None, twice("Ledger-Min-Position", "start")), "Ledger-Min-Position"),
+        (Request("GET", "/api/concerts", None, twice("Ledger-Wait-Seconds", "1")), "Ledger-Wait-Seconds"),
+    ):
+        told(pipelined(unmoved, request)[0].json, name, "twice")
+    element = {"type": "points.charge", **charge}
+    for headers in (twice("Idempotency-Key", "a"), {"Idempotency-Key": "a b"}, {"Idempotency-Key": ""}):
+        told(pipelined(unmoved, Request("POST", "/api/commands", element, headers))[0].json["body"], "Idempotency-Key", headers)
+    receipt = pipelined(unmoved, Request("POST", "/api/commands", {"id": "b", **element}, {"Idempotency-Key": "a"}))[0].json
+    told(receipt["body"], "Idempotency-Key", "two keys")
     for value, code in (("Bearer", "TOKEN_REQUIRED"), ("Bearer ", "TOKEN_REQUIRED"), ("Basic x", "TOKEN_REQUIRED"), ("", "TOKEN_REQUIRED"), ("Bearerx", "TOKEN_REQUIRED"),
                         ("Bearer x", "TOKEN_INVALID"), ("bearer   tok-1", "TOKEN_INVALID"), ("Bearer tok-1." + "0" * 32, "TOKEN_INVALID"), ("Bearer " + "x" * 9000, "TOKEN_INVALID")):
         for method, path in (("GET", "/api/queue/status"), ("DELETE", "/api/queue/token")):

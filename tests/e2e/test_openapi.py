@@ -64,6 +64,15 @@ def test_document(contract):
     assert examples > 400
 
 
+# It has each route of the engine, and no other; those of the audit are not described yet.
+def test_routes(contract):
+    api = contracts.DOCUMENT.parents[1] / "engine" / "api"
+    routes = set(re.findall(r'HTTP_VERB_(\w+),\s*(?:\.pattern = )?"(/[^"]*)"', (api / "routes.c").read_text()))
+    routes |= {("GET", path) for path in re.findall(r'^\t{"(/[^"]*)",', (api / "reads.c").read_text(), re.M)}
+    assert len(routes) > 30
+    assert {f"{verb} {path}" for verb, path in routes if not path.startswith(contracts.NOT_YET)} == set(requests(contract))
+
+
 # All objects are closed: what is not described is an error.
 def test_objects_are_closed(contract):
     def walk(schema, place):
