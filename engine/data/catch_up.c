@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "engine/data/read_ahead.h"
 #include "schemas/wire/ensure.h"
 
-enum { READ_WAIT_MS = 100, PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000 };
+enum { PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000, FAR_RECORDS = 64 };
 
 #define REBUILD_HINT "if the journal was replaced on purpose, delete the projections to have them rebuilt"
 
@@ -86,38 +87,39 @@ enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, stru
 }
 
 /* Flushes as often as memory asks for; never lets the layers grow without end. */
-static void make_room(struct ledger *ledger)
+static void make_room(struct ledger *ledger, uint64_t commit_entries, uint64_t *flushed_seq)
 {
-	if (!ledger_wants_freeze(ledger))
-		return;
-	ledger_poll(ledger);
-	if (ledger_is_behind(ledger))
+	uint64_t next_seq = ledger_fold_state(ledger)->next_seq;
+	if (commit_entries && next_seq - *flushed_seq >= commit_entries) {
+		*flushed_seq = next_seq;
 		ledger_wait(ledger);
-	ledger_freeze(ledger);
+		ledger_freeze(ledger);
+		return;
+	}
+	ledger_make_room(ledger);
 }
 
-static enum ll_code fold_to_end(struct journal_reader *reader, struct ledger *ledger, const struct catch_up *how,
+static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger, const struct catch_up *how,
 				uint64_t end, struct error *error)
 {
-	struct journal_record record;
-	enum fold_verdict verdict;
+	struct read_record *record;
+	uint64_t flushed_seq = ledger_fold_state(ledger)->next_seq;
 	for (uint64_t count = 0;; count++) {
-		const struct fold *fold = ledger_fold_state(ledger);
-		if (fold->next_offset >= how->end || (how->interrupted && *how->interrupted))
+		if (how->interrupted && *how->interrupted)
 			return LL_OK;
-		enum ll_code code = journal_read(reader, READ_WAIT_MS, &record, error);
+		enum ll_code code = read_ahead_next(ahead, &record, error);
 		if (code == LL_END)
 			return LL_OK;
-		if (code == LL_TIMEOUT || code == LL_UNAVAILABLE)
+		if (code == LL_TIMEOUT)
 			continue;
+		if (code == LL_OK)
+			code = ledger_take(ledger, record->offset, &record->after, record->verdict, &record->block,
+					   how->visit, how->context, error);
 		if (code != LL_OK)
 			return code;
-		code = ledger_fold(ledger, record.offset, record.value, &verdict, how->visit, how->context, error);
-		if (code != LL_OK)
-			return code;
-		make_room(ledger);
+		make_room(ledger, how->commit_entries, &flushed_seq);
 		if (how->progress && count % PROGRESS_RECORDS == 0)
-			how->progress(how->context, fold, end);
+			how->progress(how->context, ledger_fold_state(ledger), end);
 	}
 }
 
@@ -126,13 +128,18 @@ enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const stru
 {
 	struct journal_reader *reader = NULL;
 	struct journal_watermarks marks;
+	const struct fold *fold = ledger_fold_state(ledger);
 	enum ll_code code = check_same_log(journal, ledger, error);
 	if (code == LL_OK)
 		code = journal_watermarks(journal, &marks, error);
 	if (code == LL_OK)
-		code = journal_reader_open(journal, ledger_fold_state(ledger)->next_offset, &reader, error);
-	if (code == LL_OK)
-		code = fold_to_end(reader, ledger, how, marks.high, error);
+		code = journal_reader_open(journal, fold->next_offset, &reader, error);
+	if (code == LL_OK) {
+		bool far = marks.high >= fold->next_offset + FAR_RECORDS;
+		struct read_ahead *ahead = read_ahead_open(reader, fold, how->end, far);
+		code = fold_to_end(ahead, ledger, how, marks.high, error);
+		read_ahead_close(ahead);
+	}
 	if (code == LL_OK && how->progress)
 		how->progress(how->context, ledger_fold_state(ledger), marks.high);
 	if (code == LL_OK && handed_over)

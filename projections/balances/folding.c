@@ -26,15 +26,15 @@ enum ll_code folding_add(struct folding *folding, int64_t *total, int64_t amount
 	return LL_OK;
 }
 
-void folding_begin(struct folding *folding, struct account *account, struct slice user_id, struct accounts_row *before)
+void folding_begin(struct folding *folding, struct account *account, struct slice user_id, struct account_sums *before)
 {
 	account_load(account, folding->view, user_id);
 	if (!account->known)
 		folding->totals->accounts++;
-	*before = account->row;
+	*before = (struct account_sums){account_balance(&account->row), account->row.held, account->row.debt};
 }
 
-enum ll_code folding_finish(struct folding *folding, struct account *account, const struct accounts_row *before,
+enum ll_code folding_finish(struct folding *folding, struct account *account, const struct account_sums *before,
 			    int64_t balance_after, int64_t available_after)
 {
 	const struct accounts_row *row = &account->row;
@@ -51,7 +51,7 @@ enum ll_code folding_finish(struct folding *folding, struct account *account, co
 	if (code == LL_OK && row->debt != before->debt)
 		code = folding_add(folding, &folding->totals->debt, row->debt - before->debt);
 	if (code == LL_OK)
-		code = folding_add(folding, &folding->totals->balances, balance - account_balance(before));
+		code = folding_add(folding, &folding->totals->balances, balance - before->balance);
 	return code;
 }
 

@@ -22,14 +22,19 @@ enum ll_code folding_poison(struct folding *folding, struct slice user_id, const
 /* Adds to a total. LL_POISON: it leaves int64. */
 LL_CHECKED enum ll_code folding_add(struct folding *folding, int64_t *total, int64_t amount);
 
+/* What an account adds to the totals. */
+struct account_sums {
+	int64_t balance, held, debt;
+};
+
 /* Saves the account, after checking that it stands where the event says. Moves the totals by what the account moved
  * since `before`. */
 LL_CHECKED enum ll_code folding_finish(struct folding *folding, struct account *account,
-				       const struct accounts_row *before, int64_t balance_after,
+				       const struct account_sums *before, int64_t balance_after,
 				       int64_t available_after);
 
 /* Reads the account of an event; a new one when nobody named it before. *before: its sums as they were. */
-void folding_begin(struct folding *folding, struct account *account, struct slice user_id, struct accounts_row *before);
+void folding_begin(struct folding *folding, struct account *account, struct slice user_id, struct account_sums *before);
 
 /* A list of lots is taken, in order; *used (room for all) is what the lots were. The sum must be `amount`. `take` is
  * account_take or account_take_expired. */

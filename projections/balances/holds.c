@@ -14,7 +14,7 @@
 enum ll_code apply_held(struct folding *folding, const struct point_held *event)
 {
 	struct account account;
-	struct accounts_row before;
+	struct account_sums before;
 	folding_begin(folding, &account, event->user_id, &before);
 	struct point_holds_row hold = {
 		.user_id = event->user_id,
@@ -113,7 +113,7 @@ static enum ll_code close_hold(struct folding *folding, struct account *account,
 enum ll_code apply_hold_captured(struct folding *folding, const struct point_hold_captured *event)
 {
 	struct account account;
-	struct accounts_row before;
+	struct account_sums before;
 	struct point_holds_row hold;
 	folding_begin(folding, &account, event->user_id, &before);
 	enum ll_code code = open_hold(folding, event->hold_id, event->user_id, &hold);
@@ -133,7 +133,7 @@ enum ll_code apply_hold_captured(struct folding *folding, const struct point_hol
 enum ll_code apply_hold_released(struct folding *folding, const struct point_hold_released *event)
 {
 	struct account account;
-	struct accounts_row before;
+	struct account_sums before;
 	struct point_holds_row hold;
 	folding_begin(folding, &account, event->user_id, &before);
 	enum ll_code code = open_hold(folding, event->hold_id, event->user_id, &hold);

@@ -32,7 +32,7 @@ static enum ll_code credit(struct folding *folding, struct account *account, int
 enum ll_code apply_charged(struct folding *folding, const struct point_charged *event)
 {
 	struct account account;
-	struct accounts_row before;
+	struct account_sums before;
 	folding_begin(folding, &account, event->user_id, &before);
 	struct lot lot = {.lot_id = event->lot_id, .source = event->source, .expires_at = event->expires_at};
 	enum ll_code code = credit(folding, &account, event->amount, event->repaid, &lot);
@@ -46,7 +46,7 @@ enum ll_code apply_charged(struct folding *folding, const struct point_charged *
 enum ll_code apply_used(struct folding *folding, const struct point_used *event)
 {
 	struct account account;
-	struct accounts_row before;
+	struct account_sums before;
 	folding_begin(folding, &account, event->user_id, &before);
 	struct uses_row use = {
 		.user_id = event->user_id,
@@ -89,7 +89,7 @@ enum ll_code apply_refunded(struct folding *folding, const struct point_refunded
 		 &use); /* before anything else changes what the row points to */
 
 	struct account account;
-	struct accounts_row before;
+	struct account_sums before;
 	folding_begin(folding, &account, event->user_id, &before);
 	enum ll_code code =
 		folding_return(folding, &account, &use.lots, skip, event->amount, &event->lots, event->repaid);
@@ -103,7 +103,7 @@ enum ll_code apply_refunded(struct folding *folding, const struct point_refunded
 enum ll_code apply_expired(struct folding *folding, const struct point_expired *event)
 {
 	struct account account;
-	struct accounts_row before;
+	struct account_sums before;
 	folding_begin(folding, &account, event->user_id, &before);
 	struct use_lot *ended = arena_alloc(folding->view->arena, event->lots.count * sizeof *ended);
 	enum ll_code code = folding_take(folding, &account, &event->lots, event->amount, ended, account_take_expired);
@@ -135,7 +135,7 @@ static enum ll_code adjust_down(struct folding *folding, struct account *account
 enum ll_code apply_adjusted(struct folding *folding, const struct point_adjusted *event)
 {
 	struct account account;
-	struct accounts_row before;
+	struct account_sums before;
 	folding_begin(folding, &account, event->user_id, &before);
 	struct lot lot = {.lot_id = event->lot_id, .source = event->source, .expires_at = event->expires_at};
 	enum ll_code code = event->amount < 0 ? adjust_down(folding, &account, event)

@@ -63,6 +63,12 @@ typedef void ledger_visit_fn(void *context, const struct entry *entry);
 enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice value, enum fold_verdict *verdict,
 			 ledger_visit_fn *visit, void *context, struct error *error) LL_CHECKED;
 
+/* As ledger_fold, for a record that was judged elsewhere: `verdict`, `block` and `after` are what fold_record made of it, beginning
+ * with a copy of ledger_fold_state(). The block is borrowed for the call. */
+enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fold *after, enum fold_verdict verdict,
+			 const struct block *block, ledger_visit_fn *visit, void *context,
+			 struct error *error) LL_CHECKED;
+
 /* The failure of a projection; NULL while it is well (or not held). */
 const struct error *ledger_failure(const struct ledger *ledger, enum projection_id id);
 
@@ -103,6 +109,10 @@ bool ledger_wants_freeze(const struct ledger *ledger);
 bool ledger_is_behind(const struct ledger *ledger);
 bool ledger_is_flushing(const struct ledger *ledger);
 bool ledger_is_dirty(const struct ledger *ledger); /* folded further than flushed or being flushed */
+
+/* For a long fold, after each record: starts flushes as memory asks for them, and waits for them when they fall behind. A bulk
+ * fold flushes each projection when its own layer is full: nobody reads it yet, so their positions may differ. BLOCKING. */
+void ledger_make_room(struct ledger *ledger);
 
 /* Waits until nothing is being flushed. BLOCKING. */
 void ledger_wait(struct ledger *ledger);

@@ -27,6 +27,8 @@ struct store {
 	bool block_open;     /* rows were put since the last mark */
 	bool position_moved; /* since the last freeze */
 	bool checkpoint;     /* sync after the next flush */
+	bool spills;         /* some tables do */
+	bool finish;         /* merge what was spilled with the next flush */
 	bool retire;         /* leave the mark with the next flush */
 	bool flushing;       /* a flush was started and not yet taken note of */
 	enum ll_code failed; /* for good */

@@ -197,10 +197,13 @@ static void open_sources(struct scan *scan, unsigned index, bool overlay)
 {
 	struct store *store = scan->store;
 	struct table *table = store_table(store, index);
+	ENSURE(!table->spill);
 	if (overlay && store->overlay.open && table->ordered)
 		add_tree(scan, &store->overlay.trees[index]);
 	else if (overlay && store->overlay.open)
 		add_overlay_rows(scan, index);
+	if (table->lazy)
+		table_settle(table, scan->from, scan->to);
 	if (table->ordered)
 		add_tree(scan, &table->tree);
 	else

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "projections/store/warm.h"
 #include "schemas/wire/ensure.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -17,7 +18,7 @@
 #endif
 
 #define RANGE_BYTES ((size_t)64 << 30)
-enum { HUGE_PAGE = 2 << 20, RANGE_STEP = 8 << 20 };
+enum { HUGE_PAGE = 2 << 20, RANGE_STEP = 8 << 20, WARM_AHEAD = 32 << 20 };
 #define CHUNKS_MAX (RANGE_BYTES / SLAB_CHUNK_BYTES)
 
 _Static_assert(RANGE_BYTES / SLAB_UNIT <= UINT32_MAX, "every handle fits 32 bits");
@@ -68,10 +69,17 @@ void slab_init(struct slab *slab)
 	slab->chunks_used = 1; /* handle and chunk 0 mean none */
 }
 
+void slab_warm(struct slab *slab)
+{
+	slab->warmer = warmer_open();
+	slab->ahead = slab->warmer ? WARM_AHEAD : 0;
+}
+
 void slab_release(struct slab *slab)
 {
 	if (!slab->base)
 		return;
+	warmer_close(slab->warmer);
 	UNPOISON(slab->base, slab->usable);
 	munmap(slab->base, RANGE_BYTES);
 	munmap(slab->chunks, CHUNKS_MAX * sizeof *slab->chunks);
@@ -109,18 +117,25 @@ size_t slab_footprint(size_t size)
 	return size <= SLAB_PIECE_MAX ? class_bytes(class_of(size)) : (size_t)SLAB_CHUNK_BYTES << run_of(size);
 }
 
+static void make_usable(struct slab *slab, size_t wanted)
+{
+	size_t usable = (wanted + RANGE_STEP - 1) / RANGE_STEP * RANGE_STEP;
+	if (usable > RANGE_BYTES)
+		usable = RANGE_BYTES;
+	int failed = mprotect(slab->base + slab->usable, usable - slab->usable, PROT_READ | PROT_WRITE);
+	ENSURE(!failed && "memory is used up");
+	warmer_ask(slab->warmer, slab->base + slab->usable, usable - slab->usable);
+	slab->usable = usable;
+}
+
 /* Cuts `count` chunks off the range. */
 static uint32_t cut(struct slab *slab, uint32_t count)
 {
 	uint32_t first = slab->chunks_used;
 	size_t end = (size_t)(first + count) * SLAB_CHUNK_BYTES;
 	ENSURE(end <= RANGE_BYTES && "the store's range of addresses is used up");
-	if (end > slab->usable) {
-		size_t usable = (end + RANGE_STEP - 1) / RANGE_STEP * RANGE_STEP;
-		int failed = mprotect(slab->base + slab->usable, usable - slab->usable, PROT_READ | PROT_WRITE);
-		ENSURE(!failed && "memory is used up");
-		slab->usable = usable;
-	}
+	if (end + slab->ahead > slab->usable)
+		make_usable(slab, end + slab->ahead);
 	slab->chunks_used += count;
 	return first;
 }

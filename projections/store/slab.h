@@ -26,10 +26,13 @@ enum {
 _Static_assert(SLAB_SMALL_MAX << 4 == SLAB_PIECE_MAX, "four doublings with four classes each");
 
 struct slab_chunk;
+struct warmer;
 
 struct slab {
 	uint8_t *base;
 	size_t usable;             /* bytes from base that may be touched */
+	size_t ahead;              /* of them, so many stay beyond what was cut */
+	struct warmer *warmer;     /* has their pages ready; NULL: they come when they are touched */
 	uint32_t chunks_used;      /* chunks ever cut off the range */
 	struct slab_chunk *chunks; /* one for each chunk of the range */
 	uint32_t pool;             /* chunks that are free, linked; 0: none */
@@ -39,6 +42,8 @@ struct slab {
 
 void slab_init(struct slab *slab);
 void slab_release(struct slab *slab);
+/* From now on pages are made ready a little before they are handed out, by a thread: for who will fill much, at once. */
+void slab_warm(struct slab *slab);
 
 /* A piece of at least `size` bytes, aligned to SLAB_UNIT. Never 0. Its bytes are anything. */
 uint32_t slab_allocate(struct slab *slab, size_t size);

@@ -23,7 +23,7 @@
 #include "projections/store/store.h"
 #include "tests/unit/scratch.h"
 
-enum { POINT, ORDERED, APPEND, ORDERED_APPEND, TABLES };
+enum { POINT, ORDERED, APPEND, ORDERED_APPEND, LAZY, TABLES };
 enum { KEYS = 400, KEY_BYTES = 12, VALUE_BYTES_MAX = 30000, BLOCK_CHANGES = 40 };
 
 static const struct table_spec tables[TABLES] = {
@@ -31,6 +31,7 @@ static const struct table_spec tables[TABLES] = {
 	{"ordered", TABLE_ORDERED},
 	{"append", TABLE_POINT | TABLE_APPEND},
 	{"ordered_append", TABLE_ORDERED | TABLE_APPEND},
+	{"lazy", TABLE_ORDERED | TABLE_LAZY},
 };
 static const struct store_spec spec = {"tested", 3, tables, TABLES};
 

@@ -1,0 +1,95 @@
+#include "projections/store/warm.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { STEP = 4 << 20 };
+
+struct warmer {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* Under lock. */
+	uint8_t *at;
+	size_t bytes; /* left to be done from there */
+	bool stopping;
+};
+
+static void populate(void *at, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	(void)madvise(at, bytes, MADV_POPULATE_WRITE);
+#else
+	(void)at;
+	(void)bytes;
+#endif
+}
+
+static void *thread_main(void *argument)
+{
+	struct warmer *warmer = argument;
+	pthread_mutex_lock(&warmer->lock);
+	for (;;) {
+		while (!warmer->stopping && warmer->bytes == 0)
+			pthread_cond_wait(&warmer->changed, &warmer->lock);
+		if (warmer->stopping)
+			break;
+		uint8_t *at = warmer->at;
+		size_t bytes = warmer->bytes < STEP ? warmer->bytes : STEP;
+		warmer->at += bytes;
+		warmer->bytes -= bytes;
+		pthread_mutex_unlock(&warmer->lock);
+		populate(at, bytes);
+		pthread_mutex_lock(&warmer->lock);
+	}
+	pthread_mutex_unlock(&warmer->lock);
+	return NULL;
+}
+
+struct warmer *warmer_open(void)
+{
+	struct warmer *warmer = calloc(1, sizeof *warmer);
+	sigset_t all, before;
+	if (!warmer)
+		return NULL;
+	pthread_mutex_init(&warmer->lock, NULL);
+	pthread_cond_init(&warmer->changed, NULL);
+	sigfillset(&all); /* signals are the other threads' business */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(&warmer->thread, NULL, thread_main, warmer);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed) {
+		free(warmer);
+		return NULL;
+	}
+	(void)pthread_setname_np(warmer->thread, "warmer");
+	return warmer;
+}
+
+void warmer_ask(struct warmer *warmer, void *at, size_t bytes)
+{
+	if (!warmer)
+		return;
+	pthread_mutex_lock(&warmer->lock);
+	warmer->at = at;
+	warmer->bytes = bytes;
+	pthread_cond_broadcast(&warmer->changed);
+	pthread_mutex_unlock(&warmer->lock);
+}
+
+void warmer_close(struct warmer *warmer)
+{
+	if (!warmer)
+		return;
+	pthread_mutex_lock(&warmer->lock);
+	warmer->stopping = true;
+	pthread_cond_broadcast(&warmer->changed);
+	pthread_mutex_unlock(&warmer->lock);
+	pthread_join(warmer->thread, NULL);
+	pthread_cond_destroy(&warmer->changed);
+	pthread_mutex_destroy(&warmer->lock);
+	free(warmer);
+}
