@@ -14,7 +14,7 @@ static void fill(void)
 					 [ORDER_ORDERED] = TABLE_ORDERED,
 					 [ORDER_APPEND] = TABLE_APPEND,
 					 [ORDER_SCATTERED] = TABLE_ORDERED | TABLE_LAZY | TABLE_SPILL,
-		[ORDER_HASHED] = TABLE_POINT | TABLE_SPILL};
+					 [ORDER_HASHED] = TABLE_POINT | TABLE_SPILL};
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		const struct projection_layout *layout = &projection_layouts[id];
 		for (unsigned i = 0; i < layout->table_count; i++)
