@@ -33,6 +33,7 @@ VARIES = [
     (r'"day":"\d{4}-\d\d-\d\d"', '"day":DAY'),  # on which a seat was sold
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),
     (r"(?m)^Date: .*$", "Date: TIME"),
+    (r'"day":"\d{4}-\d\d-\d\d"', '"day":"TODAY"'),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
     (r"\b[0-9a-f]{32,64}\b", "HASH"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
