@@ -229,7 +229,7 @@ static void *thread_main(void *argument)
 	/* Behind those who decide and answer: a flush that takes longer keeps nobody waiting. A rebuild's is as urgent as
 	 * the fold. Without the right to it, or where threads have no niceness of their own, all stays as it is. */
 	if (!flush->write_out)
-		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), FLUSH_NICENESS);
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + FLUSH_NICENESS);
 	pthread_mutex_lock(&flush->lock);
 	for (;;) {
 		while (flush->state != FLUSH_STARTED && flush->state != FLUSH_STOPPED)

@@ -327,6 +327,8 @@ static void change(struct store *store, unsigned index, struct slice key, struct
 {
 	struct table *table = store_table(store, index);
 	ENSURE(key.size >= 1 && key.size <= STORE_KEY_BYTES_MAX);
+	if (!deleted)
+		head_put(store->overlay.open ? &store->overlay_heads[index] : &store->heads[index], key);
 	if (store->overlay.open) {
 		overlay_put(&store->overlay, index, table->ordered, table_tag(table, key), key, value, deleted);
 		return;
@@ -350,6 +352,10 @@ void store_overlay_open(struct store *store)
 {
 	ENSURE(!store->overlay.open);
 	store->overlay.open = true;
+	for (unsigned i = 0; i < store->table_count; i++) {
+		const struct head *head = &store->heads[i];
+		memcpy(&store->overlay_heads[i], head, offsetof(struct head, key) + head->size);
+	}
 }
 
 void store_overlay_drop(struct store *store)

@@ -731,7 +731,7 @@ def test_bad_input(server):
 def test_status(server):
     user(server, 1000)
     status = server.status()
-    assert status["version"] and re.match(r"^[0-9a-f]{32}$", status["ledger"]) and status["leader"]["self"] is True
+    assert status["version"] and re.match(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", status["ledger"]) and status["leader"]["self"] is True
     assert status["journal"]["kind"] == "local" and status["journal"]["low"] == 0 and status["journal"]["high"] > 0
     assert set(status["projections"]) == {"balances", "seats", "queue", "receipts", "rankings", "history"}
     for one in status["projections"].values():
