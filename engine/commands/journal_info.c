@@ -7,7 +7,6 @@
 #include "schemas/wire/hash.h"
 #include "schemas/wire/record_json.h"
 
-
 struct info {
 	char name[TEXT_BYTES_MAX + 1];
 	uint32_t format;
