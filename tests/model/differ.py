@@ -7,7 +7,9 @@ import json
 import time
 from datetime import datetime, timedelta, timezone
 
+from forms import is_id
 from ledger import Ledger
+from sending import Sender, Unanswered
 from words import ANY_TIME, Some, differences, ms_of, text_of
 
 SETTLE_SECONDS = 1.4  # what is due shows as expired within 1 s, and free places of the waiting room are filled
@@ -25,6 +27,7 @@ class Difference(Exception):
 class Differ:
     def __init__(self, engine):
         self.engine, self.ledger = engine, Ledger(self.when)
+        self.sender = Sender(engine)
         self.elements, self.answers, self.codes = {}, {}, {}
         self.compared = 0
         self.step = 0
@@ -37,7 +40,7 @@ class Differ:
             if step["do"] == "command":
                 waiting.append(step)
             elif step["do"] == "send":
-                self.send(waiting)
+                self.send(waiting, step.get("how"))
                 waiting = []
             elif step["do"] == "sleep":
                 time.sleep(step["seconds"])
@@ -47,17 +50,18 @@ class Differ:
                 self.check()
         self.send(waiting)
 
-    def send(self, steps):
+    def send(self, steps, how=None):
         if not steps:
             return
-        elements = []
         for step in steps:
             self.elements[step["n"]] = self.resolve(step["element"])
-            elements.append(self.elements[step["n"]])
-        reply = self.engine.post("/api/commands", elements)
-        if reply.status != 200 or not isinstance(reply.json, list) or len(reply.json) != len(elements):
-            raise Difference(self.step, f"the array was answered with {reply.status} {reply.body[:500]!r}")
-        for step, element, receipt in zip(steps, elements, reply.json):
+        # Rejections tell no time: it is then at least this.
+        self.ledger.time = max(self.ledger.time, int(time.time() * 1000))
+        try:
+            answered = self.sender.send(how, [(step["n"], self.elements[step["n"]]) for step in steps])
+        except Unanswered as strange:
+            raise Difference(self.step, str(strange)) from None
+        for step, (element, receipt) in zip(steps, answered):
             self.answers[step["n"]] = receipt
             self.compare(element, receipt)
         if self.ledger.cancelling:
@@ -101,7 +105,7 @@ class Differ:
     def envelope(self, outcome, key, element, receipt):
         """The receipt's other fields."""
         if outcome == "rejected":
-            readable = isinstance(key, str) and receipt.get("commandId") == key
+            readable = is_id(key)
             made = outcome == "rejected" and key is None
             kind = {"type": element.get("type")} if "type" in receipt else {}
             return {"commandId": receipt.get("commandId") if made else key if readable else None, **kind}

@@ -174,6 +174,7 @@ COMMANDS = {
     "payment.create": {"reservationId": (is_id, REQUIRED), "userId": (is_id, REQUIRED), "amount": (is_price, False)},
     "payment.cancel": {"paymentId": (is_id, REQUIRED)},
 }
+WITH_TOKEN = ("queue.leave", "reservation.create")
 ANYTHING_BUT_NOTHING = ("policy.set", "schedule.update")  # at least one field beside the schedule's id
 
 
@@ -191,13 +192,19 @@ def without_nulls(value):
     return [without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
-def read(element):
-    """An element of POST /api/commands as (id or None, type, fields), or Malformed."""
+def read(element, is_token):
+    """An element of POST /api/commands as (id or None, type, fields), or Malformed.
+
+    `is_token(text)`: whether the ledger gave that credential: access comes before form.
+    """
     if not isinstance(element, dict):
         raise Malformed()
+    token = element.get("queueToken")
+    if element.get("type") in WITH_TOKEN and isinstance(token, str) and token and not is_token(token):
+        raise Rejection(401, "TOKEN_INVALID")
     if element.get("id") is not None and not is_id(element["id"]):
         raise Malformed("id")
-    if element.get("type") not in COMMANDS:
+    if not isinstance(element.get("type"), str) or element["type"] not in COMMANDS:
         raise Malformed("type")
     kind, known = element["type"], COMMANDS[element["type"]]
     unknown = [name for name in element if name not in known and name not in ("id", "type", "actor")]

@@ -57,7 +57,7 @@ class Ledger:
             self.time, self.position = ms_of(receipt["time"]), int(receipt["position"].split(":")[1])
         now = self.time
         try:
-            key, kind, fields = read(element)
+            key, kind, fields = read(element, lambda text: self.names.find("token", text))
             return self.keyed(key, kind, fields, now, receipt)
         except Malformed as wrong:
             fields = wrong.fields
@@ -70,9 +70,6 @@ class Ledger:
 
     def keyed(self, key, kind, fields, now, receipt):
         self.advance(now)
-        token = fields.get("queueToken")
-        if token is not None and not self.names.find("token", token):
-            raise Rejection(401, "TOKEN_INVALID")
         if kind == "reservation.create":
             fields = self.one_place(fields)
         same = json.dumps([kind, canonical(fields)], sort_keys=True)
@@ -105,7 +102,12 @@ class Ledger:
         if "seatNos" not in fields:
             fields["seatNos"] = [fields.pop("seatNo") if "seatNo" in fields else fields.pop("seatNumber")]
         if "scheduleId" not in fields:
-            fields["scheduleId"] = self.tickets.on_day(fields.pop("concertId"), fields.pop("date"))
+            try:
+                fields["scheduleId"] = self.tickets.on_day(fields.pop("concertId"), fields.pop("date"))
+            except Rejection:
+                if self.policy.queueRequired and "queueToken" not in fields:
+                    raise Rejection(401, "TOKEN_REQUIRED") from None  # access comes before existence
+                raise
         return fields
 
     def decide(self, kind, now, fields):

@@ -118,15 +118,16 @@ class Tickets:
         if concertId not in self.concerts:
             raise Rejection(404, "CONCERT_NOT_FOUND")
         found = [
-            one.name
+            one
             for one in self.schedules.values()
             if one.concert == concertId and self.policy.day(one.show).isoformat() == date
         ]
         if not found:
             raise Rejection(404, "SCHEDULE_NOT_FOUND")
-        if len(found) > 1:
+        living = [one.name for one in found if one.status == "OPEN"]
+        if len(living) > 1:
             raise Rejection(409, "SCHEDULE_AMBIGUOUS")  # no name of one schedule, so no command
-        return found[0]
+        return living[0] if living else max(one.name for one in found)
 
     # ---- concerts and schedules ----
 

@@ -137,8 +137,8 @@ class Waiting:
         """What `GET /api/queue/status` says when all has settled; a sentence when it cannot be."""
         if token.status == "EXPIRED" or status == "EXPIRED":
             own, unknown = token.status, self.brief and (token.status == "WAITING" or not token.expires)
-            token.status = "EXPIRED"
             possible = own == "EXPIRED" or unknown or token.may_be_over(self.ledger.time)
+            token.status = "EXPIRED"
             return None if possible and status == "EXPIRED" else f"a token that is {own} is shown as {status}"
         if status == "ACTIVE" and token.status == "WAITING":
             self.activate(token, until)
