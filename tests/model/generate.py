@@ -3,7 +3,9 @@
 A sequence is a list of steps that JSON can hold:
 
 	{"do": "command", "n": 17, "element": {...}}   with what is known only later in the place of values:
-	    {"$id": "reservationId", "of": 12}   that field of the answer to step 12 (a name that is not there, when it has none)
+	    {"$id": "reservationId", "of": 12}   that field of the answer to step 12; when it has none, of an earlier one, or a name
+	                                         that is not there
+	    {"$id": "userId", "of": 12, "with": "reservationId"}   the field of the answer whose reservationId would be taken
 	    {"$in": -3600}                       the time so many seconds from the sending
 	    {"$day": 3}                          the day so many days from then
 	    {"$again": 12}                       in the place of a whole element: the very element that step 12 sent
@@ -61,7 +63,9 @@ class Sequence:
             return self.random.randint(1, 40) * 100
         if draw < 0.9:
             return self.random.randint(1, 5000)
-        return self.random.choice((1, 999, 1000, 1000000, 1000001, AMOUNT_MAX, AMOUNT_MAX - 1))
+        if draw < 0.99:
+            return self.random.choice((1, 999, 1000, 5000, 5001, 100000, 1000000, 1000001))
+        return self.random.choice((AMOUNT_MAX, AMOUNT_MAX - 1, AMOUNT_MAX // 2))
 
     # ---- steps ----
 
@@ -191,7 +195,7 @@ class Sequence:
     def adjust(self):
         up = self.chance(0.5)
         more = {"source": self.random.choice((None, "bonus")), "expiresAt": self.expiry()} if up else {}
-        amount = self.amount() if up else -self.amount()
+        amount = min(self.amount(), AMOUNT_MAX if self.chance(0.1) else 20000) * (1 if up else -1)
         self.command("points.adjust", userId=self.user(), amount=amount, reason="a reason", approver="chief", **more)
 
     # ---- concerts, schedules ----
@@ -317,7 +321,7 @@ class Sequence:
         found = self.recent("reservation")
         if not found:
             return self.reserve()
-        user = found[1]["userId"] if self.chance(0.95) else self.user()
+        user = {"$id": "userId", "of": found[0], "with": "reservationId"} if self.chance(0.95) else self.user()
         amount = self.random.choice((None, None, None, None, None, None, 1000, 0))
         self.command("payment.create", makes="payment", reservationId={"$id": "reservationId", "of": found[0]}, userId=user, amount=amount)
 
@@ -325,7 +329,8 @@ class Sequence:
         found = self.recent("reservation")
         if not found:
             return self.reserve()
-        user = self.random.choice((None, found[1]["userId"], found[1]["userId"], self.user()))
+        owner = {"$id": "userId", "of": found[0], "with": "reservationId"}
+        user = self.random.choice((None, owner, owner, self.user()))
         self.command("reservation.cancel", reservationId={"$id": "reservationId", "of": found[0]}, userId=user)
 
     def cancel_payment(self):

@@ -12,6 +12,7 @@ cancelled schedule; from the account's history.
 """
 
 import json
+from collections import Counter
 
 from forms import Malformed, moments, read
 from points import Points
@@ -31,6 +32,7 @@ class Ledger:
         self.users, self.keys, self.cancelling = {}, {}, []
         self.time, self.position, self.seen = 0, -1, {}
         self.accepted = self.refused = 0
+        self.notes = Counter()
         self.reading = False  # the command turned out to be a read
 
     # ---- what the engine says, where it has the choice ----
@@ -131,11 +133,16 @@ class Ledger:
         return 201, {"userId": userId, "registeredAt": text_of(now)}
 
     def set_policy(self, now, **values):
+        self.queue.policy_changes(now)
         shown = self.policy.set(values)
         self.queue.policy_changed()
         return 200, shown
 
     # ---- time ----
+
+    def note(self, what):
+        """Something worth being drawn happened: the campaign tells how often."""
+        self.notes[what] += 1
 
     def advance(self, now):
         for account in list(self.points.accounts.values()):
