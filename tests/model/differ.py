@@ -69,6 +69,7 @@ class Differ:
             answered = self.sender.send(how, [(step["n"], self.elements[step["n"]]) for step in steps])
         except Unanswered as strange:
             raise Difference(self.step, str(strange)) from None
+        self.ledger.answered = round(time.time() * 1000) + 1
         for step, (element, receipt) in zip(steps, answered):
             self.answered(step["n"], receipt)
             self.compare(element, receipt)

@@ -213,12 +213,12 @@ def read(element, is_token):
     wrong = [name for name, value in fields.items() if not known[name][0](value)]
     if not is_actor(element.get("actor")):
         wrong.append("actor")
+    if kind == "reservation.create":
+        wrong += misplaced(fields)
     if unknown or missing or wrong:
         raise Malformed(*unknown, *missing, *wrong)
     if kind in ANYTHING_BUT_NOTHING and not set(fields) - {"scheduleId"}:
         raise Malformed("body")
-    if kind == "reservation.create":
-        check_place(fields)
     return element.get("id"), kind, without_nulls(fields)
 
 
@@ -230,16 +230,18 @@ def is_actor(actor):
     return actor.get("type") in ("user", "admin", "system") and (actor.get("id") is None or is_id(actor["id"]))
 
 
-def check_place(fields):
-    """Exactly one way of naming the seats, and one of naming the schedule."""
+def misplaced(fields):
+    """What is wrong about naming the seats in exactly one way, and the schedule in one."""
     by_day = [name for name in ("concertId", "date") if name in fields]
     seats = [name for name in ("seatNo", "seatNos", "seatNumber") if name in fields]
+    wrong = []
     if "scheduleId" in fields and by_day:
-        raise Malformed("scheduleId", *by_day)
+        wrong += ["scheduleId", *by_day]
     if "scheduleId" not in fields and len(by_day) < 2:
-        raise Malformed("scheduleId", "concertId", "date")
+        wrong += ["scheduleId", "concertId", "date"]
     if len(seats) != 1:
-        raise Malformed("seatNo", "seatNos", "seatNumber")
+        wrong += ["seatNo", "seatNos", "seatNumber"]
+    return wrong
 
 
 def moments(fields, policy):

@@ -31,6 +31,7 @@ class Ledger:
         self.tickets = Tickets(self)
         self.users, self.keys, self.cancelling = {}, {}, []
         self.time, self.position, self.seen = 0, -1, {}
+        self.answered = 0  # no answer that is looked at was made later than this
         self.accepted = self.refused = 0
         self.notes = Counter()
         self.reading = False  # the command turned out to be a read

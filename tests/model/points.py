@@ -178,7 +178,9 @@ class Points:
             raise Refusal(402, "INSUFFICIENT_POINTS", balance=account.balance, available=account.available, required=amount)
 
     def in_future(self, now, expires):
-        if expires is not None and expires <= now:
+        """A rejection tells no time: it came between the sending and the answer."""
+        latest = self.ledger.answered if self.ledger.seen.get("outcome") == "rejected" else now
+        if expires is not None and expires <= latest and (expires <= now or self.ledger.seen_code == "VALIDATION_ERROR"):
             raise Malformed("expiresAt")
 
     # ---- commands ----

@@ -324,7 +324,7 @@ class Tickets:
         if not schedule.sold_out and all(seat.status() == "RESERVED" for seat in schedule.seats.values()):
             opened = schedule.created if schedule.opens is None else schedule.opens
             self.ledger.note("a schedule sold out")
-            schedule.sold_out = (now - opened, now - schedule.first_confirmed, self.ledger.position)
+            schedule.sold_out = (max(0, now - opened), now - schedule.first_confirmed, self.ledger.position)
 
     def count(self, schedule, day, seats):
         entry = schedule.counts.setdefault(day, [0, 0])
