@@ -119,8 +119,8 @@ integration: test-programs ## tests of the adapters, on a real Kafka
 e2e: test-programs ## tests of the program from outside, on the embedded journal and on a real Kafka
 	$(Q)tests/run $(OUT) e2e
 
-torture: test-programs ## long tests: kill -9 at random moments, faults of brokers (hours are welcome; SECONDS= each)
-	$(Q)SECONDS=$(SECONDS) tests/run $(OUT) torture
+torture: test-programs ## long tests: kill -9 at random moments, faults of brokers, drawn seeds of the model for SECONDS=
+	$(Q)LEDGERLINE_MODEL_SECONDS=$(SECONDS) tests/run $(OUT) torture
 
 fuzz: | build/.deps-check ## feed random bytes to everything that reads bytes, SECONDS= for each reader
 	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-programs

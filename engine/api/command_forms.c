@@ -54,7 +54,8 @@ static bool resolve_seat(struct reading *reading, const struct forms *forms, str
 	return true;
 }
 
-static bool resolve_day(struct reading *reading, struct slice concert_id, int32_t day, struct slice *schedule_id)
+static bool resolve_day(struct reading *reading, struct slice concert_id, int32_t day,
+			struct reservation_create *command)
 {
 	const struct resolve_context *resolve = reading->resolve;
 	struct slice found;
@@ -64,11 +65,15 @@ static bool resolve_day(struct reading *reading, struct slice concert_id, int32_
 	}
 	const struct zone *zone = resolve->zone(resolve->context);
 	int code = zone ? read_schedule_of_day(resolve->view, concert_id, day, zone, &found) : CODE_INTERNAL;
+	/* Who has no token where one is needed is not told what there is and what not. */
+	if (code && command->queue_token.size == 0 && resolve->token_required &&
+	    resolve->token_required(resolve->context))
+		code = CODE_TOKEN_REQUIRED;
 	if (code) {
 		reading->parsed->code = (uint16_t)code;
 		return false;
 	}
-	*schedule_id = arena_copy(reading->arena, found);
+	command->schedule_id = arena_copy(reading->arena, found);
 	return true;
 }
 
@@ -95,7 +100,7 @@ static bool resolve_schedule(struct reading *reading, const struct forms *forms,
 	if (day_parse(forms->date->text, &day, &error) != LL_OK)
 		return refuse(reading, &date, "%s", error.text);
 	return members_complete(reading, &reservation_create_record, &both, seen | ~others) &&
-	       resolve_day(reading, forms->concert_id->text, day, &command->schedule_id);
+	       resolve_day(reading, forms->concert_id->text, day, command);
 }
 
 /* ---- waiting-room credentials ---- */

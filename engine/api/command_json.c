@@ -169,9 +169,30 @@ static bool give(struct reading *reading, const struct record *record, const cha
 	const struct field *field = find_field(record, slice_text(name), row, &at, &bit);
 	ENSURE(field);
 	*seen |= bit;
-	if (strcmp(name, "queueToken") == 0 && !token_is_ours(reading, value))
-		return false; /* who may ask comes before what is asked */
 	return value_read(reading, field, &node, &where, at);
+}
+
+/* Who may ask comes before what is asked: a credential that this ledger never gave is told before anything else is. What is
+ * no text, or an empty one, is no credential, but a field that is not well. */
+static bool credential_is_ours(struct reading *reading, const struct command_info *info, const struct json_node *object,
+			       const struct others *others, const struct slice *values)
+{
+	const char *name = "queueToken";
+	uint8_t row[sizeof(struct command)];
+	void *at;
+	uint32_t bit;
+	struct slice token = SLICE_EMPTY;
+	if (!find_field(info->record, slice_text(name), row, &at, &bit))
+		return true;
+	for (unsigned i = 0; others->given && others->given[i]; i++)
+		if (strcmp(others->given[i], name) == 0)
+			token = values[i];
+	if (token.size == 0 && object && object->type == JSON_OBJECT) {
+		const struct json_node *member = json_member(reading->reader, object, slice_text(name));
+		if (member && member->type == JSON_STRING)
+			token = member->text;
+	}
+	return token.size == 0 || token_is_ours(reading, token);
 }
 
 static bool fields_read(struct reading *reading, const struct command_info *info, const struct json_node *object,
@@ -184,6 +205,8 @@ static bool fields_read(struct reading *reading, const struct command_info *info
 	command->type = info->type;
 	others->type = info->type;
 	record_clear(info->record, row);
+	if (!credential_is_ours(reading, info, object, others, values))
+		return false;
 	for (unsigned i = 0; others->given && others->given[i]; i++)
 		if (!give(reading, info->record, others->given[i], values[i], row, &seen))
 			return false;
@@ -269,9 +292,13 @@ bool command_from_json(const struct json_reader *reader, const struct json_node 
 	memset(parsed, 0, sizeof *parsed);
 	if (node->type != JSON_OBJECT)
 		return refuse(&reading, &place, "must be an object, not %s", json_type_name(node->type));
-	if (!read_id(&reading, json_member(reader, node, SLICE("id"))))
+	const struct json_node *type = json_member(reader, node, SLICE("type")),
+			       *id = json_member(reader, node, SLICE("id"));
+	const struct command_info *info = type && type->type == JSON_STRING ? command_info_named(type->text) : NULL;
+	bool ours = !info || credential_is_ours(&reading, info, node, &others, NULL);
+	if (!read_id(&reading, id) || !ours) /* the id also for the receipt of who may not ask */
 		return false;
-	const struct command_info *info = read_type(&reading, json_member(reader, node, SLICE("type")));
+	info = read_type(&reading, type);
 	return info && read_actor(&reading, json_member(reader, node, SLICE("actor"))) &&
 	       fields_read(&reading, info, node, &others, NULL);
 }

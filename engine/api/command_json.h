@@ -38,13 +38,16 @@ struct resolve_context {
 	struct view *view; /* for aliases (concertId with date). NULL: those are refused as unknown fields */
 	const struct zone *(*zone)(
 		void *context); /* with view: asked for when a day is to be found. NULL: cannot be told */
+	bool (*token_required)(void *context); /* with view, may be NULL: whether holding seats needs a token now */
 	void *context;
 	const struct token_secret
 		*secret; /* checks waiting-room credentials and takes their digits off. NULL: kept as they are */
 	bool busy;       /* commands are under way that may change what an alias means: set parsed->later instead */
 };
 
-/* Reads a whole JSON command {"id","type","actor",...fields}. resolve may be NULL. false: parsed->code says why, or
+/* A waiting-room credential that is none of this ledger's is TOKEN_INVALID whatever else is wrong.
+ *
+ * Reads a whole JSON command {"id","type","actor",...fields}. resolve may be NULL. false: parsed->code says why, or
  * parsed->later. */
 bool command_from_json(const struct json_reader *reader, const struct json_node *node, struct arena *arena,
 		       const struct resolve_context *resolve, struct parsed_command *parsed);

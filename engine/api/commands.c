@@ -20,11 +20,20 @@ static const struct zone *find_zone(void *context)
 	return engine_policy(api->engine, &zone) ? zone : NULL;
 }
 
+static bool token_required(void *context)
+{
+	struct api *api = context;
+	const struct zone *zone;
+	const struct policy *policy = engine_policy(api->engine, &zone);
+	return policy && policy->queue_required;
+}
+
 struct resolve_context api_resolve(struct api *api)
 {
 	return (struct resolve_context){
 		.view = ledger_view(engine_ledger(api->engine)),
 		.zone = find_zone,
+		.token_required = token_required,
 		.context = api,
 		.secret = &api->secret,
 	};
@@ -82,6 +91,24 @@ static void command_answered(struct pending *pending, const struct answer *answe
 
 /* ---- the request ---- */
 
+static void refuse_command(struct api *api, struct http_request *request, uint16_t code, const char *field,
+			   const char *reason, struct answer_fields *fields)
+{
+	count_rejected(api, code);
+	answer_code(api, request, code, field, reason, fields);
+}
+
+/* Who may not ask is told so before the rest of the request is looked at, its key's form included. */
+static void refuse_access(struct api *api, struct http_request *request, uint16_t code)
+{
+	struct answer_fields fields = {.count = 0};
+	struct slice key;
+	fields_position(&fields, position_now(api));
+	if (http_header(request, "Idempotency-Key", &key) && id_is_fine(key))
+		fields_add(&fields, "Idempotency-Key", key);
+	refuse_command(api, request, code, NULL, NULL, &fields);
+}
+
 /* What the path, the query and the bearer token say. false: answered. */
 static bool take_given(struct api *api, struct http_request *request, const struct command_route *route,
 		       const char *names[], struct slice values[])
@@ -89,7 +116,9 @@ static bool take_given(struct api *api, struct http_request *request, const stru
 	unsigned count = 0;
 	for (unsigned i = 0; i < sizeof route->given / sizeof *route->given && route->given[i].field; i++) {
 		const struct given_field *given = &route->given[i];
+		bool bearer = given->source == FROM_BEARER || given->source == FROM_BEARER_NEEDED;
 		struct slice value = SLICE_EMPTY;
+		uint64_t token_id;
 		if (given->source == FROM_PATH)
 			value = http_param(request, given->field);
 		else if (given->source == FROM_QUERY)
@@ -99,8 +128,11 @@ static bool take_given(struct api *api, struct http_request *request, const stru
 		if (given->source == FROM_BEARER && value.size == 0)
 			continue; /* it may stand in the body */
 		if (given->source == FROM_BEARER_NEEDED && value.size == 0) {
-			count_rejected(api, CODE_TOKEN_REQUIRED);
-			answer_code(api, request, CODE_TOKEN_REQUIRED, NULL, NULL, NULL);
+			refuse_access(api, request, CODE_TOKEN_REQUIRED);
+			return false;
+		}
+		if (bearer && !token_check(&api->secret, value, &token_id)) {
+			refuse_access(api, request, CODE_TOKEN_INVALID);
 			return false;
 		}
 		names[count] = given->field;
@@ -108,13 +140,6 @@ static bool take_given(struct api *api, struct http_request *request, const stru
 	}
 	names[count] = NULL;
 	return true;
-}
-
-static void refuse_command(struct api *api, struct http_request *request, uint16_t code, const char *field,
-			   const char *reason, struct answer_fields *fields)
-{
-	count_rejected(api, code);
-	answer_code(api, request, code, field, reason, fields);
 }
 
 /* The key that the request has, or one made for it. false: answered. */
@@ -183,12 +208,17 @@ void handle_command(struct http_request *request, void *context)
 	const struct json_node *body;
 	struct parsed_command parsed;
 	struct resolve_context resolve = api_resolve(api);
-	if (http_refuse_query(request) || !take_key(api, request, &key) ||
-	    !take_given(api, request, route, names, values) || !take_body(api, request, &body))
+	if (!take_given(api, request, route, names, values) || !take_body(api, request, &body))
 		return;
 	bool fine = command_fields_from_json(route->type, &api->reader, body, names, values, http_arena(request),
 					     &resolve, &parsed);
 	ledger_view_reset(engine_ledger(api->engine));
+	if (!fine && parsed.code == CODE_TOKEN_INVALID) {
+		refuse_access(api, request, CODE_TOKEN_INVALID);
+		return;
+	}
+	if (http_refuse_query(request) || !take_key(api, request, &key))
+		return;
 	if (!fine) {
 		bool form = parsed.code == CODE_VALIDATION_ERROR;
 		struct answer_fields fields = {.count = 0};

@@ -165,7 +165,7 @@ int read_dates(struct view *view, struct slice concert_id, struct json_writer *w
 }
 
 /* One that is cancelled counts only where there is no other: so its replacement on the same day can be named by the
- * day. */
+ * day. Of several that are cancelled the one with the greatest id. */
 int read_schedule_of_day(struct view *view, struct slice concert_id, int32_t day, const struct zone *zone,
 			 struct slice *schedule_id)
 {

@@ -361,6 +361,14 @@ def test_seats_and_days(server):
     assert server.post("/api/admin/schedules", twin).status == 201
     expect(server.post("/api/reservations", {**by_day, "seatNumber": 3}), 409, "SCHEDULE_AMBIGUOUS")
     expect(server.get(f"/api/concerts/seats?concertId={concert}&date=2027-05-01"), 409, "SCHEDULE_AMBIGUOUS")
+    cancel = lambda one: server.post(f"/api/admin/schedules/{one}/cancel", {"reason": "rain"}).status
+    assert cancel(name) == 202  # it leaves dates, so the day names the other one
+    moved = server.post("/api/reservations", {**by_day, "seatNumber": 1})
+    assert (moved.status, moved.json["scheduleId"]) == (201, twin["scheduleId"])
+    assert cancel(twin["scheduleId"]) == 202  # only cancelled ones are left: the one with the greatest id says so
+    expect(server.post("/api/reservations", {**by_day, "seatNumber": 1}), 409, "SCHEDULE_CANCELLED")
+    left = server.get(f"/api/concerts/seats?concertId={concert}&date=2027-05-01").json["scheduleId"]
+    assert left == max(name, twin["scheduleId"])
     expect(server.get("/api/concerts/seats?scheduleId=nope"), 404, "SCHEDULE_NOT_FOUND")
     expect(server.get("/api/concerts/dates?concertId=nope"), 404, "CONCERT_NOT_FOUND")
     invalid(server.get("/api/concerts/seats"), "scheduleId")

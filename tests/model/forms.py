@@ -174,6 +174,7 @@ COMMANDS = {
     "payment.create": {"reservationId": (is_id, REQUIRED), "userId": (is_id, REQUIRED), "amount": (is_price, False)},
     "payment.cancel": {"paymentId": (is_id, REQUIRED)},
 }
+WITH_TOKEN = ("queue.leave", "reservation.create")
 ANYTHING_BUT_NOTHING = ("policy.set", "schedule.update")  # at least one field beside the schedule's id
 
 
@@ -191,13 +192,19 @@ def without_nulls(value):
     return [without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
-def read(element):
-    """An element of POST /api/commands as (id or None, type, fields), or Malformed."""
+def read(element, is_token):
+    """An element of POST /api/commands as (id or None, type, fields), or Malformed.
+
+    `is_token(text)`: whether the ledger gave that credential: access comes before form.
+    """
     if not isinstance(element, dict):
         raise Malformed()
+    token = element.get("queueToken")
+    if element.get("type") in WITH_TOKEN and isinstance(token, str) and token and not is_token(token):
+        raise Rejection(401, "TOKEN_INVALID")
     if element.get("id") is not None and not is_id(element["id"]):
         raise Malformed("id")
-    if element.get("type") not in COMMANDS:
+    if not isinstance(element.get("type"), str) or element["type"] not in COMMANDS:
         raise Malformed("type")
     kind, known = element["type"], COMMANDS[element["type"]]
     unknown = [name for name in element if name not in known and name not in ("id", "type", "actor")]
@@ -206,12 +213,12 @@ def read(element):
     wrong = [name for name, value in fields.items() if not known[name][0](value)]
     if not is_actor(element.get("actor")):
         wrong.append("actor")
+    if kind == "reservation.create":
+        wrong += misplaced(fields)
     if unknown or missing or wrong:
         raise Malformed(*unknown, *missing, *wrong)
     if kind in ANYTHING_BUT_NOTHING and not set(fields) - {"scheduleId"}:
         raise Malformed("body")
-    if kind == "reservation.create":
-        check_place(fields)
     return element.get("id"), kind, without_nulls(fields)
 
 
@@ -223,16 +230,18 @@ def is_actor(actor):
     return actor.get("type") in ("user", "admin", "system") and (actor.get("id") is None or is_id(actor["id"]))
 
 
-def check_place(fields):
-    """Exactly one way of naming the seats, and one of naming the schedule."""
+def misplaced(fields):
+    """What is wrong about naming the seats in exactly one way, and the schedule in one."""
     by_day = [name for name in ("concertId", "date") if name in fields]
     seats = [name for name in ("seatNo", "seatNos", "seatNumber") if name in fields]
+    wrong = []
     if "scheduleId" in fields and by_day:
-        raise Malformed("scheduleId", *by_day)
+        wrong += ["scheduleId", *by_day]
     if "scheduleId" not in fields and len(by_day) < 2:
-        raise Malformed("scheduleId", "concertId", "date")
+        wrong += ["scheduleId", "concertId", "date"]
     if len(seats) != 1:
-        raise Malformed("seatNo", "seatNos", "seatNumber")
+        wrong += ["seatNo", "seatNos", "seatNumber"]
+    return wrong
 
 
 def moments(fields, policy):

@@ -3,11 +3,13 @@
 A sequence is a list of steps that JSON can hold:
 
 	{"do": "command", "n": 17, "element": {...}}   with what is known only later in the place of values:
-	    {"$id": "reservationId", "of": 12}   that field of the answer to step 12 (a name that is not there, when it has none)
+	    {"$id": "reservationId", "of": 12}   that field of the answer to step 12; when it has none, of an earlier one, or a name
+	                                         that is not there
+	    {"$id": "userId", "of": 12, "with": "reservationId"}   the field of the answer whose reservationId would be taken
 	    {"$in": -3600}                       the time so many seconds from the sending
 	    {"$day": 3}                          the day so many days from then
 	    {"$again": 12}                       in the place of a whole element: the very element that step 12 sent
-	{"do": "send"}                                 what was collected goes out as one array
+	{"do": "send", "how": "routes"}                what was collected goes out: as one array, or as sending.py says
 	{"do": "sleep", "seconds": 1.1}
 	{"do": "check"}                                waits until all has settled, and compares everything that can be read
 """
@@ -16,7 +18,13 @@ import random
 
 HOUR, DAY = 3600, 86400
 AMOUNT_MAX = 2**53 - 1
-BAD_VALUES = [None, 0, -1, 1.5, 10**30, AMOUNT_MAX + 1, True, "", "a b", "é", "x" * 129, [], [1], {}, {"a": 1}, "2026-02-30", "1"]
+FORGED = "tok-1.0123456789abcdef0123456789abcdef"
+BAD_VALUES = [
+    None, 0, -1, 1.5, 1000.0, -0.0, 10**30, 2**63, -(2**63), AMOUNT_MAX + 1, True, False,
+    "", "a b", "é", "é" * 128, "x" * 64, "x" * 65, "x" * 128, "x" * 129, "1", FORGED,
+    [], [1], [1, 1], [0], [None], [[1, 2]], {}, {"a": 1},
+    "2026-02-30", "2027-06-30T23:59:60Z", "2027-01-01T25:00:00Z", "2027-01-01T00:00:00", "2027-01-01T09:00:00+09:00", "1969-12-31T23:59:59Z",
+]  # fmt: skip
 
 
 class Sequence:
@@ -28,7 +36,8 @@ class Sequence:
         self.sent = []
         self.users = [f"u{k}" for k in range(self.random.randint(2, 8))]
         self.concerts, self.schedules, self.sizes = [], [], {}
-        self.queues = ["default", "vip"]
+        self.days = []  # (concert, day) of schedules
+        self.ways = self.random.choice(((None,), (None, None, "msgpack", "alone"), (None, "msgpack", "alone", "routes"), ("routes",)))
         self.with_queue = self.random.random() < 0.35
         self.weights = {name: weight * self.random.choice((0.3, 1, 1, 2)) for name, weight in WEIGHTS.items()}
 
@@ -54,7 +63,9 @@ class Sequence:
             return self.random.randint(1, 40) * 100
         if draw < 0.9:
             return self.random.randint(1, 5000)
-        return self.random.choice((1, 999, 1000, 1000000, 1000001, AMOUNT_MAX, AMOUNT_MAX - 1))
+        if draw < 0.99:
+            return self.random.choice((1, 999, 1000, 5000, 5001, 100000, 1000000, 1000001))
+        return self.random.choice((AMOUNT_MAX, AMOUNT_MAX - 1, AMOUNT_MAX // 2))
 
     # ---- steps ----
 
@@ -82,7 +93,8 @@ class Sequence:
         names = [name for name in element if name not in ("id", "actor", "type")]
         draw = self.random.random()
         if draw < 0.3 and names:
-            del element[self.random.choice(names)]
+            for name in self.random.sample(names, min(len(names), self.random.choice((1, 1, 2)))):
+                del element[name]
         elif draw < 0.4:
             element["colour"] = self.random.choice((None, 1))
         elif draw < 0.45:
@@ -91,6 +103,8 @@ class Sequence:
             element["actor"] = self.random.choice((7, "x", {"type": "god", "id": "x"}, {"type": "user", "id": "a b"}, {"x": 1}))
         elif names:
             element[self.random.choice(names)] = self.random.choice(BAD_VALUES)
+        if element.get("type") == "reservation.create" and self.chance(0.4):
+            element["queueToken"] = self.random.choice((FORGED, FORGED, "x", "", 7, "x" * 129))
         return element
 
     def again(self):
@@ -99,8 +113,11 @@ class Sequence:
             self.steps.append({"do": "command", "n": self.n, "element": {"$again": of}})
             self.n += 1
 
-    def send(self):
-        self.steps.append({"do": "send"})
+    def send(self, size=60):
+        step, how = {"do": "send"}, self.random.choice(self.ways)
+        if how and size <= 20:
+            step["how"] = how
+        self.steps.append(step)
         for kind, n, known in self.fresh:
             self.made.setdefault(kind, []).append((n, known))
         self.fresh = []
@@ -113,7 +130,7 @@ class Sequence:
             for _ in range(size):
                 name = self.random.choices(list(self.weights), list(self.weights.values()))[0]
                 getattr(self, name)()
-            self.send()
+            self.send(size)
             since += size
             if self.chance(0.02):
                 self.steps.append({"do": "sleep", "seconds": self.random.choice((0.05, 0.3, 0.7, 1.1))})
@@ -178,7 +195,7 @@ class Sequence:
     def adjust(self):
         up = self.chance(0.5)
         more = {"source": self.random.choice((None, "bonus")), "expiresAt": self.expiry()} if up else {}
-        amount = self.amount() if up else -self.amount()
+        amount = min(self.amount(), AMOUNT_MAX if self.chance(0.1) else 20000) * (1 if up else -1)
         self.command("points.adjust", userId=self.user(), amount=amount, reason="a reason", approver="chief", **more)
 
     # ---- concerts, schedules ----
@@ -217,15 +234,19 @@ class Sequence:
 
     def create_schedule(self):
         name = f"s{len(self.schedules)}" if self.chance(0.93) or not self.schedules else self.random.choice(self.schedules)
-        size = self.random.choice((1, 2, 3, 6, 12, 40))
+        concert = self.random.choice(self.concerts) if self.chance(0.97) else "nowhere"
+        size, show = self.random.choice((1, 2, 3, 6, 12, 40)), self.show()
+        if "$day" in show:
+            show = {"$day": self.random.choice(self.days)[1]} if self.days and self.chance(0.5) else show
+            self.days.append((concert, show["$day"]))
         self.schedules.append(name)
         self.sizes.setdefault(name, size)
         closes = self.random.choices((None, {"$in": -1}, {"$in": 1.5}, {"$in": 5 * DAY}), (12, 0.3, 1, 1))[0]
         self.command(
             "schedule.create",
             scheduleId=name,
-            concertId=self.random.choice(self.concerts) if self.chance(0.97) else "nowhere",
-            concertDate=self.show(),
+            concertId=concert,
+            concertDate=show,
             bookingOpensAt=self.window(),
             bookingClosesAt=closes,
             seats=self.seats(1, size),
@@ -269,12 +290,17 @@ class Sequence:
     def reserve(self):
         user, name = self.user(), self.schedule()
         place = {"scheduleId": name}
-        if self.chance(0.04):
-            place = {"concertId": self.random.choice(self.concerts), "date": {"$day": self.random.randint(0, 40)}}
+        if self.chance(0.05):
+            concert, day = self.random.choice(self.concerts), self.random.randint(0, 40)
+            if self.days and self.chance(0.9):
+                concert, day = self.random.choice(self.days[-8:])
+            place = {"concertId": concert, "date": {"$day": day}}
         draw = self.random.random()
         most = self.sizes.get(name, 3) + self.chance(0.05)
         if draw < 0.5:
             seats = {"seatNo": self.random.randint(1, most)}
+        elif draw < 0.52:
+            seats = {"seatNo": 1, "seatNos": [2]}
         else:
             count = min(self.random.choice((1, 2, 2, 3, 5)), most)
             seats = {"seatNos": self.random.sample(range(1, most + 1), count)}
@@ -283,6 +309,8 @@ class Sequence:
         self.command("reservation.create", makes="reservation", userId=user, queueToken=self.token_of(user), **place, **seats)
 
     def token_of(self, user):
+        if self.chance(0.005):
+            return FORGED
         if not self.with_queue or self.chance(0.1):
             return None
         own = [one for one in self.made.get("token", [])[-30:] if one[1]["userId"] == user]
@@ -293,15 +321,16 @@ class Sequence:
         found = self.recent("reservation")
         if not found:
             return self.reserve()
-        user = found[1]["userId"] if self.chance(0.95) else self.user()
-        amount = self.random.choice((None, None, None, None, 1000, 0))
+        user = {"$id": "userId", "of": found[0], "with": "reservationId"} if self.chance(0.95) else self.user()
+        amount = self.random.choice((None, None, None, None, None, None, 1000, 0))
         self.command("payment.create", makes="payment", reservationId={"$id": "reservationId", "of": found[0]}, userId=user, amount=amount)
 
     def cancel(self):
         found = self.recent("reservation")
         if not found:
             return self.reserve()
-        user = self.random.choice((None, found[1]["userId"], found[1]["userId"], self.user()))
+        owner = {"$id": "userId", "of": found[0], "with": "reservationId"}
+        user = self.random.choice((None, owner, owner, self.user()))
         self.command("reservation.cancel", reservationId={"$id": "reservationId", "of": found[0]}, userId=user)
 
     def cancel_payment(self):
@@ -320,20 +349,21 @@ class Sequence:
         found = self.recent("token")
         if not found:
             return self.enter()
-        token = {"$id": "token", "of": found[0]} if self.chance(0.97) else "tok-1.0123456789abcdef0123456789abcdef"
+        token = {"$id": "token", "of": found[0]} if self.chance(0.97) else FORGED
         self.command("queue.leave", queueToken=token)
 
     # ---- policies ----
 
     def set_policy(self):
         choices = {
-            "holdSeconds": (1, 1, 2, 300),
+            "holdSeconds": (1, 2, 300, 300, 86400),
             "chargeMin": (1, 1000, 10),
             "chargeMax": (1000000, 5000, AMOUNT_MAX),
             "balanceMax": (0, 0, 100000, 3000000),
             "seatsPerReservation": (1, 4, 2),
             "bonusExpiresSeconds": (31536000, 1, 2, 0, HOUR),
             "paidExpiresSeconds": (0, 0, 2, 5 * DAY),
+            "lotOrder": ("expiry-bonus-oldest",),
             "refundExpiredLot": ("regrant", "expire"),
             "regrantExpiresSeconds": (2592000, 1, HOUR),
             "seatsPerUserPerSchedule": (0, 0, 2, 6),
@@ -346,8 +376,33 @@ class Sequence:
         }
         if self.with_queue:
             choices.update(queueRequired=(False, True), queueWaitSeconds=(600, 600, 1), queueActiveSeconds=(600, 600, 1))
-        names = self.random.sample(list(choices), self.random.choice((0, 1, 1, 2, 3)))
-        self.command("policy.set", **{name: self.random.choice(choices[name]) for name in names})
+        names = self.random.sample(list(choices), self.random.choice((0, 1, 1, 1, 2, 2, 3)))
+        values = {name: self.random.choice(choices[name]) for name in names}
+        if self.chance(0.1):
+            name = self.random.choice(list(BEYOND))
+            values[name] = self.random.choice(BEYOND[name])
+        self.command("policy.set", **values)
+
+
+# Just outside of what a policy may be.
+BEYOND = {
+    "holdSeconds": (0, 86401),
+    "chargeMin": (0, AMOUNT_MAX + 1),
+    "balanceMax": (-1,),
+    "seatsPerReservation": (0, 1001),
+    "seatsPerUserPerSchedule": (-1, 1000001),
+    "bonusExpiresSeconds": (-1, 3153600001),
+    "regrantExpiresSeconds": (0,),
+    "pointHoldSeconds": (0, 31536001),
+    "queueActiveMax": (0, 1000001),
+    "lotOrder": ("oldest", ""),
+    "refundExpiredLot": ("Regrant", True),
+    "timeZone": ("Mars/Olympus", "asia/seoul", ""),
+    "queueRequired": (0, "true"),
+    "refundTable": ([], [[1]], [[1, 101]], [[-1, 50]], [[1, 50, 2]], [[1.0, 50]], {}),
+    "refundFullWithinSeconds": (-1, 31536001),
+    "registrationRequired": (1,),
+}
 
 
 WEIGHTS = {

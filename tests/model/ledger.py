@@ -12,6 +12,7 @@ cancelled schedule; from the account's history.
 """
 
 import json
+from collections import Counter
 
 from forms import Malformed, moments, read
 from points import Points
@@ -30,7 +31,9 @@ class Ledger:
         self.tickets = Tickets(self)
         self.users, self.keys, self.cancelling = {}, {}, []
         self.time, self.position, self.seen = 0, -1, {}
+        self.answered = 0  # no answer that is looked at was made later than this
         self.accepted = self.refused = 0
+        self.notes = Counter()
         self.reading = False  # the command turned out to be a read
 
     # ---- what the engine says, where it has the choice ----
@@ -57,7 +60,7 @@ class Ledger:
             self.time, self.position = ms_of(receipt["time"]), int(receipt["position"].split(":")[1])
         now = self.time
         try:
-            key, kind, fields = read(element)
+            key, kind, fields = read(element, lambda text: self.names.find("token", text))
             return self.keyed(key, kind, fields, now, receipt)
         except Malformed as wrong:
             fields = wrong.fields
@@ -70,9 +73,6 @@ class Ledger:
 
     def keyed(self, key, kind, fields, now, receipt):
         self.advance(now)
-        token = fields.get("queueToken")
-        if token is not None and not self.names.find("token", token):
-            raise Rejection(401, "TOKEN_INVALID")
         if kind == "reservation.create":
             fields = self.one_place(fields)
         same = json.dumps([kind, canonical(fields)], sort_keys=True)
@@ -105,7 +105,12 @@ class Ledger:
         if "seatNos" not in fields:
             fields["seatNos"] = [fields.pop("seatNo") if "seatNo" in fields else fields.pop("seatNumber")]
         if "scheduleId" not in fields:
-            fields["scheduleId"] = self.tickets.on_day(fields.pop("concertId"), fields.pop("date"))
+            try:
+                fields["scheduleId"] = self.tickets.on_day(fields.pop("concertId"), fields.pop("date"))
+            except Rejection:
+                if self.policy.queueRequired and "queueToken" not in fields:
+                    raise Rejection(401, "TOKEN_REQUIRED") from None  # access comes before existence
+                raise
         return fields
 
     def decide(self, kind, now, fields):
@@ -129,11 +134,16 @@ class Ledger:
         return 201, {"userId": userId, "registeredAt": text_of(now)}
 
     def set_policy(self, now, **values):
+        self.queue.policy_changes(now)
         shown = self.policy.set(values)
         self.queue.policy_changed()
         return 200, shown
 
     # ---- time ----
+
+    def note(self, what):
+        """Something worth being drawn happened: the campaign tells how often."""
+        self.notes[what] += 1
 
     def advance(self, now):
         for account in list(self.points.accounts.values()):

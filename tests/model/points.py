@@ -97,6 +97,7 @@ class Points:
                 continue  # the engine got to it later than the entry that is looked at
             self.expire(account, at)
             hold.status = "EXPIRED"
+            self.ledger.note("a hold of points expired")
             account.holds.remove(hold)
             self.give_back(account, hold.taken, 0, hold.amount, at, place[0])
         self.expire(account, now)
@@ -106,6 +107,7 @@ class Points:
             if lot.remaining and lot.ended(now):
                 self.totals["expired"] += lot.remaining
                 lot.remaining = 0
+                self.ledger.note("a lot expired")
 
     # ---- in and out ----
 
@@ -114,6 +116,8 @@ class Points:
         self.accounts[account.user] = account
         repaid = min(account.debt, amount)
         account.debt -= repaid
+        if repaid:
+            self.ledger.note("debt repaid")
         if repaid == amount:
             return None
         born = (self.ledger.position if position is None else position, index)
@@ -150,10 +154,12 @@ class Points:
                 account.debt -= repaid
                 lot.remaining += part - repaid
             elif self.policy.refundExpiredLot == "regrant":
+                self.ledger.note("given back into an expired lot: regranted")
                 lasts = min(lot.expires - lot.created, self.policy.regrantExpiresSeconds * 1000)
                 self.open_lot(account, lot.source, part, now, now + lasts, position, index)
                 index += 1
             else:
+                self.ledger.note("given back into an expired lot: expires")
                 repaid = min(account.debt, part)
                 account.debt -= repaid
                 self.totals["expired"] += part - repaid
@@ -172,7 +178,9 @@ class Points:
             raise Refusal(402, "INSUFFICIENT_POINTS", balance=account.balance, available=account.available, required=amount)
 
     def in_future(self, now, expires):
-        if expires is not None and expires <= now:
+        """A rejection tells no time: it came between the sending and the answer."""
+        latest = self.ledger.answered if self.ledger.seen.get("outcome") == "rejected" else now
+        if expires is not None and expires <= latest and (expires <= now or self.ledger.seen_code == "VALIDATION_ERROR"):
             raise Malformed("expiresAt")
 
     # ---- commands ----
@@ -238,6 +246,8 @@ class Points:
 
     def refund_use(self, use, amount, now, position=None):
         self.totals["refunded"] += amount
+        if len(use.taken) > 1:
+            self.ledger.note("a refund of a use of several lots")
         self.give_back(use.account, use.taken, use.refunded, amount, now, position)
         use.refunded += amount
 
@@ -282,6 +292,8 @@ class Points:
         use = Use(self.names, account, kept)
         self.totals["used"] += amount
         hold.status = "CAPTURED"
+        if amount < hold.amount:
+            self.ledger.note("a hold was captured in part")
         account.holds.remove(hold)
         self.give_back(account, hold.taken, amount, hold.amount - amount, now)
         return 200, {
@@ -323,6 +335,8 @@ class Points:
             here = min(-amount, sum(one.remaining for one in account.lots))
             self.take(account, here)
             account.debt += -amount - here
+            if -amount > here:
+                self.ledger.note("debt made")
         return 200, {
             "adjustmentId": Name(self.names, "adjustment", account),
             "userId": userId,

@@ -25,6 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e"), str(HERE.parent / "kafka")]
 from differ import Difference, Differ  # noqa: E402
 from engine import Engine, run  # noqa: E402
 from generate import sequence  # noqa: E402
+from invariants import broken  # noqa: E402
 
 BINARY = HERE.parents[1] / "build" / "ledgerline"
 FAILED = HERE.parents[1] / "build" / "model"
@@ -33,8 +34,8 @@ SHRINK_SECONDS = 180
 KEEP_SHOWN = 40  # steps of a shrunk sequence that are printed
 
 
-def play(steps, binary, broker=None, verify=False):
-    """(differ, difference or None, the engine's words) of a sequence on an engine of its own."""
+def play(steps, binary, broker=None, laws=True):
+    """(differ, difference or None) of a sequence on an engine of its own. `laws`: also what holds of every ledger."""
     directory = Path(tempfile.mkdtemp(prefix="ledgerline-model-"))
     journal = None
     if broker:
@@ -51,11 +52,11 @@ def play(steps, binary, broker=None, verify=False):
         except Exception as failure:  # the engine gave up, or the model did: as good as a difference
             difference = Difference(differ.step, f"{type(failure).__name__}: {failure}\n{engine.errors()[-3000:]}")
             difference.__cause__ = failure
-        if difference is None and verify:
-            engine.stop()
-            done = run(binary, "verify", "--data", engine.data)
-            if done.returncode:
-                difference = Difference(len(steps) - 1, f"verify: {done.stdout}{done.stderr}")
+        if difference is None and laws:
+            why = broken(engine, binary)
+            if why:
+                difference = Difference(len(steps) - 1, why)
+                difference.law = True
         return differ, difference
     finally:
         engine.kill()
@@ -65,14 +66,15 @@ def play(steps, binary, broker=None, verify=False):
 def shrink(steps, difference, binary, broker=None, seconds=SHRINK_SECONDS):
     """The shortest sequence found that still shows a difference, and that difference."""
     deadline = time.monotonic() + seconds
+    laws, what = difference.law, difference.what
     steps = ended(steps[: difference.step + 1])
     piece = len(steps) // 2
     while piece >= 1 and time.monotonic() < deadline:
         at, removed = 0, False
         while at < len(steps) and time.monotonic() < deadline:
             fewer = ended(steps[:at] + steps[at + piece :])
-            found = play(fewer, binary, broker)[1] if any(step["do"] == "command" for step in fewer) else None
-            shorter = ended(fewer[: found.step + 1]) if found else steps
+            found = play(fewer, binary, broker, laws)[1] if any(step["do"] == "command" for step in fewer) else None
+            shorter = ended(fewer[: found.step + 1]) if found and found.what == what else steps
             if len(shorter) < len(steps):
                 steps, difference, removed = shorter, found, True
             else:
@@ -98,11 +100,11 @@ def report(seed, length, steps, difference):
 def one_seed(seed, length, binary, broker=None, shrinking=SHRINK_SECONDS):
     """(seed, commands compared, how often each outcome came, report of a difference or None)"""
     steps = sequence(seed, length)
-    differ, difference = play(steps, binary, broker, verify=True)
+    differ, difference = play(steps, binary, broker)
     if not difference:
-        return seed, differ.compared, differ.codes, None
+        return seed, differ.compared, differ.outcomes(), None
     short, difference = shrink(steps, difference, binary, broker, shrinking)
-    return seed, differ.compared, differ.codes, report(seed, length, short, difference)
+    return seed, differ.compared, differ.outcomes(), report(seed, length, short, difference)
 
 
 def campaign(seeds, length, binary, seconds=None, jobs=1, broker=None, say=print, shrinking=SHRINK_SECONDS):

@@ -98,6 +98,7 @@ class Tickets:
         for one in self.held:
             if one.status == "HELD" and one.expires <= now:
                 one.end("EXPIRED")
+                self.ledger.note("a reservation expired")
         self.held = [one for one in self.held if one.status == "HELD"]
 
     # ---- finding ----
@@ -118,15 +119,16 @@ class Tickets:
         if concertId not in self.concerts:
             raise Rejection(404, "CONCERT_NOT_FOUND")
         found = [
-            one.name
+            one
             for one in self.schedules.values()
             if one.concert == concertId and self.policy.day(one.show).isoformat() == date
         ]
         if not found:
             raise Rejection(404, "SCHEDULE_NOT_FOUND")
-        if len(found) > 1:
+        living = [one.name for one in found if one.status == "OPEN"]
+        if len(living) > 1:
             raise Rejection(409, "SCHEDULE_AMBIGUOUS")  # no name of one schedule, so no command
-        return found[0]
+        return living[0] if living else max(one.name for one in found)
 
     # ---- concerts and schedules ----
 
@@ -195,6 +197,8 @@ class Tickets:
                 reference = one.payment.name.value
                 at, place = self.ledger.when(one.user, reference) if one.price else (None, None)
                 sold.append((place or (0, 0), at, one))
+        if sold:
+            self.ledger.note("a schedule with sold seats was cancelled")
         for place, at, one in sorted(sold, key=lambda entry: entry[0]):
             if at is not None:
                 self.points.advance(self.points.account(one.user), at)
@@ -276,6 +280,7 @@ class Tickets:
         if refund:
             self.points.refund_use(payment.use, refund, now)
         payment.cancelled = (now, refund, one.price - refund)
+        self.ledger.note("a payment was cancelled: " + ("nothing back" if not refund else "a part back" if refund < one.price else "all back"))
         one.end("CANCELLED")
         self.count(one.schedule, payment.day, -len(one.seats))
         return refund, one.price - refund
@@ -318,7 +323,8 @@ class Tickets:
         self.count(schedule, day, len(one.seats))
         if not schedule.sold_out and all(seat.status() == "RESERVED" for seat in schedule.seats.values()):
             opened = schedule.created if schedule.opens is None else schedule.opens
-            schedule.sold_out = (now - opened, now - schedule.first_confirmed, self.ledger.position)
+            self.ledger.note("a schedule sold out")
+            schedule.sold_out = (max(0, now - opened), now - schedule.first_confirmed, self.ledger.position)
 
     def count(self, schedule, day, seats):
         entry = schedule.counts.setdefault(day, [0, 0])

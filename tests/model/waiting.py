@@ -22,10 +22,15 @@ class Waiting:
     def __init__(self, ledger):
         self.ledger, self.names, self.policy = ledger, ledger.names, ledger.policy
         self.tokens = []
+        self.loose = set()  # rooms where somebody may have had a turn that nobody saw, because there once was place
         self.brief = False  # whether turns were ever so short that one may begin and end while nobody looks
 
     def of(self, queue, status):
         return [one for one in self.tokens if one.queue == queue and one.status == status]
+
+    def policy_changes(self, now):
+        """What was possible under the old policy may have happened."""
+        self.loose.update(one for one in {token.queue for token in self.tokens} if self.unsure(one, now))
 
     def policy_changed(self):
         self.brief = self.brief or self.policy.queueActiveSeconds < 60
@@ -34,7 +39,7 @@ class Waiting:
         """Whether the engine has something left to do that nobody waits for."""
         free = self.policy.queueActiveMax - len(self.of(queue, "ACTIVE"))
         due = any(one.may_be_over(now) for one in self.tokens if one.queue == queue)
-        return due or (free > 0 and self.of(queue, "WAITING"))
+        return due or queue in self.loose or (free > 0 and self.of(queue, "WAITING"))
 
     def activate(self, token, expires):
         """The engine shows it as active, so all before it have had their turn; None where one's end is not known."""
@@ -123,7 +128,7 @@ class Waiting:
             ahead = sum(one.number < token.number for one in self.of(queue, "WAITING"))
             due = sum(one.may_be_over(now) for one in self.of(queue, "ACTIVE") + self.of(queue, "WAITING"))
             free = self.policy.queueActiveMax - len(self.of(queue, "ACTIVE")) + due
-            if ahead < free and not refused:
+            if (ahead < free or queue in self.loose) and not refused:
                 self.activate(token, None)
         if token.status != "ACTIVE":
             raise Refusal(403, "QUEUE_NOT_ACTIVE")
@@ -137,8 +142,8 @@ class Waiting:
         """What `GET /api/queue/status` says when all has settled; a sentence when it cannot be."""
         if token.status == "EXPIRED" or status == "EXPIRED":
             own, unknown = token.status, self.brief and (token.status == "WAITING" or not token.expires)
-            token.status = "EXPIRED"
             possible = own == "EXPIRED" or unknown or token.may_be_over(self.ledger.time)
+            token.status = "EXPIRED"
             return None if possible and status == "EXPIRED" else f"a token that is {own} is shown as {status}"
         if status == "ACTIVE" and token.status == "WAITING":
             self.activate(token, until)

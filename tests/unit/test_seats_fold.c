@@ -289,8 +289,10 @@ static void finds_the_schedule_of_a_day(void **state)
 	assert_int_equal(world_cancel_schedule(world, "s"), ACCEPTED);
 	assert_int_equal(read_schedule_of_day(world->view, SLICE("c"), day, world->zone, &found), 0);
 	assert_true(slice_equal(found, SLICE("a")));
+	/* Only cancelled ones: that of the greatest id. */
 	assert_int_equal(world_cancel_schedule(world, "a"), ACCEPTED);
 	assert_int_equal(read_schedule_of_day(world->view, SLICE("c"), day, world->zone, &found), 0);
+	assert_true(slice_equal(found, SLICE("s")));
 }
 
 int main(void)
