@@ -41,6 +41,10 @@ class Waiting:
         due = any(one.may_be_over(now) for one in self.tokens if one.queue == queue)
         return due or queue in self.loose or (free > 0 and self.of(queue, "WAITING"))
 
+    def ends_unseen(self, token, unsure):
+        """Whether its turn may be over though nobody knows when it began."""
+        return self.brief and ((unsure and token.status == "WAITING") or (token.status == "ACTIVE" and not token.expires))
+
     def activate(self, token, expires):
         """The engine shows it as active, so all before it have had their turn; None where one's end is not known."""
         for one in self.of(token.queue, "WAITING"):
@@ -62,9 +66,8 @@ class Waiting:
 
     def enter(self, now, userId, queueId="default"):
         unsure, old = self.unsure(queueId, now), self.live(userId, queueId)
-        if old and old.may_be_over(now):
-            if self.ledger.seen_status == 201:
-                old.status, old = "EXPIRED", None
+        if old and self.ledger.seen_status == 201 and (old.may_be_over(now) or self.ends_unseen(old, unsure)):
+            old.status, old = "EXPIRED", None
         if old:
             self.ledger.reading = True
             return 200, self.see(old, unsure)
