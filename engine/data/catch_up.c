@@ -7,7 +7,7 @@
 #include "engine/data/read_ahead.h"
 #include "schemas/wire/ensure.h"
 
-enum { PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000, FAR_RECORDS = 64 };
+enum { PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000 };
 
 #define REBUILD_HINT "if the journal was replaced on purpose, delete the projections to have them rebuilt"
 

@@ -8,6 +8,9 @@
 #include "engine/journal/journal.h"
 #include "projections/ledger/ledger.h"
 
+/* So many records are a long way: worth a thread that reads ahead, and building in bulk what begins with nothing. */
+enum { FAR_RECORDS = 64 };
+
 /* Called now and then, for a person. */
 typedef void catch_up_progress_fn(void *context, const struct fold *fold, uint64_t end);
 
