@@ -16,7 +16,7 @@ from run import campaign, drawn, one_seed  # noqa: E402
 SECONDS = float(os.environ.get("LEDGERLINE_MODEL_SECONDS") or 0)
 SEEDS = os.environ.get("LEDGERLINE_MODEL_SEEDS")
 NAMED = range(1, 17)
-NAMED_SECONDS = 50  # no further one is begun after so long: a slow machine plays fewer of them
+NAMED_SECONDS = 35  # no further one is begun after so long: a slow machine plays fewer of them
 NAMED_ON_KAFKA = 17
 LENGTH = 3000
 JOBS = 4  # they wait more than they work
