@@ -99,7 +99,8 @@ class Waiting:
 
     def leave(self, now, queueToken):
         token = self.genuine(queueToken)
-        unknown = token.status == "ACTIVE" and token.expires is None
+        unsure = self.unsure(token.queue, now)
+        unknown = (token.status == "ACTIVE" and token.expires is None) or self.ends_unseen(token, unsure)
         ended = token.status == "EXPIRED" or token.may_be_over(now)
         if unknown:
             ended = self.ledger.seen.get("outcome") == "read"
