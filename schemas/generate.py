@@ -2,7 +2,7 @@
 """Writes what comes from schemas/*.toml: C (into the build), and pages and JSON Schemas (into docs/).
 
 	generate.py --out DIR      DIR/schemas/*.h and *.c; files that would not change are left alone
-	generate.py --docs         docs/formats.md and docs/schemas/*.json
+	generate.py --docs         docs/formats.md, docs/openapi.yaml, docs/api-reference.md and docs/schemas/*.json
 	generate.py --check-docs   exit 1 when those are not what they would be
 """
 

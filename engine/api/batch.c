@@ -204,7 +204,8 @@ static bool take_header_key(struct batch *batch, struct parsed_command *parsed)
 	struct slice key;
 	if (batch->is_array || !http_header(batch->request, "Idempotency-Key", &key))
 		return true;
-	if (!id_is_fine(key) || (parsed->id.size && !slice_equal(parsed->id, key)))
+	if (!id_is_fine(key) || http_header_count(batch->request, "Idempotency-Key") != 1 ||
+	    (parsed->id.size && !slice_equal(parsed->id, key)))
 		return false;
 	parsed->id = arena_copy(http_arena(batch->request), key);
 	return true;
@@ -231,7 +232,7 @@ static bool take_element(struct batch *batch, const struct json_node *node)
 		reject(element, parsed.id, parsed.code, form ? parsed.field : NULL, form ? parsed.reason : NULL);
 	} else if (!take_header_key(batch, &parsed)) {
 		reject(element, parsed.id, CODE_VALIDATION_ERROR, "Idempotency-Key",
-		       "must be an id, and the command's own when it has one");
+		       "must be given once, be an id, and the command's own when it has one");
 	} else if (batch->stopped && !batch->unavailable) {
 		reject(element, parsed.id, CODE_SKIPPED, NULL, NULL);
 	} else {

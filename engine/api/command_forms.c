@@ -11,6 +11,7 @@
 #include "engine/decide/queue.h"
 #include "engine/read/read.h"
 #include "schemas/wire/time.h"
+#include "schemas/wire/zone.h"
 
 enum other_member form_take(struct reading *reading, uint16_t type, struct forms *forms, const struct json_node *member)
 {
@@ -212,6 +213,16 @@ static bool policy_changes(struct reading *reading, const struct policy_change *
 	return refuse(reading, &place, "must name one policy at least");
 }
 
+/* Deciding looks too, for those who send what was never read here. */
+static bool zone_is_known(struct reading *reading, struct slice name)
+{
+	const struct place place = {.name = "timeZone"};
+	struct zone *zone = NULL;
+	bool known = !name.size || zone_load(name, &zone, NULL) == LL_OK;
+	zone_free(zone);
+	return known || refuse(reading, &place, "is no time zone that this machine knows");
+}
+
 bool command_finish(struct reading *reading, struct command *command)
 {
 	const struct place amount = {.name = "amount"};
@@ -223,7 +234,9 @@ bool command_finish(struct reading *reading, struct command *command)
 		return sort_seats(reading, &command->schedule_create.seats);
 	case COMMAND_SCHEDULE_ADD_SEATS: return sort_seats(reading, &command->schedule_add_seats.seats);
 	case COMMAND_SCHEDULE_UPDATE: return update_changes(reading, &command->schedule_update);
-	case COMMAND_POLICY_SET: return policy_changes(reading, &command->policy_set.change);
+	case COMMAND_POLICY_SET:
+		return policy_changes(reading, &command->policy_set.change) &&
+		       zone_is_known(reading, command->policy_set.change.time_zone);
 	case COMMAND_POINTS_ADJUST:
 		return command->points_adjust.amount != 0 || refuse(reading, &amount, "must not be 0");
 	case COMMAND_QUEUE_LEAVE: return take_token(reading, &command->queue_leave.queue_token);

@@ -297,12 +297,23 @@ static void position_reached(struct engine_wait *wait, bool in_time)
 	answer_code(call->api, call->request, CODE_POSITION_NOT_REACHED, NULL, NULL, &call->fields);
 }
 
+/* A header that is given twice asks for two things. true: answered. */
+static bool refuse_twice(struct read_call *call, const char *name)
+{
+	if (http_header_count(call->request, name) < 2)
+		return false;
+	answer_code(call->api, call->request, CODE_VALIDATION_ERROR, name, "is given twice", NULL);
+	return true;
+}
+
 /* What the headers ask for. *seq: NONE_U64: nothing. false: answered. */
 static bool take_wait(struct read_call *call, uint64_t *seq, int64_t *wait_ms)
 {
 	struct slice text;
 	uint64_t seconds = WAIT_SECONDS;
 	*seq = NONE_U64;
+	if (refuse_twice(call, "Ledger-Wait-Seconds") || refuse_twice(call, "Ledger-Min-Position"))
+		return false;
 	if (http_header(call->request, "Ledger-Wait-Seconds", &text) &&
 	    !parse_number(text, WAIT_SECONDS_MAX, &seconds)) {
 		answer_code(call->api, call->request, CODE_VALIDATION_ERROR, "Ledger-Wait-Seconds",

@@ -84,9 +84,9 @@ static void write_status(struct api *api, struct json_writer *writer)
 	struct ledger *ledger = engine_ledger(api->engine);
 	const struct fold *fold = ledger_fold_state(ledger);
 	struct engine_status status;
-	char uuid[2 * LEDGER_UUID_BYTES + 1];
+	char uuid[UUID_TEXT_SIZE];
 	engine_status(api->engine, &status);
-	hex_text(uuid, fold->ledger, LEDGER_UUID_BYTES);
+	uuid_text(uuid, fold->ledger);
 	json_object_begin(writer);
 	json_member_text(writer, "version", LEDGERLINE_VERSION);
 	json_member_text(writer, "ledger", uuid);

@@ -49,10 +49,11 @@ enum ll_code bench_fill(struct journal *journal, const struct bench_fill_options
 			struct bench_fill_result *result, struct error *error) LL_CHECKED;
 
 struct bench_fold_options {
-	unsigned projections;  /* mask; 0: balances, seats, rankings */
-	const char *directory; /* of the stores; NULL: a temporary one, removed afterwards */
-	bool decode_only;      /* read, check and decode, but apply nothing */
-	bool digest;           /* afterwards; needs every projection of the state */
+	unsigned projections;    /* mask; 0: balances, seats, rankings */
+	const char *directory;   /* of the stores; NULL: a temporary one, removed afterwards */
+	bool decode_only;        /* read, check and decode, but apply nothing */
+	uint64_t commit_entries; /* flush, and wait for it, after so many entries; 0: as memory asks for */
+	bool digest;             /* afterwards; needs every projection of the state */
 	void (*progress)(uint64_t offset, uint64_t end);
 };
 struct bench_fold_result {

@@ -109,7 +109,10 @@ static enum ll_code fold_all(struct journal *journal, const char *directory, uns
 {
 	struct ledger *ledger = NULL;
 	struct watch watch = {.options = options};
-	struct catch_up how = {.progress = on_progress, .context = &watch, .end = UINT64_MAX};
+	struct catch_up how = {.progress = on_progress,
+			       .context = &watch,
+			       .end = UINT64_MAX,
+			       .commit_entries = options->commit_entries};
 	double begin = bench_seconds();
 	enum ll_code code = open_stores(directory, mask, &ledger, error);
 	if (code != LL_OK)

@@ -218,6 +218,7 @@ static int run_fold(const struct options *options, void *context)
 	if (count < 0)
 		return EXIT_USAGE;
 	struct bench_fold_options fold = {.directory = option_text(options, "to"),
+					  .commit_entries = (uint64_t)option_integer(options, "commit-entries"),
 					  .digest = option_flag(options, "digest"),
 					  .progress = on_progress};
 	if (parse_projections(options, &fold.projections) != EXIT_DONE)
@@ -241,6 +242,11 @@ static const struct option fold_options[] = {
 	 .kind = OPTION_TEXT,
 	 .value = "DIR",
 	 .help = "keep the projections there; without it they are made in a temporary directory and removed"},
+	{.name = "commit-entries",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .max = INT32_MAX,
+	 .help = "write a commit to LMDB after at least N entries, at a block's end (default: as memory asks for)"},
 	{.name = "digest",
 	 .kind = OPTION_FLAG,
 	 .help = "also compute the state's digest, after the clock has stopped (needs all of it: name `all`)"},

@@ -54,6 +54,9 @@ int command_open_journal(const struct options *options, const char *url, bool ap
 /* The URL that a command was given as its argument, or that of the journal of --data. `room` has JOURNAL_URL_MAX bytes. */
 int command_journal_url(const struct options *options, char *room);
 
+/* Reads "0:1842", "start" (0) or "latest" (UINT64_MAX). false: it is none of them. */
+bool command_position(const char *text, uint64_t *seq);
+
 /* Prints one JSON object to standard output and empties the buffer: as it is with --json, else as a person reads it
  * (engine/cli/answer.h). */
 void command_print(const struct options *options, struct buffer *json);

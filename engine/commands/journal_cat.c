@@ -1,6 +1,5 @@
 /* `ledgerline journal cat`: events and refusals as JSON Lines. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/audit/event_line.h"
@@ -13,21 +12,6 @@ struct cat {
 	uint64_t from, to; /* entries, both included */
 	struct buffer lines;
 };
-
-/* "0:1842", or "start" and "latest". */
-static bool read_position(const char *text, uint64_t *seq)
-{
-	char *end;
-	if (strcmp(text, "start") == 0 || strcmp(text, "latest") == 0) {
-		*seq = text[0] == 's' ? 0 : UINT64_MAX;
-		return true;
-	}
-	if (strncmp(text, "0:", 2) != 0 || text[2] < '0' || text[2] > '9')
-		return false;
-	errno = 0;
-	*seq = strtoull(text + 2, &end, 10);
-	return *end == 0 && errno == 0;
-}
 
 static enum ll_code write_out(struct cat *cat, struct error *error)
 {
@@ -56,8 +40,8 @@ static int run(const struct options *options, void *context)
 	struct fold fold = {0};
 	struct error error, writing;
 	(void)context;
-	if (!read_position(option_text(options, "from"), &cat.from) ||
-	    !read_position(option_text(options, "to"), &cat.to))
+	if (!command_position(option_text(options, "from"), &cat.from) ||
+	    !command_position(option_text(options, "to"), &cat.to))
 		return option_complain(options, EXIT_USAGE, "--from and --to take positions like 0:1842");
 	int status = command_journal_url(options, url);
 	if (status == EXIT_DONE)

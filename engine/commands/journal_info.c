@@ -7,8 +7,6 @@
 #include "schemas/wire/hash.h"
 #include "schemas/wire/record_json.h"
 
-enum { UUID_TEXT_SIZE = 36 };
-
 struct info {
 	char name[TEXT_BYTES_MAX + 1];
 	uint32_t format;
@@ -63,14 +61,14 @@ static void on_progress(void *context, uint64_t offset, uint64_t end)
 
 static void member_uuid(struct json_writer *writer, const char *key, const uint8_t *uuid, bool is_there)
 {
-	char hex[2 * LEDGER_UUID_BYTES + 1];
+	char text[UUID_TEXT_SIZE];
 	json_key(writer, key);
 	if (!is_there) {
 		json_null(writer);
 		return;
 	}
-	hex_text(hex, uuid, LEDGER_UUID_BYTES);
-	json_textf(writer, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+	uuid_text(text, uuid);
+	json_text(writer, text);
 }
 
 static void write_info(const struct info *info, const struct error *damage, struct json_writer *writer)

@@ -65,8 +65,13 @@ static int reservation(struct query *query, struct view *view, struct error *err
 static int history(struct query *query, struct view *view, struct error *error)
 {
 	int64_t limit = option_integer(query->options, "limit");
-	(void)error;
-	return read_points_history(view, query->subject, limit ? (unsigned)limit : HISTORY_LIMIT, NONE_U64,
+	const char *text = option_text(query->options, "before");
+	uint64_t before = NONE_U64;
+	if (text && (strncmp(text, "0:", 2) != 0 || !command_position(text, &before))) {
+		error_set(error, LL_USAGE, "--before takes a position like 0:1842: the \"next\" of the page before");
+		return 0;
+	}
+	return read_points_history(view, query->subject, limit ? (unsigned)limit : HISTORY_LIMIT, before,
 				   &query->writer);
 }
 
@@ -288,6 +293,10 @@ static const struct option options[] = {
 	 .min = 1,
 	 .max = HISTORY_LIMIT_MAX,
 	 .help = "rows of a ranking (10, at most 100) or a history (50, at most 1000)"},
+	{.name = "before",
+	 .kind = OPTION_TEXT,
+	 .value = "POSITION",
+	 .help = "of a history: what stands before it; \"next\" of an answer names the page that follows"},
 	{.name = "window",
 	 .kind = OPTION_TEXT,
 	 .value = "WINDOW",

@@ -2,7 +2,7 @@
  * `ledgerline rebuild`: projections from the journal's first record, as new generations.
  *
  *	make        a new generation's directory beside the current one
- *	fold        from offset 0; with --certify exactly as far as the current one stands, where both are compared row by row
+ *	fold        from offset 0, or from a snapshot; with --certify exactly as far as the current one stands, where both are compared row by row
  *	            and by their digests; then to the journal's end
  *	adopt       one rename each; the old one is marked retired, so that readers open the new one
  *	tidy        generations older than the one that was replaced are deleted: that one stays for one --rollback
@@ -22,6 +22,7 @@
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
 #include "engine/data/data.h"
+#include "engine/snapshots/snapshots.h"
 #include "projections/views/specs.h"
 
 struct generation {
@@ -140,6 +141,20 @@ static enum ll_code make_generations(struct rebuilding *rebuilding, struct error
 	return LL_OK;
 }
 
+/* The new generations begin as what the newest snapshot has. Of another ledger, or of a past that is not the journal's, it is
+ * found out before anything is folded onto it (catch_up). */
+static enum ll_code begin_at_snapshot(struct rebuilding *rebuilding, struct error *error)
+{
+	char root[DATA_PATH_MAX], path[SNAPSHOT_PATH_MAX];
+	struct snapshot_manifest manifest;
+	snprintf(root, sizeof root, "%s/snapshots", rebuilding->data.path);
+	enum ll_code code = snapshot_newest(root, &manifest, path, error);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
+		if (is_chosen(rebuilding, id))
+			code = snapshot_restore(path, &manifest, id, rebuilding->replay.directories[id], error);
+	return code;
+}
+
 /* Those that were not adopted. */
 static void delete_made(const struct rebuilding *rebuilding)
 {
@@ -185,7 +200,11 @@ static enum ll_code certify(struct rebuilding *rebuilding, char *place, struct e
 
 static enum ll_code fold(struct rebuilding *rebuilding, char *place, struct error *error)
 {
-	enum ll_code code = replay_open(&rebuilding->replay, error);
+	enum ll_code code = LL_OK;
+	if (option_flag(rebuilding->options, "from-snapshot"))
+		code = begin_at_snapshot(rebuilding, error);
+	if (code == LL_OK)
+		code = replay_open(&rebuilding->replay, error);
 	if (code == LL_OK && option_flag(rebuilding->options, "certify"))
 		code = certify(rebuilding, place, error);
 	snprintf(place, GUARDED_PLACE_MAX, "the journal");
@@ -359,21 +378,6 @@ static int choose(const struct options *options, unsigned *mask)
 	return EXIT_DONE;
 }
 
-static int refuse_snapshots(const struct rebuilding *rebuilding)
-{
-	char path[DATA_PATH_MAX];
-	struct stat status;
-	snprintf(path, sizeof path, "%s/snapshots", rebuilding->data.path);
-	if (stat(path, &status) != 0)
-		return option_complain(
-			rebuilding->options, EXIT_FAILED,
-			"%s has no snapshots: rebuild from the journal's beginning, without --from-snapshot",
-			rebuilding->data.path);
-	return option_complain(
-		rebuilding->options, EXIT_FAILED,
-		"this version cannot begin at a snapshot: rebuild from the journal's beginning, without --from-snapshot");
-}
-
 static int run(const struct options *options, void *context)
 {
 	struct rebuilding rebuilding = {.options = options};
@@ -389,9 +393,7 @@ static int run(const struct options *options, void *context)
 	if (data_open(option_text(options, "data"), option_text(options, "journal"), DATA_WORK, &rebuilding.data,
 		      &error) != LL_OK)
 		return command_failed(options, &error);
-	if (option_flag(options, "from-snapshot"))
-		status = refuse_snapshots(&rebuilding);
-	else if (option_flag(options, "rollback"))
+	if (option_flag(options, "rollback"))
 		status = roll_back(&rebuilding);
 	else
 		status = rebuild(&rebuilding);

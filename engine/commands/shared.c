@@ -1,5 +1,7 @@
 #include "engine/commands/commands.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/cli/answer.h"
@@ -77,4 +79,18 @@ void command_print(const struct options *options, struct buffer *json)
 		answer_print(buffer_slice(json), stdout);
 	}
 	buffer_clear(json);
+}
+
+bool command_position(const char *text, uint64_t *seq)
+{
+	char *end;
+	if (strcmp(text, "start") == 0 || strcmp(text, "latest") == 0) {
+		*seq = text[0] == 's' ? 0 : UINT64_MAX;
+		return true;
+	}
+	if (strncmp(text, "0:", 2) != 0 || text[2] < '0' || text[2] > '9')
+		return false;
+	errno = 0;
+	*seq = strtoull(text + 2, &end, 10);
+	return *end == 0 && errno == 0;
 }

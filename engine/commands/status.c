@@ -95,9 +95,9 @@ static void write_projection(const struct status *status, enum projection_id id,
 static void write_fold(const struct status *status, struct json_writer *writer)
 {
 	const struct fold *fold = status->furthest ? &status->furthest->fold : NULL;
-	char uuid[2 * LEDGER_UUID_BYTES + 1] = "";
+	char uuid[UUID_TEXT_SIZE] = "";
 	if (fold)
-		hex_text(uuid, fold->ledger, LEDGER_UUID_BYTES);
+		uuid_text(uuid, fold->ledger);
 	json_member_text(writer, "ledger", fold ? uuid : NULL);
 	json_member_text(writer, "data", status->data.path);
 	member_position(writer, fold ? fold->next_seq : 0);

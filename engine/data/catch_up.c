@@ -7,7 +7,7 @@
 #include "engine/data/read_ahead.h"
 #include "schemas/wire/ensure.h"
 
-enum { PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000, FAR_RECORDS = 64 };
+enum { PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000 };
 
 #define REBUILD_HINT "if the journal was replaced on purpose, delete the projections to have them rebuilt"
 
@@ -87,20 +87,23 @@ enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, stru
 }
 
 /* Flushes as often as memory asks for; never lets the layers grow without end. */
-static void make_room(struct ledger *ledger)
+static void make_room(struct ledger *ledger, uint64_t commit_entries, uint64_t *flushed_seq)
 {
-	if (!ledger_wants_freeze(ledger))
-		return;
-	ledger_poll(ledger);
-	if (ledger_is_behind(ledger))
+	uint64_t next_seq = ledger_fold_state(ledger)->next_seq;
+	if (commit_entries && next_seq - *flushed_seq >= commit_entries) {
+		*flushed_seq = next_seq;
 		ledger_wait(ledger);
-	ledger_freeze(ledger);
+		ledger_freeze(ledger);
+		return;
+	}
+	ledger_make_room(ledger);
 }
 
 static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger, const struct catch_up *how,
 				uint64_t end, struct error *error)
 {
 	struct read_record *record;
+	uint64_t flushed_seq = ledger_fold_state(ledger)->next_seq;
 	for (uint64_t count = 0;; count++) {
 		if (how->interrupted && *how->interrupted)
 			return LL_OK;
@@ -114,7 +117,7 @@ static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger,
 					   how->visit, how->context, error);
 		if (code != LL_OK)
 			return code;
-		make_room(ledger);
+		make_room(ledger, how->commit_entries, &flushed_seq);
 		if (how->progress && count % PROGRESS_RECORDS == 0)
 			how->progress(how->context, ledger_fold_state(ledger), end);
 	}

@@ -8,6 +8,9 @@
 #include "engine/journal/journal.h"
 #include "projections/ledger/ledger.h"
 
+/* So many records are a long way: worth a thread that reads ahead, and building in bulk what begins with nothing. */
+enum { FAR_RECORDS = 64 };
+
 /* Called now and then, for a person. */
 typedef void catch_up_progress_fn(void *context, const struct fold *fold, uint64_t end);
 
@@ -23,8 +26,9 @@ struct catch_up {
 	catch_up_progress_fn *progress; /* may be NULL */
 	ledger_visit_fn *visit;         /* sees every entry; may be NULL */
 	void *context;
-	uint64_t end;      /* stop before this offset; UINT64_MAX: at the journal's end */
-	bool *interrupted; /* set by somebody to stop early; may be NULL */
+	uint64_t end;            /* stop before this offset; UINT64_MAX: at the journal's end */
+	uint64_t commit_entries; /* flush, and wait for it, after so many entries; 0: as memory asks for */
+	bool *interrupted;       /* set by somebody to stop early; may be NULL */
 };
 
 /* check_same_log, then folds up to the end. *reader (may be NULL) is handed over, standing at the next record. A poisoned

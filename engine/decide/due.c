@@ -19,24 +19,24 @@ bool due_for_command(struct decide_context *context, const struct command *comma
 	       due_seats_for_command(context, command, decision) || due_queue_for_command(context, command, decision);
 }
 
+/* Each kind has its turn: a million lots of one midnight keep neither holds nor waiting rooms waiting. Which one begins comes
+ * from the entry's number, so that the decision needs no memory. */
+bool due_next(struct decide_context *context, struct decision *decision)
+{
+	static bool (*const kinds[])(struct decide_context *, struct decision *) = {due_points_next, due_seats_next,
+										    due_queue_next};
+	enum { KINDS = sizeof kinds / sizeof *kinds };
+	clear(decision);
+	for (unsigned i = 0; i < KINDS; i++)
+		if (kinds[(context->seq + i) % KINDS](context, decision))
+			return true;
+	return false;
+}
+
 /* The earlier of two times, of which 0 is none. */
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
-bool due_next(struct decide_context *context, struct decision *decision)
-{
-	clear(decision);
-	int64_t points = due_points_when(context->view, context->now);
-	int64_t seats = due_seats_when(context->view, context->now);
-	int64_t queue = due_queue_when(context->view, context->now);
-	int64_t first = earlier(points, earlier(seats, queue));
-	if (first == 0 || first > context->now)
-		return false;
-	if (first == seats)
-		return due_seats_next(context, decision);
-	return first == points ? due_points_next(context, decision) : due_queue_next(context, decision);
 }
 
 int64_t due_when(struct view *view, int64_t now)

@@ -17,7 +17,8 @@
 /* The next expiry that the command has to wait for. false: nothing that it touches is due. */
 bool due_for_command(struct decide_context *context, const struct command *command, struct decision *decision);
 
-/* The next expiry at all (the earliest first), or the next bounded step of a schedule's cancellation. false: nothing. */
+/* The next expiry at all (of points, seats and queues in turn; of each the earliest first), or the next bounded step of a
+ * schedule's cancellation. false: nothing. */
 bool due_next(struct decide_context *context, struct decision *decision);
 
 /* When the next thing will be due: a time in ms, 0 when there is nothing, now or earlier when something is. */

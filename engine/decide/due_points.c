@@ -3,7 +3,7 @@
 #include "engine/decide/rules.h"
 
 /* Lots that one entry expires: it stays far below a block's size, and below what stalls the loop. */
-enum { LOTS_PER_EXPIRY = 500 };
+enum { LOTS_PER_EXPIRY = 100 };
 
 static bool expire_lots(struct decide_context *context, struct slice user_id, const struct accounts_row *row,
 			struct decision *decision)

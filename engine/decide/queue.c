@@ -9,15 +9,20 @@
 #include "engine/decide/points.h"
 #include "engine/decide/rules.h"
 #include "engine/decide/seats.h"
+#include "projections/queue/line.h"
+#include "projections/queue/rate.h"
 
-uint32_t queue_estimate(const struct policy *policy, const struct queues_row *queue, uint32_t place)
+uint32_t queue_estimate(const struct policy *policy, const struct queues_row *queue, uint32_t place, int64_t now)
 {
 	uint64_t free = policy->queue_active_max > queue->active ? policy->queue_active_max - queue->active : 0;
 	if (place <= free)
 		return 0;
 	ENSURE(policy->queue_active_max > 0);
-	uint64_t seconds = (place - free) * policy->queue_active_seconds;
-	seconds = (seconds + policy->queue_active_max - 1) / policy->queue_active_max;
+	uint64_t before = place - free;
+	uint64_t most =
+		(before * policy->queue_active_seconds + policy->queue_active_max - 1) / policy->queue_active_max;
+	uint64_t measured = rate_seconds(*queue, before, now);
+	uint64_t seconds = measured < most ? measured : most;
 	return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX - 1;
 }
 
@@ -64,7 +69,7 @@ void decide_queue_enter(struct decide_context *context, const struct queue_enter
 	event->user_id = command->user_id;
 	event->queue_id = command->queue_id;
 	event->position = queue.waiting + 1;
-	event->estimated_wait_seconds = queue_estimate(policy, &queue, event->position);
+	event->estimated_wait_seconds = queue_estimate(policy, &queue, event->position, context->now);
 	event->expires_at = context->now + (int64_t)policy->queue_wait_seconds * 1000;
 	if (queue.waiting == 0 && queue.active < policy->queue_active_max)
 		plan_activation(context, context->seq, command->user_id, command->queue_id, decision);
@@ -184,17 +189,6 @@ static bool take_due(void *context, struct slice key, struct slice value)
 	return step->count < step->max;
 }
 
-static bool take_waiting(void *context, struct slice key, struct slice value)
-{
-	(void)value;
-	struct step *step = context;
-	struct queue_waiting_key parts;
-	if (!queue_waiting_key_read(key, &parts))
-		return false;
-	step->token_ids[step->count++] = parts.token_id;
-	return step->count < step->max;
-}
-
 static bool plan_ends(struct decide_context *context, struct decision *decision)
 {
 	struct step step = {.max = EVENTS_MAX};
@@ -210,9 +204,9 @@ static bool plan_ends(struct decide_context *context, struct decision *decision)
 struct room {
 	struct view *view;
 	uint32_t active_max; /* 0: not looked up yet */
+	uint32_t free;
 	bool found;
 	struct key queue_id;
-	uint32_t free;
 };
 
 static bool take_active_max(void *context, struct slice key, struct slice value)
@@ -228,25 +222,22 @@ static bool take_room(void *context, struct slice key, struct slice value)
 {
 	struct room *room = context;
 	struct queues_row row;
-	if (!queues_read(room->view, key, value, &row))
-		return false;
-	if (row.waiting == 0)
-		return true;
-	if (!room->active_max)
-		view_scan(room->view, BALANCES_POLICIES, SLICE_EMPTY, SLICE_EMPTY, true, take_active_max, room);
-	if (row.active >= room->active_max)
-		return true;
-	room->found = true;
-	room->free = room->active_max - row.active;
+	(void)value;
 	room->queue_id.size = 0;
 	key_add_bytes(&room->queue_id, key);
-	return false;
+	if (!queues_get(room->view, room->queue_id, &row))
+		return false;
+	if (!room->active_max)
+		view_scan(room->view, BALANCES_POLICIES, SLICE_EMPTY, SLICE_EMPTY, true, take_active_max, room);
+	room->found = row.active < room->active_max;
+	room->free = room->found ? room->active_max - row.active : 0;
+	return !room->found;
 }
 
 static bool find_room(struct view *view, struct room *room)
 {
 	*room = (struct room){.view = view};
-	view_scan(view, QUEUE_QUEUES, SLICE_EMPTY, SLICE_EMPTY, false, take_room, room);
+	view_scan(view, QUEUE_QUEUE_OPEN, SLICE_EMPTY, SLICE_EMPTY, false, take_room, room);
 	return room->found;
 }
 
@@ -255,15 +246,14 @@ static bool plan_activations(struct decide_context *context, struct decision *de
 	struct room room;
 	if (!find_room(context->view, &room))
 		return false;
-	struct step step = {.max = room.free < EVENTS_MAX ? room.free : EVENTS_MAX};
 	struct slice queue_id = keep(context, key_slice(&room.queue_id));
-	struct key prefix = {.size = 0};
-	key_add_id(&prefix, queue_id, false);
-	view_scan_prefix(context->view, QUEUE_QUEUE_WAITING, key_slice(&prefix), false, take_waiting, &step);
-	for (uint32_t i = 0; i < step.count; i++) {
+	for (uint32_t i = 0; i < room.free && i < EVENTS_MAX; i++) {
 		struct tokens_row row;
-		if (tokens_get(context->view, tokens_key(step.token_ids[i]), &row))
-			plan_activation(context, step.token_ids[i], keep(context, row.user_id), queue_id, decision);
+		uint64_t token_id;
+		if (!line_at(context->view, queue_id, i, &token_id) ||
+		    !tokens_get(context->view, tokens_key(token_id), &row))
+			break;
+		plan_activation(context, token_id, keep(context, row.user_id), queue_id, decision);
 	}
 	return decision->event_count > 0;
 }

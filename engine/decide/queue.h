@@ -12,8 +12,9 @@ static inline struct slice queue_or_default(struct slice queue_id)
 	return queue_id.size ? queue_id : QUEUE_DEFAULT;
 }
 
-/* Seconds until the token at this place of the line (1: the next) will be active, if every place is used for as long as it
- * may be: a bound that fits all but those who leave without buying. */
-uint32_t queue_estimate(const struct policy *policy, const struct queues_row *queue, uint32_t place);
+/* Seconds until the token at this place of the line (1: the next) will be active, at the rate at which the line moved in the
+ * minute up to `now`; never more than if every place is used for as long as it may be, which is also the answer where nothing
+ * was measured. */
+uint32_t queue_estimate(const struct policy *policy, const struct queues_row *queue, uint32_t place, int64_t now);
 
 #endif

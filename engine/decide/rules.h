@@ -45,7 +45,7 @@ void decide_queue_leave(struct decide_context *, const struct queue_leave *, str
  *
  * for_command: the events of the next system entry that the command has to wait for. Each looks at the command's type
  * itself; false: nothing of these rows is due. Due means expires_at <= now.
- * next: the events of the next system entry at all; called when `when` says that something is due.
+ * next: the events of the next system entry at all; false: nothing is due.
  * when: the time at which the first of these rows is due, 0 when there is none. `now` or earlier: something is due.
  */
 bool due_points_for_command(struct decide_context *, const struct command *, struct decision *);

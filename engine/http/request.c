@@ -99,6 +99,8 @@ static void read_parameter(struct http_request *request, struct slice piece)
 {
 	struct slice name, value = piece;
 	router_split(&value, '=', &name);
+	if (!value.at)
+		value = SLICE(""); /* a name alone is given, and empty */
 	if (!router_decode(name, &request->arena, &name)) {
 		query_problem(request, SLICE("query"), "has a name that is not percent-encoded UTF-8");
 		return;

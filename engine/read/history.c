@@ -18,6 +18,7 @@ struct story {
 	uint64_t last_seq;       /* of the posting written last */
 	bool points_only;        /* what moves points; not the registration */
 	bool more;               /* the page ended before the story did */
+	int64_t balance;         /* of an account: after the posting before */
 };
 
 static void write_position(struct json_writer *writer, const char *key, uint64_t seq)
@@ -84,6 +85,9 @@ static bool write_account(void *context, struct slice key, struct slice value)
 		return true;
 	if (page_ends(story, parts.seq))
 		return false;
+	if (row.balance_after == NONE_I64)
+		row.balance_after = story->balance; /* it moved nothing; whole stories run forwards */
+	story->balance = row.balance_after;
 	json_object_begin(story->writer);
 	write_head(story, parts.seq, row.offset, row.time, row.event);
 	json_member_int64(story->writer, "amount", row.amount);

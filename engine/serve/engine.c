@@ -85,15 +85,46 @@ static enum ll_code open_journal(struct engine *engine, const struct engine_opti
 	return code == LL_OK ? data_remember(&engine->data, error) : code;
 }
 
-static enum ll_code open_ledger(struct engine *engine, const struct engine_options *options,
-				void (*progress)(uint64_t, uint64_t), struct error *error)
+/* Whether a projection begins at the journal's first record, and has a long way to go. */
+static bool begins_far_behind(struct engine *engine)
+{
+	struct journal_watermarks marks;
+	struct error error;
+	return ledger_fold_state(engine->ledger)->next_offset == 0 &&
+	       journal_watermarks(engine->journal, &marks, &error) == LL_OK && marks.high >= FAR_RECORDS;
+}
+
+/* What begins with nothing is built as a rebuild builds it: in large layers, sorted outside; and then opened as ever. */
+static enum ll_code build_in_bulk(struct engine *engine, const struct catch_up *how, struct error *error)
+{
+	struct ledger_options options = {.bulk = true};
+	struct ledger *ledger = NULL;
+	struct error closing;
+	enum ll_code code = ledger_close(engine->ledger, error);
+	engine->ledger = NULL;
+	if (code == LL_OK)
+		code = data_open_ledger(&engine->data, PROJECTIONS_ALL, &options, tell, &ledger, error);
+	if (code != LL_OK)
+		return code;
+	code = catch_up(engine->journal, ledger, how, NULL, error);
+	if (ledger_close(ledger, &closing) != LL_OK && code == LL_OK)
+		code = error_set(error, closing.code, "%s", closing.text);
+	return code;
+}
+
+static enum ll_code open_ledger(struct engine *engine, void (*progress)(uint64_t, uint64_t), struct error *error)
 {
 	struct ledger_options ledger_options = {.flushed = engine_on_flushed, .flushed_context = engine};
 	struct progress context = {progress};
 	struct catch_up how = {.progress = on_progress, .context = &context, .end = UINT64_MAX};
-	(void)options;
 	enum ll_code code =
 		data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
+	if (code == LL_OK && begins_far_behind(engine)) {
+		code = build_in_bulk(engine, &how, error);
+		if (code == LL_OK)
+			code = data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger,
+						error);
+	}
 	if (code == LL_OK)
 		code = catch_up(engine->journal, engine->ledger, &how, &engine->reader, error);
 	return code;
@@ -119,7 +150,7 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 		code = options->secret ? secret_read_file(options->secret, engine->secret, error)
 				       : secret_open(&engine->data, engine->secret, error);
 	if (code == LL_OK)
-		code = open_ledger(engine, options, progress, error);
+		code = open_ledger(engine, progress, error);
 	if (code != LL_OK) {
 		struct error ignored;
 		if (engine_close(engine, &ignored) != LL_OK)

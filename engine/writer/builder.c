@@ -7,6 +7,8 @@
 #include "projections/views/rows.h"
 #include "schemas/wire/ensure.h"
 
+enum { EXPIRED_FOR_COMMAND_MAX = 24 }; /* entries */
+
 struct builder {
 	struct ledger *ledger;
 	uint8_t *room; /* BLOCK_BYTES_MAX */
@@ -173,10 +175,11 @@ enum ll_code builder_begin(struct builder *builder, int64_t now, struct error *e
 	return code;
 }
 
-/* What the command touches is brought up to date first. */
+/* What the command touches is brought up to date first. Where that is very much, a block has only a part of it, and the
+ * command comes first in the next one. */
 static enum built expire_for(struct builder *builder, struct pending *pending, struct error *error)
 {
-	for (;;) {
+	for (unsigned entries = 0;; entries++) {
 		bool fits;
 		begin_decision(builder);
 		struct decide_context context = decide_context(builder);
@@ -184,7 +187,7 @@ static enum built expire_for(struct builder *builder, struct pending *pending, s
 			return view_is_well(builder, error) == LL_OK ? BUILT_ENTRY : BUILT_FAILED;
 		if (view_is_well(builder, error) != LL_OK || add_system_entry(builder, &fits, error) != LL_OK)
 			return BUILT_FAILED;
-		if (!fits)
+		if (!fits || entries == EXPIRED_FOR_COMMAND_MAX)
 			return BUILT_FULL;
 	}
 }
@@ -323,21 +326,19 @@ enum built builder_add(struct builder *builder, struct pending *pending, struct 
 	return load_policy(builder, error) == LL_OK ? BUILT_ENTRY : BUILT_FAILED;
 }
 
-enum ll_code builder_sweep(struct builder *builder, uint32_t max, uint32_t *added, struct error *error)
+enum ll_code builder_sweep(struct builder *builder, uint32_t *added, struct error *error)
 {
-	for (*added = 0; *added < max; ++*added) {
-		bool fits;
-		begin_decision(builder);
-		struct decide_context context = decide_context(builder);
-		bool due = due_next(&context, &builder->decision);
-		enum ll_code code = view_is_well(builder, error);
-		if (code != LL_OK || !due)
-			return code;
-		code = add_system_entry(builder, &fits, error);
-		if (code != LL_OK || !fits)
-			return code;
-	}
-	return LL_OK;
+	bool fits;
+	*added = 0;
+	begin_decision(builder);
+	struct decide_context context = decide_context(builder);
+	bool due = due_next(&context, &builder->decision);
+	enum ll_code code = view_is_well(builder, error);
+	if (code != LL_OK || !due)
+		return code;
+	code = add_system_entry(builder, &fits, error);
+	*added = code == LL_OK && fits;
+	return code;
 }
 
 enum ll_code builder_tick(struct builder *builder, struct error *error)

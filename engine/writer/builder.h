@@ -31,8 +31,8 @@ enum ll_code builder_begin(struct builder *builder, int64_t now, struct error *e
 
 enum built builder_add(struct builder *builder, struct pending *pending, struct error *error);
 
-/* Adds entries for what is due, at most `max`; *added how many. */
-enum ll_code builder_sweep(struct builder *builder, uint32_t max, uint32_t *added, struct error *error) LL_CHECKED;
+/* Adds an entry for what is due next. *added: 1, or 0 when nothing is due or the block has no room. */
+enum ll_code builder_sweep(struct builder *builder, uint32_t *added, struct error *error) LL_CHECKED;
 
 /* Adds an entry that says nothing but that time has passed. */
 enum ll_code builder_tick(struct builder *builder, struct error *error) LL_CHECKED;

@@ -5,6 +5,8 @@
 enum {
 	SWEEP_ENTRIES_BUSY = 512, /* of a block, when commands wait too */
 	SWEEP_ENTRIES_IDLE = 4096,
+	SWEEP_US_BUSY = 1500, /* folding what was swept takes the loop as long again, and more */
+	SWEEP_US_IDLE = 3000, /* a command may come at any moment */
 };
 
 static bool is_behind_a_break(const struct pending *pending)
@@ -71,17 +73,27 @@ static void send_block(struct writer *writer)
 	}
 }
 
+/* What is due gets its share of the block, and of the loop's time. */
+static enum ll_code sweep(struct writer *writer, struct error *error)
+{
+	bool busy = writer->queue.count > 0;
+	uint32_t left = busy ? SWEEP_ENTRIES_BUSY : SWEEP_ENTRIES_IDLE, added = 1;
+	int64_t until = writer->host->monotonic_us(writer->host) + (busy ? SWEEP_US_BUSY : SWEEP_US_IDLE);
+	enum ll_code code = LL_OK;
+	while (code == LL_OK && left-- > 0 && added && writer->host->monotonic_us(writer->host) < until)
+		code = builder_sweep(writer->builder, &added, error);
+	return code;
+}
+
 void writer_build_block(struct writer *writer)
 {
 	struct error error;
-	uint32_t added;
 	enum ll_code code = builder_begin(writer->builder, writer->host->now_ms(writer->host), &error);
 	if (code != LL_OK) {
 		writer_halt(writer, &error);
 		return;
 	}
-	uint32_t sweep = writer->queue.count ? SWEEP_ENTRIES_BUSY : SWEEP_ENTRIES_IDLE;
-	code = builder_sweep(writer->builder, sweep, &added, &error);
+	code = sweep(writer, &error);
 	if (code != LL_OK || !take_commands(writer, &error)) {
 		builder_drop(writer->builder);
 		writer_take_back(writer);

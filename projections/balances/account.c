@@ -57,13 +57,11 @@ static bool fill_visit(void *context, struct slice key, struct slice value)
 	return lots_read_lot(account->view, key, value, &lots->at[lots->count]) && ++lots->count < INLINE_LOTS;
 }
 
-/* The row has run out: the next ones come from the table. */
-static void fill(struct account *account)
+/* The row has run out, `last` was its last one: the next ones come from the table. */
+static void fill(struct account *account, struct lot last)
 {
 	struct lot_list *lots = &account->row.lots;
-	struct key prefix = {.size = 0};
-	key_add_id(&prefix, account->user_id, false);
-	view_scan_prefix(account->view, BALANCES_LOTS, key_slice(&prefix), false, fill_visit, account);
+	lots_scan_after(account->view, account->user_id, &last, fill_visit, account);
 	for (uint32_t i = 0; i < lots->count; i++)
 		lots_remove(account->view, table_key(account, &lots->at[i]));
 	if (lots->count == 0 || lots->count > account->row.more_lots)
@@ -97,10 +95,11 @@ static enum ll_code take_inline(struct account *account, uint32_t place, int64_t
 	enum ll_code code = take_from(account, &lots->at[place], amount, taken, error);
 	if (code != LL_OK || lots->at[place].remaining > 0)
 		return code;
+	struct lot last = lots->at[place];
 	lots->count--;
 	memmove(lots->at + place, lots->at + place + 1, (lots->count - place) * sizeof *lots->at);
 	if (lots->count == 0 && account->row.more_lots > 0)
-		fill(account);
+		fill(account, last);
 	return LL_OK;
 }
 

@@ -52,9 +52,20 @@ void lots_visit(struct view *view, struct slice user_id, const struct accounts_r
 	if (row->more_lots == 0)
 		return;
 	struct visiting visiting = {view, visit, context};
-	struct key prefix = {.size = 0};
-	key_add_id(&prefix, user_id, false);
-	view_scan_prefix(view, BALANCES_LOTS, key_slice(&prefix), false, visit_row, &visiting);
+	lots_scan_after(view, user_id, row->lots.count ? &row->lots.at[row->lots.count - 1] : NULL, visit_row,
+			&visiting);
+}
+
+void lots_scan_after(struct view *view, struct slice user_id, const struct lot *last, store_visit_fn *visit,
+		     void *context)
+{
+	struct key from = {.size = 0}, to = {.size = 0};
+	key_add_id(&to, user_id, false);
+	from = to;
+	key_after_prefix(&to);
+	if (last)
+		from = lots_key(user_id, last->expires_at, lot_source_order(last->source), last->lot_id);
+	view_scan(view, BALANCES_LOTS, key_slice(&from), key_slice(&to), false, visit, context);
 }
 
 enum { TAKEN_ROOM_FIRST = 8 };

@@ -23,6 +23,11 @@ typedef bool lots_visit_fn(void *context, const struct lot *lot);
 void lots_visit(struct view *view, struct slice user_id, const struct accounts_row *row, lots_visit_fn *visit,
 		void *context);
 
+/* Rows of the table `lots` behind `last`, a lot of the account that is not in it (NULL: all). The table has nothing but what
+ * is spent after the row's lots: starting there passes over none of those that were spent before. */
+void lots_scan_after(struct view *view, struct slice user_id, const struct lot *last, store_visit_fn *visit,
+		     void *context);
+
 /* The lot of a row of the table `lots`. false: the view has failed. */
 LL_CHECKED bool lots_read_lot(struct view *view, struct slice key, struct slice value, struct lot *lot);
 

@@ -46,24 +46,10 @@ static void post_account(const struct posting *p, struct slice user_id, int64_t 
 	account_history_put(p->view, account_history_key(user_id, p->entry->seq, p->index), &row);
 }
 
-static bool take_balance(void *context, struct slice key, struct slice value)
-{
-	(void)key;
-	struct account_history_row row;
-	struct cursor cursor = cursor_over(value, NULL);
-	if (account_history_row_decode(&cursor, &row))
-		*(int64_t *)context = row.balance_after;
-	return false;
-}
-
-/* Registering moves nothing: the balance is what the last posting left. */
+/* Registering moves nothing, and the fold of histories reads nothing: so its posting has no balance. */
 static void post_registered(const struct posting *p, const struct user_registered *event)
 {
-	int64_t balance = 0;
-	struct key prefix = {.size = 0};
-	key_add_id(&prefix, event->user_id, false);
-	view_scan_prefix(p->view, HISTORY_ACCOUNT_HISTORY, key_slice(&prefix), true, take_balance, &balance);
-	post_account(p, event->user_id, 0, balance, SLICE_EMPTY, SLICE_EMPTY);
+	post_account(p, event->user_id, 0, NONE_I64, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 static void post_used(const struct posting *p, const struct point_used *event)

@@ -7,10 +7,11 @@
 #include "projections/views/specs.h"
 #include "schemas/wire/ensure.h"
 
-/* Sizes of the filling layer, over all projections: at which a bulk fold freezes, and at which nothing more is taken in. */
+/* Sizes of the filling layer, over all projections (of a bulk fold: of each): at which it is frozen; at twice as many nothing
+ * more is taken in. */
 enum { FREEZE_ROWS = 1200 * 1000 };
 #define FREEZE_BYTES ((size_t)160 << 20)
-#define BEHIND_BYTES ((size_t)320 << 20)
+#define SPILL_BYTES ((size_t)32 << 20) /* of a projection that is sorted outside: a larger layer gains nothing there */
 
 struct member {
 	struct store *store;
@@ -34,6 +35,11 @@ struct ledger {
 	bool overlay_is_open;
 	bool bulk;
 };
+
+static bool is_well(const struct member *member)
+{
+	return member->store && member->failure.code == LL_OK;
+}
 
 /* ---- opening and closing ---- */
 
@@ -135,12 +141,27 @@ static void release(struct ledger *ledger)
 	free(ledger);
 }
 
+/* All at once, on their own threads: the largest of a bulk fold's flushes is that which merges what was spilled. */
+static void finish_all(struct ledger *ledger)
+{
+	ledger_wait(ledger);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct member *member = &ledger->members[id];
+		if (!is_well(member))
+			continue;
+		store_finish(member->store);
+		if (store_freeze(member->store))
+			member->dirty = false;
+	}
+}
+
 enum ll_code ledger_close(struct ledger *ledger, struct error *error)
 {
 	enum ll_code code = LL_OK;
 	if (!ledger)
 		return LL_OK;
 	ledger_overlay_drop(ledger);
+	finish_all(ledger);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		struct member *member = &ledger->members[id];
 		if (member->failure.code != LL_OK) {
@@ -475,23 +496,21 @@ void ledger_overlay_reset(struct ledger *ledger)
 
 /* ---- flushing ---- */
 
-static bool is_well(const struct member *member)
+static void poll_member(struct ledger *ledger, enum projection_id id)
 {
-	return member->store && member->failure.code == LL_OK;
+	struct error error;
+	struct member *member = &ledger->members[id];
+	enum ll_code code = store_poll(member->store, &error);
+	if (code != LL_OK && code != LL_BUSY)
+		error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
+			  error.text);
 }
 
 void ledger_poll(struct ledger *ledger)
 {
-	struct error error;
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		struct member *member = &ledger->members[id];
-		if (!is_well(member))
-			continue;
-		enum ll_code code = store_poll(member->store, &error);
-		if (code != LL_OK && code != LL_BUSY)
-			error_set(&member->failure, code, "projection %s cannot be written: %s",
-				  projection_layouts[id].name, error.text);
-	}
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (is_well(&ledger->members[id]))
+			poll_member(ledger, id);
 }
 
 bool ledger_is_flushing(const struct ledger *ledger)
@@ -544,27 +563,71 @@ bool ledger_wants_freeze(const struct ledger *ledger)
 bool ledger_is_behind(const struct ledger *ledger)
 {
 	struct store_fill fill = fill_of_all(ledger);
-	return ledger_is_flushing(ledger) && (fill.full || fill.rows >= 2 * FREEZE_ROWS || fill.bytes >= BEHIND_BYTES);
+	return ledger_is_flushing(ledger) &&
+	       (fill.full || fill.rows >= 2 * FREEZE_ROWS || fill.bytes >= 2 * FREEZE_BYTES);
+}
+
+static void wait_for_member(struct ledger *ledger, enum projection_id id)
+{
+	struct error error;
+	struct member *member = &ledger->members[id];
+	enum ll_code code = store_wait_flushed(member->store, &error);
+	if (code != LL_OK)
+		error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
+			  error.text);
 }
 
 void ledger_wait(struct ledger *ledger)
 {
-	struct error error;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (is_well(&ledger->members[id]))
+			wait_for_member(ledger, id);
+}
+
+/* How full the layer of one projection is: 1 and above: to be frozen. */
+static unsigned fullness(const struct store_fill *fill)
+{
+	size_t bytes = fill->spills ? SPILL_BYTES : FREEZE_BYTES;
+	uint64_t by_rows = fill->spills ? 0 : fill->rows / FREEZE_ROWS, by_bytes = fill->bytes / bytes;
+	return (unsigned)(by_rows > by_bytes ? by_rows : by_bytes) + (fill->full ? 2 : 0);
+}
+
+static void make_room_in_bulk(struct ledger *ledger)
+{
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		struct member *member = &ledger->members[id];
-		if (!is_well(member))
+		if (!is_well(member) || !member->dirty)
 			continue;
-		enum ll_code code = store_wait_flushed(member->store, &error);
-		if (code != LL_OK)
-			error_set(&member->failure, code, "projection %s cannot be written: %s",
-				  projection_layouts[id].name, error.text);
+		struct store_fill fill = store_fill(member->store);
+		unsigned full = fullness(&fill);
+		if (full == 0)
+			continue;
+		if (full >= 2)
+			wait_for_member(ledger, id);
+		else
+			poll_member(ledger, id);
+		if (is_well(member) && store_freeze(member->store))
+			member->dirty = false;
 	}
+}
+
+void ledger_make_room(struct ledger *ledger)
+{
+	if (ledger->bulk) {
+		make_room_in_bulk(ledger);
+		return;
+	}
+	if (!ledger_wants_freeze(ledger))
+		return;
+	ledger_poll(ledger);
+	if (ledger_is_behind(ledger))
+		ledger_wait(ledger);
+	ledger_freeze(ledger);
 }
 
 enum ll_code ledger_flush(struct ledger *ledger, struct error *error)
 {
-	ledger_wait(ledger);
-	ledger_freeze(ledger);
+	finish_all(ledger);
 	ledger_wait(ledger);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (ledger->members[id].failure.code != LL_OK)

@@ -110,6 +110,10 @@ bool ledger_is_behind(const struct ledger *ledger);
 bool ledger_is_flushing(const struct ledger *ledger);
 bool ledger_is_dirty(const struct ledger *ledger); /* folded further than flushed or being flushed */
 
+/* For a long fold, after each record: starts flushes as memory asks for them, and waits for them when they fall behind. A bulk
+ * fold flushes each projection when its own layer is full: nobody reads it yet, so their positions may differ. BLOCKING. */
+void ledger_make_room(struct ledger *ledger);
+
 /* Waits until nothing is being flushed. BLOCKING. */
 void ledger_wait(struct ledger *ledger);
 

@@ -7,10 +7,13 @@
  *	                         +----------------- expired (left, waited) ---------+
  *
  *	queue_users, queue_due     a row for each token that lives (WAITING or ACTIVE)
- *	queue_waiting              a row for each WAITING one: its order is the line
- *	queues                     how many of each
+ *	queue_line                 the WAITING ones in their order (line.h)
+ *	queues                     how many of each, and how fast the line moves (rate.h)
+ *	queue_open                 a row for each room in which somebody waits
  */
 #include "projections/projection.h"
+#include "projections/queue/line.h"
+#include "projections/queue/rate.h"
 #include "projections/views/rows.h"
 
 struct change {
@@ -37,6 +40,24 @@ static void put_queue(const struct change *c, struct slice queue_id, struct queu
 {
 	row->changed_by = c->entry->seq;
 	queues_put(c->view, queues_key(queue_id), row);
+}
+
+static enum ll_code join_line(const struct change *c, struct slice queue_id, uint64_t token_id,
+			      struct queues_row *queue)
+{
+	if (queue->waiting++ == 0)
+		queue_open_put(c->view, queue_open_key(queue_id), &(struct queue_open_row){});
+	return line_join(c->view, queue_id, token_id) ? LL_OK : poison(c, "the token waits already", token_id);
+}
+
+static enum ll_code leave_line(const struct change *c, struct slice queue_id, uint64_t token_id,
+			       struct queues_row *queue)
+{
+	if (!line_leave(c->view, queue_id, token_id))
+		return poison(c, "the token does not stand in the line", token_id);
+	if (--queue->waiting == 0)
+		queue_open_remove(c->view, queue_open_key(queue_id));
+	return LL_OK;
 }
 
 /* A token that lives and is the user's in this room. */
@@ -68,12 +89,12 @@ static enum ll_code apply_issued(const struct change *c, const struct queue_toke
 	tokens_put(c->view, tokens_key(event->token_id), &row);
 	queue_users_put(c->view, queue_users_key(event->queue_id, event->user_id),
 			&(struct queue_users_row){.token_id = event->token_id});
-	queue_waiting_put(c->view, queue_waiting_key(event->queue_id, event->token_id), &(struct queue_waiting_row){});
 	queue_due_put(c->view, queue_due_key(event->expires_at, event->token_id), &(struct queue_due_row){});
 	struct queues_row queue = get_queue(c, event->queue_id);
-	queue.waiting++;
-	put_queue(c, event->queue_id, &queue);
-	return LL_OK;
+	enum ll_code code = join_line(c, event->queue_id, event->token_id, &queue);
+	if (code == LL_OK)
+		put_queue(c, event->queue_id, &queue);
+	return code;
 }
 
 static enum ll_code apply_activated(const struct change *c, const struct queue_token_activated *event)
@@ -94,12 +115,14 @@ static enum ll_code apply_activated(const struct change *c, const struct queue_t
 	tokens_put(c->view, tokens_key(event->token_id), &row); /* first: its ids lie in the store */
 	queue_due_remove(c->view, queue_due_key(waited_until, event->token_id));
 	queue_due_put(c->view, queue_due_key(event->expires_at, event->token_id), &(struct queue_due_row){});
-	queue_waiting_remove(c->view, queue_waiting_key(event->queue_id, event->token_id));
-	queue.waiting--;
 	queue.active++;
 	queue.activated++;
-	put_queue(c, event->queue_id, &queue);
-	return LL_OK;
+	if (event->token_id != c->entry->seq) /* who comes into an empty room has not waited */
+		rate_count(&queue, c->entry->time);
+	code = leave_line(c, event->queue_id, event->token_id, &queue);
+	if (code == LL_OK)
+		put_queue(c, event->queue_id, &queue);
+	return code;
 }
 
 static enum ll_code apply_expired(const struct change *c, const struct queue_token_expired *event)
@@ -118,14 +141,13 @@ static enum ll_code apply_expired(const struct change *c, const struct queue_tok
 	tokens_put(c->view, tokens_key(event->token_id), &row); /* first: its ids lie in the store */
 	queue_due_remove(c->view, queue_due_key(row.expires_at, event->token_id));
 	queue_users_remove(c->view, queue_users_key(event->queue_id, event->user_id));
-	if (waiting) {
-		queue_waiting_remove(c->view, queue_waiting_key(event->queue_id, event->token_id));
-		queue.waiting--;
-	} else {
+	if (waiting)
+		code = leave_line(c, event->queue_id, event->token_id, &queue);
+	else
 		queue.active--;
-	}
-	put_queue(c, event->queue_id, &queue);
-	return LL_OK;
+	if (code == LL_OK)
+		put_queue(c, event->queue_id, &queue);
+	return code;
 }
 
 static enum ll_code apply_event(const struct change *c, const struct event *event)

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "projections/store/flush_spill.h"
 #include "schemas/wire/ensure.h"
 
 enum {
@@ -24,17 +25,22 @@ static uint64_t now_us(void)
 
 /* ---- one table ---- */
 
+void flush_make_room(struct flush *flush, size_t count)
+{
+	if (count <= flush->sorted_capacity)
+		return;
+	pages_free(flush->sorted, flush->sorted_capacity * sizeof *flush->sorted);
+	pages_free(flush->spare, flush->sorted_capacity * sizeof *flush->spare);
+	flush->sorted_capacity = count + count / 4;
+	flush->sorted = pages_allocate(flush->sorted_capacity * sizeof *flush->sorted);
+	flush->spare = pages_allocate(flush->sorted_capacity * sizeof *flush->spare);
+}
+
 /* Sorts the changed rows of the hash. */
 static struct sorted_row *sort_changed(struct flush *flush, const struct table *table)
 {
 	const struct handles *changed = &table->flushing;
-	if (changed->count > flush->sorted_capacity) {
-		pages_free(flush->sorted, flush->sorted_capacity * sizeof *flush->sorted);
-		pages_free(flush->spare, flush->sorted_capacity * sizeof *flush->spare);
-		flush->sorted_capacity = changed->count + changed->count / 4;
-		flush->sorted = pages_allocate(flush->sorted_capacity * sizeof *flush->sorted);
-		flush->spare = pages_allocate(flush->sorted_capacity * sizeof *flush->spare);
-	}
+	flush_make_room(flush, changed->count);
 	for (size_t i = 0; i < changed->count; i++)
 		flush->sorted[i].row = slab_at(&table->memory->slab, changed->at[i]);
 	return rows_sort(flush->sorted, flush->spare, changed->count);
@@ -79,7 +85,7 @@ static enum ll_code append_row(struct environment_cursor *cursor, const struct r
 	return row->deleted ? LL_OK : environment_cursor_put(cursor, row_key(row), row_value(row), true, error);
 }
 
-static bool given_up(const struct flush *flush, size_t rows, struct error *error, enum ll_code *code)
+bool flush_given_up(const struct flush *flush, size_t rows, struct error *error, enum ll_code *code)
 {
 	if (rows % LOOK_UP_EVERY != 0 || !__atomic_load_n(&flush->give_up, __ATOMIC_RELAXED))
 		return false;
@@ -126,7 +132,7 @@ static enum ll_code write_changed(struct flush *flush, const struct table *table
 			__builtin_prefetch((const char *)rows[i + AHEAD].row + 64);
 		}
 		stepping = stepping && dense;
-		if (!given_up(flush, i, error, &code))
+		if (!flush_given_up(flush, i, error, &code))
 			code = i < within ? write_row(cursor, rows[i].row, &stepping, error)
 					  : append_row(cursor, rows[i].row, error);
 	}
@@ -139,7 +145,7 @@ static enum ll_code write_run(struct flush *flush, const struct table *table, st
 	const struct run *run = &table->flushing_run;
 	enum ll_code code = LL_OK;
 	for (uint32_t i = 0; i < run->rows.count && code == LL_OK; i++)
-		if (!given_up(flush, i, error, &code))
+		if (!flush_given_up(flush, i, error, &code))
 			code = append_row(cursor, run_row(run, &table->memory->slab, i), error);
 	return code;
 }
@@ -174,12 +180,15 @@ static enum ll_code write_table(struct flush *flush, struct environment_txn *txn
 static enum ll_code write_layer(struct flush *flush, struct error *error)
 {
 	struct environment_txn *txn = NULL;
-	flush->rows = 0;
+	uint64_t spilled = flush->rows;
 	enum ll_code code = environment_txn_begin(flush->environment, true, &txn, error);
 	if (code != LL_OK)
 		return code;
 	for (unsigned i = 0; i < flush->table_count && code == LL_OK; i++)
-		code = write_table(flush, txn, i, error);
+		if (!flush->tables[i].spill)
+			code = write_table(flush, txn, i, error);
+	if (code == LL_OK && flush_has_spilled(flush))
+		code = environment_put(txn, flush->meta, SLICE("building"), SLICE("yes"), false, error);
 	if (code == LL_OK && flush->position_size)
 		code = environment_put(txn, flush->meta, SLICE("position"),
 				       slice_of(flush->position, flush->position_size), false, error);
@@ -188,16 +197,22 @@ static enum ll_code write_layer(struct flush *flush, struct error *error)
 	if (code == LL_OK)
 		return environment_txn_commit(txn, error);
 	environment_txn_abort(txn);
+	flush->rows = spilled;
 	return code;
 }
 
 static enum ll_code run(struct flush *flush, struct error *error)
 {
 	uint64_t begin_us = now_us();
-	enum ll_code code = LL_OK;
-	do {
-		code = write_layer(flush, error);
-	} while (code == LL_FULL && environment_grow(flush->environment, error) == LL_OK);
+	flush->rows = 0;
+	enum ll_code code = flush_spill(flush, error);
+	if (code == LL_OK) {
+		do {
+			code = write_layer(flush, error);
+		} while (code == LL_FULL && environment_grow(flush->environment, error) == LL_OK);
+	}
+	if (code == LL_OK && flush->finish)
+		code = flush_merge(flush, error);
 	if (code == LL_OK && flush->sync)
 		code = environment_sync(flush->environment, error);
 	else if (code == LL_OK && flush->write_out)
@@ -214,7 +229,7 @@ static void *thread_main(void *argument)
 	/* Behind those who decide and answer: a flush that takes longer keeps nobody waiting. A rebuild's is as urgent as
 	 * the fold. Without the right to it, or where threads have no niceness of their own, all stays as it is. */
 	if (!flush->write_out)
-		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), FLUSH_NICENESS);
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + FLUSH_NICENESS);
 	pthread_mutex_lock(&flush->lock);
 	for (;;) {
 		while (flush->state != FLUSH_STARTED && flush->state != FLUSH_STOPPED)

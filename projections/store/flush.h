@@ -33,6 +33,7 @@ struct flush {
 	struct table *tables;
 	unsigned table_count;
 	bool sync, retire;
+	bool finish; /* also merge what was spilled */
 	size_t position_size;
 	uint8_t position[STORE_POSITION_BYTES_MAX];
 	struct error error;

@@ -10,6 +10,25 @@
 
 enum { PREFETCH_DISTANCE = 8 };
 
+/*
+ * Where the live rows of an ordered table begin: none has a smaller key. What is due is found by scanning from a table's start,
+ * where rows are removed one after another: without this each such scan would pass over all that was removed since the last
+ * flush. Learned by scans from the start, lowered by puts.
+ */
+struct head {
+	bool known, none; /* none: the table has no rows at all */
+	uint16_t size;
+	uint8_t key[STORE_KEY_BYTES_MAX];
+};
+
+void head_set(struct head *head, struct slice key);
+
+static inline void head_put(struct head *head, struct slice key)
+{
+	if (head->known && (head->none || slice_compare(key, slice_of(head->key, head->size)) < 0))
+		head_set(head, key);
+}
+
 struct store {
 	char *projection;
 	struct environment *environment;
@@ -19,6 +38,8 @@ struct store {
 	struct table tables[STORE_TABLES_MAX];
 	struct memory memory;
 	struct overlay overlay;
+	struct head heads[STORE_TABLES_MAX];         /* of ordered tables, committed */
+	struct head overlay_heads[STORE_TABLES_MAX]; /* the same with the overlay, while it is open */
 	struct flush flush;
 
 	struct environment_txn *reader; /* reset but within a read */
@@ -27,6 +48,8 @@ struct store {
 	bool block_open;     /* rows were put since the last mark */
 	bool position_moved; /* since the last freeze */
 	bool checkpoint;     /* sync after the next flush */
+	bool spills;         /* some tables do */
+	bool finish;         /* merge what was spilled with the next flush */
 	bool retire;         /* leave the mark with the next flush */
 	bool flushing;       /* a flush was started and not yet taken note of */
 	enum ll_code failed; /* for good */

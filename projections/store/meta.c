@@ -34,6 +34,20 @@ static enum ll_code check_version(const char *directory, const char *what, struc
 			 what, (unsigned long long)version, wanted);
 }
 
+/* Whose builder stopped before all rows were in their place. */
+static enum ll_code check_building(struct environment_txn *txn, unsigned database, const char *directory,
+				   struct error *error)
+{
+	struct slice value;
+	enum ll_code code = environment_get(txn, database, SLICE("building"), &value, error);
+	if (code == LL_NOT_FOUND)
+		return LL_OK;
+	return code != LL_OK
+		       ? code
+		       : error_set(error, LL_UNTRUSTED,
+				   "%s: is half built; rebuild the projection, or wait for its rebuild", directory);
+}
+
 static enum ll_code check(struct environment_txn *txn, unsigned database, const char *directory,
 			  const struct store_spec *spec, struct error *error)
 {
@@ -50,6 +64,8 @@ static enum ll_code check(struct environment_txn *txn, unsigned database, const 
 		code = environment_get(txn, database, SLICE("schema_version"), &value, error);
 	if (code == LL_OK)
 		code = check_version(directory, "schema version", value, spec->schema_version, error);
+	if (code == LL_OK)
+		code = check_building(txn, database, directory, error);
 	return code;
 }
 

@@ -14,7 +14,12 @@
 #include "projections/store/slab.h"
 #include "schemas/wire/slice.h"
 
-enum row_node_state { NODE_NONE, NODE_OUTSIDE, NODE_IN_TREE };
+enum row_node_state {
+	NODE_NONE,    /* it has none: its table is not ordered */
+	NODE_OUTSIDE, /* not in the tree: as LMDB has it, or of a lazy table */
+	NODE_IN_TREE,
+	NODE_REPLACED, /* a newer version stands in its place: never in the tree again */
+};
 
 struct row {
 	uint32_t tag;   /* of the key's hash: where it stands in the table, and a first comparison */

@@ -6,7 +6,8 @@
  *	runs      of a TABLE_APPEND; the filling one and the flushing one share no key
  *	LMDB      a cursor; not for tables of which all rows are in memory and in order
  *
- * Of equal keys the first source's row counts and the others are passed over; a tombstone hides them.
+ * Of equal keys the first source's row counts and the others are passed over; a tombstone hides them. A clean tombstone hides
+ * nothing, as LMDB has no such row: it leaves the tree when a scan comes by, so that no scan passes it twice.
  */
 #include <stdlib.h>
 
@@ -23,6 +24,7 @@ struct source {
 	struct slice key, value;
 	bool deleted;
 	struct row *row;                               /* tree */
+	struct row_tree *tidied;                       /* tree, but not the overlay's: clean tombstones leave it */
 	struct sorted_row *allocated, *spare, *sorted; /* rows */
 	size_t at, count;                              /* rows, run: backwards `at` counts what is left */
 	const struct run *run;
@@ -91,13 +93,21 @@ static void start_lmdb(const struct scan *scan, struct source *source)
 	move_lmdb(scan, source, code == LL_OK ? MOVE_PREVIOUS : MOVE_LAST, SLICE_EMPTY);
 }
 
+static void advance_tree(const struct scan *scan, struct source *source)
+{
+	const struct store *store = scan->store;
+	struct row *passed = source->row;
+	source->row = scan->backwards ? row_tree_previous(passed) : row_tree_next(passed);
+	stand(scan, source, source->row);
+	/* Not within another scan: that one may stand on this row. */
+	if (source->tidied && passed->deleted && passed->epoch <= store->memory.flushed && store->reading == 1)
+		row_tree_remove(source->tidied, passed);
+}
+
 static void advance(const struct scan *scan, struct source *source)
 {
 	switch (source->kind) {
-	case SOURCE_TREE:
-		source->row = scan->backwards ? row_tree_previous(source->row) : row_tree_next(source->row);
-		stand(scan, source, source->row);
-		break;
+	case SOURCE_TREE: advance_tree(scan, source); break;
 	case SOURCE_ROWS:
 	case SOURCE_RUN:
 		source->at += scan->backwards ? (size_t)-1 : 1;
@@ -117,9 +127,10 @@ static struct source *add(struct scan *scan, enum source_kind kind)
 	return source;
 }
 
-static void add_tree(struct scan *scan, struct row_tree *tree)
+static void add_tree(struct scan *scan, struct row_tree *tree, bool tidy)
 {
 	struct source *source = add(scan, SOURCE_TREE);
+	source->tidied = tidy ? tree : NULL;
 	source->row = scan->backwards ? row_tree_before(tree, scan->to) : row_tree_at_or_after(tree, scan->from);
 	stand(scan, source, source->row);
 }
@@ -197,12 +208,15 @@ static void open_sources(struct scan *scan, unsigned index, bool overlay)
 {
 	struct store *store = scan->store;
 	struct table *table = store_table(store, index);
+	ENSURE(!table->spill);
 	if (overlay && store->overlay.open && table->ordered)
-		add_tree(scan, &store->overlay.trees[index]);
+		add_tree(scan, &store->overlay.trees[index], false);
 	else if (overlay && store->overlay.open)
 		add_overlay_rows(scan, index);
+	if (table->lazy)
+		table_settle(table, scan->from, scan->to);
 	if (table->ordered)
-		add_tree(scan, &table->tree);
+		add_tree(scan, &table->tree, true);
 	else
 		add_changed_rows(scan, table);
 	add_run(scan, &table->filling_run);
@@ -234,14 +248,57 @@ static struct source *choose(struct scan *scan)
 	return best;
 }
 
+/* ---- where a table's rows begin ---- */
+
+void head_set(struct head *head, struct slice key)
+{
+	head->known = true;
+	head->none = false;
+	head->size = (uint16_t)key.size;
+	memcpy(head->key, key.at, key.size);
+}
+
+/* The head that this scan can use and move on: it begins at the table's start, as far as there are rows. NULL: none. */
+static struct head *head_of(struct scan *scan, unsigned index, bool overlay)
+{
+	struct store *store = scan->store;
+	struct head *head = overlay && store->overlay.open ? &store->overlay_heads[index] : &store->heads[index];
+	if (scan->backwards || !store_table(store, index)->ordered)
+		return NULL;
+	if (!head->known)
+		return scan->from.size == 0 ? head : NULL;
+	struct slice key = slice_of(head->key, head->size);
+	if (!head->none && slice_compare(scan->from, key) > 0)
+		return NULL;
+	if (!head->none)
+		scan->from = key;
+	return head;
+}
+
+/* No row stands before the end of the scan. */
+static void head_passed(struct head *head, struct slice to)
+{
+	if (to.size > 0 && (!head->known || (!head->none && slice_compare(to, slice_of(head->key, head->size)) > 0)))
+		head_set(head, to);
+	else if (to.size == 0)
+		head->known = head->none = true;
+}
+
 void store_scan(struct store *store, unsigned table, struct slice from, struct slice to, bool backwards, bool overlay,
 		store_visit_fn *visit, void *context)
 {
 	struct scan scan = {.store = store, .from = from, .to = to, .backwards = backwards};
+	struct head *head = head_of(&scan, table, overlay);
+	bool first = true;
+	if (head && head->none)
+		return;
 	store_read_begin(store);
 	open_sources(&scan, table, overlay);
 	for (struct source *best; (best = choose(&scan)) != NULL;) {
 		struct slice key = best->key;
+		if (!best->deleted && first && head)
+			head_set(head, key);
+		first = first && best->deleted;
 		if (!best->deleted && !visit(context, key, best->value))
 			break;
 		for (unsigned i = 0; i < scan.source_count; i++)
@@ -249,6 +306,10 @@ void store_scan(struct store *store, unsigned table, struct slice from, struct s
 				advance(&scan, &scan.sources[i]);
 		advance(&scan, best);
 	}
+	if (first && head)
+		head_passed(head, to);
+	if (head && overlay && store->overlay.open && store->overlay.count == 0)
+		store->heads[table] = *head; /* there is no difference yet */
 	close_sources(&scan);
 	store_read_end(store);
 }

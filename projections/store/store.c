@@ -11,6 +11,7 @@
 #include "projections/store/guard.h"
 #include "projections/store/internal.h"
 #include "projections/store/meta.h"
+#include "projections/store/spill.h"
 #include "schemas/wire/ensure.h"
 
 #define CLEAN_BYTES_DEFAULT ((size_t)256 << 20)
@@ -47,6 +48,7 @@ static enum ll_code open_tables(struct store *store, const struct store_spec *sp
 		struct table *table = &store->tables[i];
 		table->name = spec->tables[i].name;
 		table->ordered = spec->tables[i].flags & TABLE_ORDERED;
+		table->lazy = spec->tables[i].flags & TABLE_LAZY;
 		table->append = spec->tables[i].flags & TABLE_APPEND;
 		table_init(table, &store->memory);
 		store->table_count = i + 1;
@@ -68,6 +70,27 @@ static enum ll_code open_tables(struct store *store, const struct store_spec *sp
 		environment_txn_reset(txn);
 	store->reader = txn;
 	return code;
+}
+
+/* Tables that are to be filled from nothing. */
+static enum ll_code open_spills(struct store *store, const struct store_spec *spec, struct error *error)
+{
+	enum ll_code code = LL_OK;
+	for (unsigned i = 0; i < store->table_count && code == LL_OK; i++)
+		if (spec->tables[i].flags & TABLE_SPILL && store->tables[i].complete)
+			code = spill_open(environment_directory(store->environment), &store->tables[i].spill, error);
+	for (unsigned i = 0; i < store->table_count; i++)
+		store->spills |= store->tables[i].spill != NULL;
+	return code;
+}
+
+static void close_spills(struct store *store)
+{
+	for (unsigned i = 0; i < store->table_count; i++) {
+		spill_close(store->tables[i].spill);
+		store->tables[i].spill = NULL;
+	}
+	store->spills = false;
 }
 
 static enum ll_code open_files(struct store *store, const struct store_spec *spec, const struct store_options *options,
@@ -111,6 +134,7 @@ static void memory_init(struct memory *memory)
 static void store_free(struct store *store)
 {
 	flush_close(&store->flush);
+	close_spills(store);
 	environment_txn_abort(store->reader);
 	environment_close(store->environment);
 	for (unsigned i = 0; i < store->table_count; i++)
@@ -144,6 +168,8 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 	enum ll_code code = open_files(store, spec, options, position, error);
 	if (code == LL_OK)
 		code = open_tables(store, spec, error);
+	if (code == LL_OK && options->bulk)
+		code = open_spills(store, spec, error);
 	if (code == LL_OK) {
 		store->flush.environment = store->environment;
 		store->flush.meta = store->meta;
@@ -172,6 +198,7 @@ enum ll_code store_close(struct store *store, struct error *error)
 		return LL_OK;
 	overlay_drop(&store->overlay);
 	enum ll_code code = store_wait_flushed(store, error);
+	store_finish(store);
 	if (code == LL_OK && !store->block_open && store_freeze(store))
 		code = store_wait_flushed(store, error);
 	if (code == LL_OK)
@@ -229,6 +256,7 @@ static bool read_through(struct store *store, struct table *table, uint32_t tag,
 bool store_get(struct store *store, unsigned index, struct slice key, bool overlay, struct slice *value)
 {
 	struct table *table = store_table(store, index);
+	ENSURE(!table->spill);
 	uint32_t tag = table_tag(table, key);
 	struct row *row = NULL;
 	if (overlay && store->overlay.open)
@@ -299,6 +327,8 @@ static void change(struct store *store, unsigned index, struct slice key, struct
 {
 	struct table *table = store_table(store, index);
 	ENSURE(key.size >= 1 && key.size <= STORE_KEY_BYTES_MAX);
+	if (!deleted)
+		head_put(store->overlay.open ? &store->overlay_heads[index] : &store->heads[index], key);
 	if (store->overlay.open) {
 		overlay_put(&store->overlay, index, table->ordered, table_tag(table, key), key, value, deleted);
 		return;
@@ -322,6 +352,10 @@ void store_overlay_open(struct store *store)
 {
 	ENSURE(!store->overlay.open);
 	store->overlay.open = true;
+	for (unsigned i = 0; i < store->table_count; i++) {
+		const struct head *head = &store->heads[i];
+		memcpy(&store->overlay_heads[i], head, offsetof(struct head, key) + head->size);
+	}
 }
 
 void store_overlay_drop(struct store *store)
@@ -362,6 +396,7 @@ struct store_fill store_fill(const struct store *store)
 		pages += store->tables[i].filling.count ? flush_pages(&store->tables[i]) : 0;
 	}
 	fill.bytes += fill.rows * sizeof(uint32_t);
+	fill.spills = store->spills;
 	fill.full = pages > FLUSH_PAGES_MAX;
 	return fill;
 }
@@ -374,7 +409,7 @@ bool store_freeze(struct store *store)
 		return false;
 	for (unsigned i = 0; i < store->table_count; i++)
 		rows += table_changed_rows(&store->tables[i]);
-	if (rows == 0 && !store->position_moved && !store->checkpoint && !store->retire)
+	if (rows == 0 && !store->position_moved && !store->checkpoint && !store->retire && !store->finish)
 		return false;
 	for (unsigned i = 0; i < store->table_count; i++)
 		table_freeze(&store->tables[i]);
@@ -383,7 +418,8 @@ bool store_freeze(struct store *store)
 	store->flush.position_size = store->position_size;
 	store->flush.sync = store->checkpoint;
 	store->flush.retire = store->retire;
-	store->checkpoint = store->retire = store->position_moved = false;
+	store->flush.finish = store->finish;
+	store->checkpoint = store->retire = store->finish = store->position_moved = false;
 	store->flushing = true;
 	flush_start(&store->flush);
 	return true;
@@ -395,6 +431,8 @@ static void take_note(struct store *store)
 	struct memory *memory = &store->memory;
 	struct store_statistics *statistics = &store->statistics;
 	memory->flushed = memory->filling - 1;
+	if (store->flush.finish)
+		close_spills(store);
 	for (unsigned i = 0; i < store->table_count; i++) {
 		store->tables[i].leaf_pages = store->flush.leaf_pages[i];
 		table_flushed(&store->tables[i]);
@@ -444,6 +482,11 @@ enum ll_code store_wait_flushed(struct store *store, struct error *error)
 void store_checkpoint(struct store *store)
 {
 	store->checkpoint = true;
+}
+
+void store_finish(struct store *store)
+{
+	store->finish = store->spills;
 }
 
 void store_retire(struct store *store)

@@ -33,10 +33,20 @@ struct store;
 
 enum { STORE_TABLES_MAX = 16, STORE_KEY_BYTES_MAX = 500, STORE_POSITION_BYTES_MAX = 1024 };
 
+/* Beside each other, but for LAZY, which goes with ORDERED. */
 enum table_flags {
-	TABLE_POINT = 0,   /* read by whole keys; a scan sorts the rows in memory first: for exports only */
-	TABLE_ORDERED = 1, /* scans are cheap: rows that are not flushed are also kept in order in memory */
-	TABLE_APPEND = 2,  /* new keys nearly always come in ascending order (entry numbers): a hint for flushes */
+	/* Read by whole keys; a scan sorts the rows in memory first: for exports only. */
+	TABLE_POINT = 0,
+	/* Scans are cheap: rows that are not flushed are also kept in order in memory. */
+	TABLE_ORDERED = 1,
+	/* New keys nearly always come in ascending order (entry numbers): a hint for flushes. */
+	TABLE_APPEND = 2,
+	/* For rows of scattered keys that are seldom scanned before they are flushed: what was changed is put in order only
+	 * when a scan wants it. */
+	TABLE_LAZY = 4,
+	/* Rows of scattered keys that the fold only adds and never reads: when the table is filled from nothing in bulk they
+	 * are sorted outside, and merged at the end (store_finish). Until then it cannot be read. */
+	TABLE_SPILL = 8,
 };
 
 struct table_spec {
@@ -115,6 +125,7 @@ struct store_fill {
 	size_t bytes;  /* memory of the filling layer */
 	bool flushing; /* a flush is under way */
 	bool full;     /* freeze now: much more would not fit into one transaction of LMDB */
+	bool spills;   /* its rows are sorted outside (TABLE_SPILL) */
 };
 struct store_fill store_fill(const struct store *store);
 
@@ -133,6 +144,10 @@ enum ll_code store_wait_flushed(struct store *store, struct error *error) LL_CHE
 /* The next flush is followed by a sync, after which the generation would survive a stop of the machine only together with
  * a clean close; it bounds what a later sync has to write, and finds failing disks early. */
 void store_checkpoint(struct store *store);
+
+/* The next flush also merges what was spilled (TABLE_SPILL), so that every row can be read. Does nothing when nothing was;
+ * store_close does it by itself. */
+void store_finish(struct store *store);
 
 /* The next flush leaves the mark `retired`, which snapshots see: another generation has taken its place. */
 void store_retire(struct store *store);

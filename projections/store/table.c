@@ -8,6 +8,7 @@
 enum {
 	SLOTS_MIN = 256,
 	AHEAD = 12,
+	SETTLED_PER_SCAN = 2048, /* a millisecond's work */
 	LARGE_VALUE_BYTES = 2000,
 	PAGE_BYTES = 4096,
 	ROW_COST = 10 /* LMDB: a header of 8 and a pointer of 2 */
@@ -237,7 +238,7 @@ static inline void make_dirty(struct table *table, struct row *row, uint32_t han
 	row->epoch = table->memory->filling;
 	row->dirty_index = table->filling.count;
 	handles_add(&table->filling, handle);
-	if (table->ordered && row->node != NODE_IN_TREE)
+	if (table->ordered && !table->lazy && row->node != NODE_IN_TREE)
 		row_tree_insert(&table->tree, row);
 }
 
@@ -275,13 +276,16 @@ static void put_version(struct table *table, uint64_t *slot, struct slice value,
 	size_t bytes = footprint(table, row);
 	row->deleted = deleted;
 	row->referenced = 1;
-	if (old->node == NODE_IN_TREE)
+	bool was_in_tree = old->node == NODE_IN_TREE;
+	if (was_in_tree)
 		row_tree_remove(&table->tree, old);
+	if (old->node != NODE_NONE)
+		old->node = NODE_REPLACED;
 	if (old->epoch == table->memory->filling) {
 		row->epoch = old->epoch;
 		row->dirty_index = old->dirty_index;
 		table->filling.at[row->dirty_index] = handle;
-		if (table->ordered)
+		if (was_in_tree)
 			row_tree_insert(&table->tree, row);
 		count_filling(table, bytes - old_bytes);
 	} else {
@@ -332,8 +336,22 @@ static void put_in_run(struct table *table, struct slice key, struct slice value
 	estimate(table, key.size, value.size, 0);
 }
 
+/* A row of a table that spills: nobody reads it before all are there. */
+static void put_to_spill(struct table *table, struct slice key, struct slice value)
+{
+	size_t before = table->filling_run.bytes;
+	run_append(&table->filling_run, &table->memory->slab, key, value);
+	count_live(table, table->filling_run.bytes - before);
+	count_filling(table, table->filling_run.bytes - before);
+}
+
 void table_put(struct table *table, struct slice key, struct slice value, bool deleted)
 {
+	if (table->spill) {
+		ENSURE(!deleted);
+		put_to_spill(table, key, value);
+		return;
+	}
 	if (table->append && slice_compare(key, last_key(table)) > 0) {
 		if (!deleted)
 			put_in_run(table, key, value);
@@ -364,6 +382,42 @@ struct row *table_add_clean(struct table *table, uint32_t tag, struct slice key,
 	return row;
 }
 
+/* ---- order, of lazy tables ---- */
+
+static void settle_one(struct table *table, struct row *row)
+{
+	if (row->node == NODE_OUTSIDE)
+		row_tree_insert(&table->tree, row);
+}
+
+static void settle_some(struct table *table, const struct handles *rows, uint32_t *settled, uint32_t some)
+{
+	uint32_t end = rows->count - *settled < some ? rows->count : *settled + some;
+	for (; *settled < end; ++*settled)
+		settle_one(table, row_at(table, rows->at[*settled]));
+}
+
+static void settle_wanted(struct table *table, const struct handles *rows, uint32_t settled, struct slice from,
+			  struct slice to)
+{
+	for (uint32_t i = settled; i < rows->count; i++) {
+		if (i + AHEAD < rows->count)
+			__builtin_prefetch(row_at(table, rows->at[i + AHEAD]));
+		struct row *row = row_at(table, rows->at[i]);
+		struct slice key = row_key(row);
+		if (slice_compare(key, from) >= 0 && (to.size == 0 || slice_compare(key, to) < 0))
+			settle_one(table, row);
+	}
+}
+
+void table_settle(struct table *table, struct slice from, struct slice to)
+{
+	settle_some(table, &table->flushing, &table->flushing_settled, SETTLED_PER_SCAN);
+	settle_some(table, &table->filling, &table->filling_settled, SETTLED_PER_SCAN);
+	settle_wanted(table, &table->flushing, table->flushing_settled, from, to);
+	settle_wanted(table, &table->filling, table->filling_settled, from, to);
+}
+
 /* ---- layers ---- */
 
 void table_freeze(struct table *table)
@@ -373,6 +427,8 @@ void table_freeze(struct table *table)
 	ENSURE(empty.count == 0 && empty_run.rows.count == 0);
 	table->flushing = table->filling;
 	table->filling = empty;
+	table->flushing_settled = table->filling_settled;
+	table->filling_settled = 0;
 	table->flushing_run = table->filling_run;
 	table->filling_run = empty_run;
 	count_flushing(table, table->filling_bytes);
@@ -383,7 +439,9 @@ void table_freeze(struct table *table)
 
 void table_flushed(struct table *table)
 {
-	table->flushing.count = 0;
+	if (table->lazy && table->flushing_settled < table->flushing.count)
+		table->complete = false; /* the others are found in LMDB from now on */
+	table->flushing.count = table->flushing_settled = 0;
 	count_flushing(table, -table->flushing_bytes);
 	if (table->flushing_run.rows.count) {
 		count_live(table, -table->flushing_run.bytes);

@@ -12,6 +12,9 @@
  * the table ever had. What the hash holds is newer than what the runs hold. Once flushed a run is forgotten: rows of such
  * tables are seldom read again.
  *
+ * A lazy table's rows enter the tree when a scan comes by: those that it wants, and a few thousand more, so that under
+ * many scans all are in order, and without any nothing was spent. Rows that are flushed before never enter it.
+ *
  * A tombstone is a row like others; a clean one says that LMDB has no such row. A table is `complete` while every row that
  * LMDB has is in memory too: then a miss needs no look into LMDB.
  *
@@ -44,15 +47,19 @@ struct memory {
 struct table {
 	struct memory *memory;
 	const char *name;
-	bool ordered, append, complete;
+	bool ordered, lazy, append, complete;
 	unsigned database;
 	uint64_t *slots;
 	uint32_t count, mask, hand;
 	unsigned shift;                   /* 32 - log2(slots) */
 	struct row_tree tree;             /* if ordered: of the rows that were ever changed since they came to memory */
 	struct handles filling, flushing; /* changed rows */
-	struct run filling_run, flushing_run; /* if append */
-	uint16_t last_key_size;               /* if append: no key beyond this one was ever there */
+	/* If lazy: so many of the changed rows, from the first on, are in the tree; of the others some may be. */
+	uint32_t filling_settled, flushing_settled;
+	struct run filling_run, flushing_run; /* if append; if it spills, in any order */
+	/* Where flushed rows go while it is filled in bulk; NULL: to LMDB. The flush thread's while a flush is under way. */
+	struct spill *spill;
+	uint16_t last_key_size; /* if append: no key beyond this one was ever there */
 	uint8_t last_key[STORE_KEY_BYTES_MAX];
 	size_t live_bytes, filling_bytes, flushing_bytes;
 	/* For the estimate of what a flush will write. */
@@ -86,6 +93,9 @@ static inline size_t table_clean_bytes(const struct table *table)
 {
 	return table->live_bytes - table->filling_bytes - table->flushing_bytes;
 }
+
+/* Of a lazy table: has every changed row with from <= key < to (empty: no bound) in the tree, and some more. */
+void table_settle(struct table *table, struct slice from, struct slice to);
 
 /* The filling layer becomes the flushing one (memory.filling is raised by the caller, once for all tables). */
 void table_freeze(struct table *table);

@@ -10,8 +10,11 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void fill(void)
 {
-	static const unsigned flags[] = {
-		[ORDER_POINT] = TABLE_POINT, [ORDER_ORDERED] = TABLE_ORDERED, [ORDER_APPEND] = TABLE_APPEND};
+	static const unsigned flags[] = {[ORDER_POINT] = TABLE_POINT,
+					 [ORDER_ORDERED] = TABLE_ORDERED,
+					 [ORDER_APPEND] = TABLE_APPEND,
+					 [ORDER_SCATTERED] = TABLE_ORDERED | TABLE_LAZY | TABLE_SPILL,
+					 [ORDER_HASHED] = TABLE_POINT | TABLE_SPILL};
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		const struct projection_layout *layout = &projection_layouts[id];
 		for (unsigned i = 0; i < layout->table_count; i++)

@@ -609,7 +609,7 @@ static inline bool key_take_time(struct slice *rest, int64_t *v)
             key_head, key_body = key_code(t)
             head += struct(t) + codec_heads(t, True) + key_head + "\n"
             code += [codec(t, True), descriptor(t, model.enums), key_body, *run_time_code(t)]
-            order = {"point": "ORDER_POINT", "ordered": "ORDER_ORDERED", "append": "ORDER_APPEND"}[t.extra["order"]]
+            order = f"ORDER_{t.extra['order'].upper()}"
             layouts.append(f'\t{{"{t.title}", {order}, &{t.name}_record}},')
             places.append(
                 f'\t[{p.name.upper()}_{t.title.upper()}] = {{{number}, {i}, "{t.title}", &{t.name}_record, '
@@ -619,7 +619,7 @@ static inline bool key_take_time(struct slice *rest, int64_t *v)
     head = head.replace("extern const struct store_spec projection_specs[PROJECTIONS_COUNT];\n", "")
     head = head.replace(
         "/* Where a table lives. */",
-        """enum table_order { ORDER_POINT, ORDER_ORDERED, ORDER_APPEND };
+        """enum table_order { ORDER_POINT, ORDER_ORDERED, ORDER_APPEND, ORDER_SCATTERED, ORDER_HASHED };
 
 struct table_layout {
 	const char *name;

@@ -1,7 +1,8 @@
-"""docs/formats.md, and JSON Schemas of the public events."""
+"""docs/formats.md, docs/openapi.yaml and its page, and JSON Schemas of the public events."""
 
 import json
 
+from . import openapi, reference_page
 from .c_code import REFERENCES
 
 TYPES = """| type | on the wire | in JSON |
@@ -168,7 +169,9 @@ def public_schema(event, model):
 
 
 def files(model):
-    out = {"formats.md": formats(model)}
+    described = openapi.document(model)
+    out = {"formats.md": formats(model), "openapi.yaml": openapi.text(described)}
+    out["api-reference.md"] = reference_page.text(described)
     for e in model.events:
         if "public" in e.extra:
             out[f"schemas/{e.title}.json"] = json.dumps(public_schema(e, model), indent=1, ensure_ascii=False) + "\n"

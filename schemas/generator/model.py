@@ -23,6 +23,9 @@ SCALARS = {
     "bytes32": ("struct slice", "BYTES", "cursor_bytes", "pack_bytes", "SLICE_EMPTY"),
 }
 
+# Of replies only: they are JSON and never on the wire.
+JSON_ONLY = ("position", "string", "decimal", "token", "body")
+
 
 def camel(name):
     head, *tail = name.split("_")
@@ -45,7 +48,7 @@ class Field:
         self.optional = self.type.endswith("?")
         self.base = self.type.rstrip("?")
         self.family, _, self.argument = self.base.partition(":")
-        if self.base not in SCALARS and self.family not in ("enum", "ref", "self", "rec", "list"):
+        if self.base not in (*SCALARS, *JSON_ONLY) and self.family not in ("enum", "ref", "self", "rec", "list"):
             raise SystemExit(f"schemas: field {self.name}: unknown type {self.type}")
 
     @property
@@ -93,6 +96,10 @@ class Model:
     projections: list
     refusals: dict
     rejections: dict
+    requests: dict  # requests.toml as it stands
+    replies: dict  # name -> Record
+    details: dict  # code -> names of the facts that stand with it
+    facts: dict  # name -> type; those that are not there are integers
 
 
 def load(directory, name):
@@ -131,6 +138,7 @@ def read(directory):
     commands = load(directory, "commands")["commands"]
     blocks = load(directory, "blocks")
     codes = load(directory, "codes")
+    replies = load(directory, "replies")
     records = [Record(n, n, r["doc"], fields_of(r["fields"])) for n, r in shared["records"].items()]
     model = Model(
         enums=shared["enums"],
@@ -166,6 +174,12 @@ def read(directory):
         ],
         refusals=codes["refusals"],
         rejections=codes["rejections"],
+        requests=load(directory, "requests"),
+        replies={
+            n: Record(n, n, r.get("doc", ""), fields_of(r["fields"]), extra=r) for n, r in replies["replies"].items()
+        },
+        details=replies["details"],
+        facts=replies["facts"],
     )
     unique([(e.title, e.number) for e in model.events], "events")
     unique([(c.title, c.number) for c in model.commands], "commands")

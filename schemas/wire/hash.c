@@ -88,3 +88,14 @@ void hex_text(char *text, const uint8_t *bytes, size_t size)
 	}
 	text[2 * size] = 0;
 }
+
+void uuid_text(char text[UUID_TEXT_SIZE], const uint8_t *uuid)
+{
+	static const uint8_t parts[] = {4, 2, 2, 2, 6};
+	for (unsigned i = 0; i < sizeof parts; i++) {
+		hex_text(text, uuid, parts[i]);
+		uuid += parts[i];
+		text += 2 * parts[i];
+		*text++ = i + 1 < sizeof parts ? '-' : 0;
+	}
+}

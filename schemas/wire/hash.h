@@ -36,6 +36,10 @@ uint64_t checksum_of(struct slice bytes, uint64_t seed);
 /* Lower-case hexadecimal with a final zero: 2 * size + 1 bytes. */
 void hex_text(char *text, const uint8_t *bytes, size_t size);
 
+/* A UUID of 16 bytes as it is written: 8-4-4-4-12 digits, with a final zero. */
+enum { UUID_TEXT_SIZE = 37 };
+void uuid_text(char text[UUID_TEXT_SIZE], const uint8_t *uuid);
+
 static inline struct slice hash_slice(const struct hash *hash)
 {
 	return slice_of(hash->bytes, HASH_BYTES);

@@ -7,8 +7,9 @@
 	kafka_url           the URL of a fresh journal on Kafka only
 	engine              an engine that serves a fresh journal_url from tmp_path/data
 	engines             engines(data, url, options): further ones; all are killed at the test's end
+	contract            docs/openapi.yaml, which sees every answer that any test gets (contract.py)
 
-Without Kafka its tests are skipped, loudly; with CI=true they fail.
+Without Kafka, or without the validators of the document, their tests are skipped, loudly; with CI=true they fail.
 """
 
 import os
@@ -22,12 +23,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "kafka"))
 
+import engine as client  # noqa: E402
+import validators  # noqa: E402
+from contract import Contract  # noqa: E402
 from engine import Engine, run  # noqa: E402
 from jars import Unavailable  # noqa: E402
 from kafka import Cluster  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 missing = []  # why Kafka is not there, for the summary
+unwitnessed = []  # why the validators are not
 
 
 def no_kafka(reason):
@@ -38,7 +43,38 @@ def no_kafka(reason):
     pytest.skip(f"no Kafka: {reason}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def witness():
+    try:
+        client.witness = Contract()
+    except validators.Unavailable as why:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no validators ({why}), and CI=true, where that is a failure", pytrace=False)
+        unwitnessed.append(str(why))
+    yield
+    client.witness = None
+
+
+@pytest.fixture(autouse=True)
+def witnessed(witness):
+    yield
+    broken = client.witness.broken[:] if client.witness else []
+    if broken:
+        client.witness.broken.clear()
+        pytest.fail(f"{len(broken)} answers were not as docs/openapi.yaml has them; the first: {broken[0]}", pytrace=False)
+
+
+@pytest.fixture
+def contract():
+    if not client.witness:
+        pytest.skip(f"no validators: {unwitnessed[0]}")
+    return client.witness
+
+
 def pytest_terminal_summary(terminalreporter):
+    for reason in unwitnessed:
+        terminalreporter.write_sep("!", "ANSWERS WERE NOT HELD AGAINST docs/openapi.yaml", red=True)
+        terminalreporter.write_line(f"No validators: {reason}")
     for reason in missing:
         terminalreporter.write_sep("!", "THE TESTS ON KAFKA WERE NOT RUN", red=True)
         terminalreporter.write_line(f"No Kafka: {reason}")

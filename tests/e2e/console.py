@@ -30,6 +30,7 @@ BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 PLACE = "/tmp/tour"
 BROKER, LEDGER, PORT = "localhost:9092", "shop", "8080"
 VARIES = [
+    (r'"day":"\d{4}-\d\d-\d\d"', '"day":DAY'),  # on which a seat was sold
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),
     (r"(?m)^Date: .*$", "Date: TIME"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),

@@ -29,6 +29,7 @@ import processes  # noqa: E402
 START_SECONDS = 120  # to give up, not to measure: a rebuild under a sanitizer on a busy machine takes long
 ANSWER_SECONDS = 60
 STOP_SECONDS = 60
+witness = None  # contract.Contract: sees every answer (conftest.py)
 LISTENING = re.compile(r"^listening on (http://(\S+):(\d+))$")
 
 
@@ -162,10 +163,13 @@ class Engine:
         try:
             connection.request(method, path, body=data, headers=sent)
             answer = connection.getresponse()
-            return Reply(answer.status, answer.headers, answer.read())
+            reply = Reply(answer.status, answer.headers, answer.read())
         except (OSError, http.client.HTTPException):
             connection.close()
             raise
+        if witness:
+            witness.check(method, path, sent, data, reply)
+        return reply
 
     def get(self, path, **options):
         return self.http("GET", path, **options)

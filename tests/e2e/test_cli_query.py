@@ -35,6 +35,37 @@ def test_questions(ledgerline, engine):
         assert answer == reply.json, question
 
 
+# Page by page a history says all that a statement of an account needs: where it opened, each movement with the balance after
+# it, who made it and why, where it closes; and the lots of the balance say what expires soon.
+def test_a_statement(ledgerline, engines, tmp_path):
+    engine = engines(tmp_path / "data").start()
+    soon = "2099-01-01T00:00:00.000Z"
+    engine.post("/api/points/charge", {"userId": "kim", "amount": 9000, "source": "bonus", "expiresAt": soon})
+    for number in range(5):
+        assert engine.post("/api/points/use", {"userId": "kim", "amount": 100, "reference": f"order-{number}"}).status == 200
+    adjusted = {"userId": "kim", "amount": -50, "reason": "counted twice", "approver": "lee"}
+    assert engine.post("/api/admin/points/adjust", adjusted).status == 200
+    assert engine.stop() == 0
+    lines, before = [], ()
+    while before is not None:
+        page = query(ledgerline, engine.data, "history", "kim", "--limit", 2, *before)
+        assert len(page["entries"]) <= 2
+        lines += page["entries"]
+        before = ("--before", page["next"]) if page["next"] else None
+    lines.reverse()
+    assert [line["amount"] for line in lines] == [9000, -100, -100, -100, -100, -100, -50]
+    assert lines[0]["balanceAfter"] - lines[0]["amount"] == 0  # it opened with nothing
+    for earlier, later in zip(lines, lines[1:]):
+        assert earlier["balanceAfter"] + later["amount"] == later["balanceAfter"]
+    assert [line["reference"] for line in lines[1:6]] == [f"order-{number}" for number in range(5)]
+    assert (lines[-1]["type"], lines[-1]["reason"]) == ("point.adjusted", "counted twice")
+    closing = query(ledgerline, engine.data, "balance", "kim")
+    assert closing["balance"] == lines[-1]["balanceAfter"] == 8450
+    assert [(lot["expiresAt"], lot["remaining"]) for lot in closing["lots"]] == [(soon, 8450)]
+    for wrong in ("7", "start", "0:", "0:x"):
+        ledgerline("query", "--data", engine.data, "history", "kim", "--before", wrong, check=2)
+
+
 # Without an engine the answers are the same; people get tables, with the position.
 def test_without_engine(ledgerline, engine):
     sell(engine)

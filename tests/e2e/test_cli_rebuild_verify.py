@@ -165,7 +165,7 @@ def test_usage(ledgerline, data):
     ledgerline("rebuild", "--data", data, "seats", "--all", check=2)
     ledgerline("rebuild", "--data", data, "--rollback", "--certify", check=2)
     ledgerline("verify", check=2)
-    assert "no snapshots" in ledgerline("rebuild", "--data", data, "--from-snapshot", check=3).stderr
+    assert "no snapshot" in ledgerline("rebuild", "--data", data, "--from-snapshot", check=3).stderr
     assert generations(data) == ["gen-000001"]
 
 

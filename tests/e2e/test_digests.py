@@ -65,6 +65,22 @@ def test_digest_is_the_same(engine, engines, ledgerline, tmp_path):
     assert digest(ledgerline, copy.data) == live
 
 
+# However many entries one LMDB commit takes of a journal of small blocks, the state is the same.
+def test_flush_sizes(engine, ledgerline, tmp_path):
+    for begin in range(0, 600, 3):
+        engine.command(*commands(600)[begin : begin + 3])
+    assert engine.stop() == 0
+    found = {digest(ledgerline, engine.data)[1]}
+    for size in (1, 7, 1000, 1000000):
+        done = ledgerline(
+            *("bench", "fold", "--journal", engine.journal, "--digest", "--json"),
+            *("--commit-entries", size, "--to", tmp_path / f"commits-of-{size}", "all"),
+            check=0,
+        )
+        found.add(json.loads(done.stdout)["digest"])
+    assert len(found) == 1, found
+
+
 # The digest tells states apart: one more point, and it is another one.
 def test_digest_differs(engine, ledgerline):
     engine.post("/api/points/charge", {"userId": "kim", "amount": 1000})

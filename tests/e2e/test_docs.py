@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_page_shows_what_comes_out(page, binary, kafka, monkeypatch):
     """Every command of the page's console blocks prints what the page says, but for times and ids of chance."""
     monkeypatch.setenv("LEDGERLINE_TEST_KAFKA", kafka)
-    assert console.play(ROOT / page, binary) == []
+    differences = console.play(ROOT / page, binary)
+    assert not differences, "\n".join(differences)
 
 
 def test_the_api_page_shows_what_comes_out(binary):
     """The same for the page that needs no Kafka."""
-    assert console.play(ROOT / "docs" / "api.md", binary) == []
+    differences = console.play(ROOT / "docs" / "api.md", binary)
+    assert not differences, "\n".join(differences)

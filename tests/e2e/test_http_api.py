@@ -209,6 +209,26 @@ def test_policy_limits(engines, tmp_path):
     assert reserve(engine, "lee", name, 1)
 
 
+# Who had points before registration was asked for has what they had: nothing new begins, what began is ended.
+def test_registration_comes_later(engines, tmp_path):
+    engine = engines(tmp_path / "data").start()
+    who, (_, name) = user(engine, 9000), schedule(engine)
+    use = engine.post("/api/points/use", {"userId": who, "amount": 1000}).json["useId"]
+    one, other = (engine.post("/api/points/holds", {"userId": who, "amount": 1000}).json["holdId"] for _ in range(2))
+    held, paid = reserve(engine, who, name, 1), reserve(engine, who, name, 2)
+    payment = pay(engine, who, paid)
+    assert engine.http("PUT", "/api/admin/policies", {"registrationRequired": True}).status == 200
+    body = {"userId": who, "amount": 1000}
+    for path, more in (("points/charge", {}), ("points/use", {}), ("points/holds", {}), ("admin/points/adjust", {"reason": "x", "approver": "y"})):
+        expect(engine.post(f"/api/{path}", {**body, **more}), 404, "USER_NOT_FOUND")
+    assert engine.post("/api/points/refund", {"useId": use}).status == 200
+    assert engine.post(f"/api/points/holds/{one}/capture").status == 200
+    assert engine.post(f"/api/points/holds/{other}/release").status == 200
+    assert engine.post(f"/api/payments/{payment}/cancel").status == 200
+    pay(engine, who, held)
+    assert engine.get(f"/api/points/balance?userId={who}").json["balance"] == 7000
+
+
 # ---- points ----
 
 
@@ -719,7 +739,7 @@ def test_bad_input(server):
 def test_status(server):
     user(server, 1000)
     status = server.status()
-    assert status["version"] and re.match(r"^[0-9a-f]{32}$", status["ledger"]) and status["leader"]["self"] is True
+    assert status["version"] and re.match(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", status["ledger"]) and status["leader"]["self"] is True
     assert status["journal"]["kind"] == "local" and status["journal"]["low"] == 0 and status["journal"]["high"] > 0
     assert set(status["projections"]) == {"balances", "seats", "queue", "receipts", "rankings", "history"}
     for one in status["projections"].values():

@@ -158,9 +158,14 @@ class Ledger:
 
 
 def canonical(fields):
-    """Without what is there by default."""
+    """Without what is there by default; seats are a set, whatever order they are named in."""
     defaults = {"source": "paid", "queueId": "default"}
-    return {name: value for name, value in fields.items() if defaults.get(name) != value}
+    kept = {name: value for name, value in fields.items() if defaults.get(name) != value}
+    if "seatNos" in kept:
+        kept["seatNos"] = sorted(kept["seatNos"])
+    if "seats" in kept:
+        kept["seats"] = sorted(kept["seats"], key=lambda seat: seat["seatNo"])
+    return kept
 
 
 def named(field, fields):

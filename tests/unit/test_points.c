@@ -399,7 +399,7 @@ static void test_expiry(void **state)
 	assert_int_equal(rows_of(world, BALANCES_LOT_DUE), 1100);
 	world->now += DAY;
 	run(world, use("ann", 1001), CODE_INSUFFICIENT_POINTS);
-	assert_int_equal(world->entries_before, 3); /* 1100 lots in steps of 500 */
+	assert_int_equal(world->entries_before, 11); /* 1100 lots in steps of 100 */
 	assert_int_equal(balance(world, "ann"), 1000);
 	assert_int_equal(rows_of(world, BALANCES_LOT_DUE), 0);
 	assert_int_equal(due_points_when(world->view, world->now), 0);

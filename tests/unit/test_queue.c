@@ -8,6 +8,8 @@
 #include "engine/decide/token.h"
 #include "engine/read/read.h"
 #include "engine/reply/reply.h"
+#include "projections/queue/line.h"
+#include "projections/queue/rate.h"
 
 struct room {
 	struct ledger ledger;
@@ -392,9 +394,115 @@ static void bodies_are_signed(void **state)
 	buffer_release(&body);
 }
 
+/* A line tells places and who is next as a list would, whoever comes and goes, and with numbers of any size. */
+static void a_line_is_a_list(void **state)
+{
+	(void)state;
+	enum { PEOPLE = 600, STEPS = 6000 };
+	struct room room;
+	bool waits[PEOPLE] = {false};
+	uint64_t ids[PEOPLE], random = 5, token_id;
+	room_init(&room, 1);
+	struct view *view = room.ledger.view;
+	for (unsigned i = 0; i < PEOPLE; i++)
+		ids[i] = i < 200 ? i : i < 400 ? 1000000 + i * 977 : ((UINT64_C(1) << 53) - PEOPLE + i);
+	for (unsigned step = 0; step < STEPS; step++) {
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		unsigned who = (unsigned)(random >> 33) % PEOPLE, before = 0;
+		assert_true(waits[who] ? line_leave(view, SLICE("a"), ids[who])
+				       : line_join(view, SLICE("a"), ids[who]));
+		waits[who] = !waits[who];
+		if (step % 50)
+			continue;
+		for (unsigned i = 0; i < PEOPLE; i++) {
+			if (!waits[i])
+				continue;
+			assert_int_equal(line_before(view, SLICE("a"), ids[i]), before);
+			assert_true(line_at(view, SLICE("a"), before++, &token_id));
+			assert_int_equal(token_id, ids[i]);
+		}
+		assert_false(line_at(view, SLICE("a"), before, &token_id));
+		arena_reset(view->arena);
+	}
+	for (unsigned i = 0; i < PEOPLE; i++)
+		assert_true(!waits[i] || line_leave(view, SLICE("a"), ids[i]));
+	assert_false(line_leave(view, SLICE("a"), ids[0]));
+	assert_true(line_join(view, SLICE("a"), ids[0]));
+	assert_false(line_join(view, SLICE("a"), ids[0]));
+	assert_false(line_at(view, SLICE("b"), 0, &token_id));
+	room_release(&room);
+}
+
+/* The rate is that of the last minute; of the first one, that of its time so far; and nothing after two quiet ones. */
+static void the_rate_is_measured(void **state)
+{
+	(void)state;
+	struct queues_row row = {.rate_before = NONE_U32};
+	assert_int_equal(rate_seconds(row, 10, 1000000), UINT64_MAX);
+	for (int64_t now = 1000000; now < 1030000; now += 500) /* two a second */
+		rate_count(&row, now);
+	assert_int_equal(rate_seconds(row, 10, 1030000), 5);
+	assert_int_equal(rate_seconds(row, 11, 1030000), 6);
+	for (int64_t now = 1030000; now < 1060000; now += 500)
+		rate_count(&row, now);
+	for (int64_t now = 1060000; now < 1090000;
+	     now += 250) /* four a second: half of the minute is of the one before */
+		rate_count(&row, now);
+	assert_int_equal(rate_seconds(row, 30, 1090000), 10);
+	assert_int_equal(rate_seconds(row, 120, 1120000), 60); /* nobody for 30 s: 120 in the minute from 1060000 on */
+	assert_int_equal(rate_seconds(row, 60, 1150000), 60);  /* a minute on, half of them still count */
+	assert_int_equal(rate_seconds(row, 60, 1180000), UINT64_MAX);
+}
+
+/* Who waits is told the time by the measured rate, and at most the time that the policy's numbers give. */
+static void the_wait_is_estimated(void **state)
+{
+	(void)state;
+	struct room room;
+	room_init(&room, 1);
+	room.policy.queue_wait_seconds = 100000;
+	set_policy(&room);
+	for (int i = 0; i < 100; i++) {
+		char user[16];
+		snprintf(user, sizeof user, "u%d", i);
+		enter(&room, user, "default");
+	}
+	assert_int_equal(read_queue_status(room.ledger.view, 10, ledger_ask(&room.ledger)), 0);
+	assert_non_null(strstr(ledger_answer(&room.ledger), "\"queuePosition\":10,\"estimatedWaitTime\":6000,"));
+	for (int i = 0; i < 50; i++) { /* each buys after two seconds, and the next one gets the place */
+		char token[16];
+		wait_ms(&room, 2000);
+		snprintf(token, sizeof token, "tok-%d", i);
+		assert_int_equal(leave(&room, token), DECIDED_ACCEPTED);
+		assert_int_equal(sweep(&room), 1);
+	}
+	assert_int_equal(read_queue_status(room.ledger.view, 60, ledger_ask(&room.ledger)), 0);
+	assert_non_null(strstr(ledger_answer(&room.ledger), "\"queuePosition\":10,\"estimatedWaitTime\":20,"));
+	room_release(&room);
+}
+
+/* Who comes into a room with free places does not count: the line did not move. */
+static void an_empty_room_measures_nothing(void **state)
+{
+	(void)state;
+	struct room room;
+	int status = 0;
+	room_init(&room, 3);
+	enter(&room, "ann", "default");
+	enter(&room, "bob", "default");
+	enter(&room, "cid", "default");
+	enter(&room, "dan", "default");
+	assert_non_null(strstr(reply(&room, &status), "\"queuePosition\":1,\"estimatedWaitTime\":200"));
+	room_release(&room);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_is_a_list),
+		cmocka_unit_test(the_rate_is_measured),
+		cmocka_unit_test(the_wait_is_estimated),
+		cmocka_unit_test(an_empty_room_measures_nothing),
 		cmocka_unit_test(places_go_to_who_comes_first),
 		cmocka_unit_test(sixty_come_and_ten_wait),
 		cmocka_unit_test(asking_again_is_a_read),

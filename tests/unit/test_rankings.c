@@ -41,11 +41,11 @@ static void cancel(struct ledger *ledger, const char *schedule, uint32_t seats, 
 }
 
 /* The ids of a ranking with their values, "s1=3 s2=1 ". */
-static const char *popular(struct ledger *ledger, enum window window)
+static const char *popular_in(const char *zone_name, struct ledger *ledger, enum window window)
 {
 	static char text[512];
 	struct zone *zone;
-	assert_int_equal(zone_load(SLICE("UTC"), &zone, NULL), LL_OK);
+	assert_int_equal(zone_load(slice_text(zone_name), &zone, NULL), LL_OK);
 	assert_int_equal(read_popular(ledger->view, window, zone, 100, ledger_ask(ledger)), 0);
 	zone_free(zone);
 	struct json_reader reader = {0};
@@ -63,6 +63,11 @@ static const char *popular(struct ledger *ledger, enum window window)
 	}
 	json_reader_release(&reader);
 	return text;
+}
+
+static const char *popular(struct ledger *ledger, enum window window)
+{
+	return popular_in("UTC", ledger, window);
 }
 
 static void begin(struct ledger *ledger)
@@ -145,6 +150,35 @@ static void windows_are_those_of_now(void **state)
 	cancel(&ledger, "s2", 2, sunday);
 	assert_string_equal(popular(&ledger, WINDOW_MONTH), "");
 	assert_string_equal(popular(&ledger, WINDOW_ALL), "s1=1 ");
+	ledger_release(&ledger);
+}
+
+/* The windows of now change at midnight in the policy's zone, 15:00 UTC, and not before: day, week and month. */
+static void days_end_at_midnight_in_seoul(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *time;
+		const char *day, *week, *month;
+	} cases[] = {
+		/* 2026-03-01 is a Sunday; s1 was confirmed on Saturday 02-28, s2 on Sunday 03-01, s3 on Monday 03-02 */
+		{"2026-02-28T14:59:59.999Z", "s1=1 ", "s2=2 s1=1 ", "s1=1 "},
+		{"2026-02-28T15:00:00.000Z", "s2=2 ", "s2=2 s1=1 ", "s3=3 s2=2 "},
+		{"2026-03-01T14:59:59.999Z", "s2=2 ", "s2=2 s1=1 ", "s3=3 s2=2 "},
+		{"2026-03-01T15:00:00.000Z", "s3=3 ", "s3=3 ", "s3=3 s2=2 "},
+	};
+	struct ledger ledger;
+	begin(&ledger);
+	int32_t sunday = day_of_civil((struct civil){2026, 3, 1});
+	confirm(&ledger, "s1", 1, sunday - 1);
+	confirm(&ledger, "s2", 2, sunday);
+	confirm(&ledger, "s3", 3, sunday + 1);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(time_parse(slice_text(cases[i].time), &ledger.view->time, NULL), LL_OK);
+		assert_string_equal(popular_in("Asia/Seoul", &ledger, WINDOW_DAY), cases[i].day);
+		assert_string_equal(popular_in("Asia/Seoul", &ledger, WINDOW_WEEK), cases[i].week);
+		assert_string_equal(popular_in("Asia/Seoul", &ledger, WINDOW_MONTH), cases[i].month);
+	}
 	ledger_release(&ledger);
 }
 
@@ -255,6 +289,7 @@ int main(void)
 		cmocka_unit_test(popular_counts_seats),
 		cmocka_unit_test(ties_go_to_who_was_first),
 		cmocka_unit_test(windows_are_those_of_now),
+		cmocka_unit_test(days_end_at_midnight_in_seoul),
 		cmocka_unit_test(the_first_sell_out_is_kept),
 		cmocka_unit_test(sell_outs_are_ordered),
 		cmocka_unit_test(cancelled_schedules_leave),

@@ -23,7 +23,7 @@
 #include "projections/store/store.h"
 #include "tests/unit/scratch.h"
 
-enum { POINT, ORDERED, APPEND, ORDERED_APPEND, TABLES };
+enum { POINT, ORDERED, APPEND, ORDERED_APPEND, LAZY, TABLES };
 enum { KEYS = 400, KEY_BYTES = 12, VALUE_BYTES_MAX = 30000, BLOCK_CHANGES = 40 };
 
 static const struct table_spec tables[TABLES] = {
@@ -31,6 +31,7 @@ static const struct table_spec tables[TABLES] = {
 	{"ordered", TABLE_ORDERED},
 	{"append", TABLE_POINT | TABLE_APPEND},
 	{"ordered_append", TABLE_ORDERED | TABLE_APPEND},
+	{"lazy", TABLE_ORDERED | TABLE_LAZY},
 };
 static const struct store_spec spec = {"tested", 3, tables, TABLES};
 
@@ -400,13 +401,27 @@ static void test_fill(void **state)
 	store_abandon(store);
 }
 
+/* Takes the first rows away, or all of them: where a table's rows begin moves on. */
+static void take_front(struct model *model, struct store *store, unsigned table)
+{
+	char key[KEY_BYTES + 1];
+	uint32_t end = random_below(4) ? random_below(KEYS) : KEYS;
+	for (uint32_t number = 0; number < end; number++) {
+		if (!model->rows[table][number].there && random_below(8))
+			continue;
+		model->rows[table][number].there = false;
+		store_delete(store, table, key_numbered(key, number));
+	}
+}
+
 /* One step of the comparison: a change, a look, a scan, or a move of the layers. */
 static struct store *random_step(struct model *model, struct model *over, struct store *store, bool *overlay)
 {
 	unsigned table = random_below(TABLES);
 	uint64_t position;
 	enum ll_code code;
-	switch (random_below(16)) {
+	switch (random_below(200) == 0 ? 16 : random_below(16)) {
+	case 16: take_front(*overlay ? over : model, store, table); break;
 	case 0: check_scan(*overlay ? over : model, store, NULL, table, true); break;
 	case 1: check_scan(model, store, NULL, table, false); break;
 	case 2:

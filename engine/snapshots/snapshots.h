@@ -1,0 +1,64 @@
+/*
+ * Snapshots: copies of all projections at one position, from which rebuilds and readers elsewhere may begin.
+ *
+ *	ROOT/000000001842/           after so many entries
+ *		manifest.json        which ledger, which position, which software and layouts, what the rows hash to
+ *		balances/ ...        an environment each, compact and clean
+ *
+ * How one is taken: every projection's current generation is copied as of its last flush, beside an engine or without; the copies,
+ * which may stand at different entries, are folded on to the journal's end; then all stand at one position. It is made under
+ * another name and renamed when it is whole and on the disk: a directory with the name of a position is a snapshot.
+ *
+ * The hash of a projection: SHA-256 over its tables in order, their rows in key order, each as key size (u32), key, value size
+ * (u32), value, sizes big-endian.
+ */
+#ifndef LEDGERLINE_SNAPSHOTS_H
+#define LEDGERLINE_SNAPSHOTS_H
+
+#include "engine/data/data.h"
+#include "engine/journal/journal.h"
+#include "projections/export/export.h"
+#include "schemas/wire/json.h"
+
+enum { SNAPSHOT_PATH_MAX = 3072, SNAPSHOT_FORMAT = 1, SNAPSHOT_TEXT_MAX = 64 };
+
+struct snapshot_of_projection {
+	char hash[2 * HASH_BYTES + 1];
+	uint64_t rows;
+	uint32_t version; /* of its layout */
+};
+
+struct snapshot_manifest {
+	uint64_t entries;     /* it is the state after so many */
+	uint64_t next_offset; /* of the first record that is not in it */
+	int64_t time;         /* of the last entry */
+	char ledger[UUID_TEXT_SIZE], chain[2 * HASH_BYTES + 1];
+	char software[SNAPSHOT_TEXT_MAX];
+	char digest[DIGEST_TEXT_SIZE + 1]; /* of the state */
+	struct snapshot_of_projection projections[PROJECTIONS_COUNT];
+};
+
+/* Takes one of `data` under `root` (made when it is not there). `path` becomes its directory. *was_there: one of this position was
+ * there already and was left as it is. BLOCKING. LL_NOT_FOUND: a projection is missing. catch_up's errors; LL_FULL, LL_DENIED, LL_IO. */
+enum ll_code snapshot_take(const struct data *data, struct journal *journal, const char *root,
+			   struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX], bool *was_there,
+			   struct error *error) LL_CHECKED;
+
+/* The newest one under `root`. LL_NOT_FOUND: there is none. Its manifest is read: LL_CORRUPT, LL_NEWER. */
+enum ll_code snapshot_newest(const char *root, struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX],
+			     struct error *error) LL_CHECKED;
+
+/* Copies one projection of a snapshot into `directory` (there, and empty), and checks the copy against the manifest.
+ * LL_DIVERGED: its rows are not those that were written. LL_OLDER, LL_NEWER: of another layout. */
+enum ll_code snapshot_restore(const char *path, const struct snapshot_manifest *manifest, enum projection_id id,
+			      const char *directory, struct error *error) LL_CHECKED;
+
+/* ---- manifest.c ---- */
+
+/* Writes DIRECTORY/manifest.json; on the disk when it returns. Reads it. */
+enum ll_code manifest_write(const struct snapshot_manifest *manifest, const char *directory,
+			    struct error *error) LL_CHECKED;
+enum ll_code manifest_read(const char *directory, struct snapshot_manifest *manifest, struct error *error) LL_CHECKED;
+void manifest_to_json(const struct snapshot_manifest *manifest, struct json_writer *writer);
+
+#endif

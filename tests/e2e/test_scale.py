@@ -1,0 +1,57 @@
+"""Many at once: lots that come due together, a full hall that is cancelled, a crowd in the waiting room.
+
+The scenes are those of `make bench` (bench/scale), which prove what must hold; here they are played small, with
+LEDGERLINE_SCALE=full as large as they are meant, and their figures are shown.
+"""
+
+import os
+import sys
+
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "bench" / "scale"))
+
+import cancellation  # noqa: E402
+import expiry  # noqa: E402
+import waiting_room  # noqa: E402
+
+FULL = os.environ.get("LEDGERLINE_SCALE") == "full"
+
+
+@pytest.fixture
+def tell(capsys, request):
+    def print_figures(figures):
+        with capsys.disabled():
+            print(f"\n{request.node.name}: {figures}")
+
+    return print_figures if FULL else lambda figures: None
+
+
+SMALL = [pytest.param(2000, 2000, 0.3, id="of many accounts"), pytest.param(3000, 7, 0.0, id="of few accounts")]
+LARGE = [
+    pytest.param(10_000, 10_000, 0.0, id="ten thousand"),
+    pytest.param(100_000, 100_000, 1.0, id="within a second"),
+    pytest.param(1_000_000, 1_000_000, 0.0, id="at one midnight"),
+    pytest.param(1_000_000, 7, 0.0, id="of few accounts"),
+]
+
+
+@pytest.mark.parametrize("lots, accounts, spread", LARGE if FULL else SMALL)
+def test_lots_due_at_once(tmp_path, binary, tell, lots, accounts, spread):
+    """Each expires once, none before its time, and commands go on; the points that are left are all that is left."""
+    tell(expiry.play(tmp_path, binary, lots, accounts, spread, rate=5000 if FULL else 500, lead=2.0, tail=1.0))
+
+
+@pytest.mark.parametrize("kill", [0, 1], ids=["undisturbed", "killed in the middle"])
+def test_cancelling_a_full_hall(tmp_path, binary, tell, kill):
+    """Every reservation ends once and every payment comes back once, in bounded blocks, also when the engine is killed."""
+    seats = 50_000 if FULL else 6000
+    figures = cancellation.play(tmp_path, binary, seats, seats // 50, rate=5000 if FULL else 500, lead=1.0, tail=1.0, kill=kill)
+    tell(figures)
+    assert figures["blockBytesMax"] < 900 * 1024
+
+
+def test_a_crowd_in_the_waiting_room(tmp_path, binary, tell):
+    """Activations follow the order of coming, never more are active than there are places, and places are told exactly."""
+    tell(waiting_room.play(tmp_path, binary, *((100_000, 5000, 5) if FULL else (3000, 2000, 1))))
