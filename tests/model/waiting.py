@@ -12,7 +12,7 @@ class Token:
     def __init__(self, names, user, queue, number, now, expires):
         self.name = Name(names, "token", self)
         self.user, self.queue, self.number = user, queue, number
-        self.status, self.expires, self.activated = "WAITING", expires, None
+        self.status, self.expires, self.perhaps_over = "WAITING", expires, False
 
     def may_be_over(self, now):
         return self.status != "EXPIRED" and self.expires is not None and self.expires <= now
@@ -41,14 +41,17 @@ class Waiting:
         due = any(one.may_be_over(now) for one in self.tokens if one.queue == queue)
         return due or queue in self.loose or (free > 0 and self.of(queue, "WAITING"))
 
-    def ends_unseen(self, token, unsure):
-        """Whether its turn may be over though nobody knows when it began."""
-        return self.brief and ((unsure and token.status == "WAITING") or (token.status == "ACTIVE" and not token.expires))
+    def may_have_passed(self, token, unsure):
+        """Whether its turn may have begun and ended while nobody looked."""
+        if token.status == "ACTIVE":
+            return token.expires is None and (self.brief or token.perhaps_over)
+        return self.brief and token.status == "WAITING" and bool(unsure)
 
     def activate(self, token, expires):
         """The engine shows it as active, so all before it have had their turn; None where one's end is not known."""
         for one in self.of(token.queue, "WAITING"):
             if one.number < token.number:
+                one.perhaps_over = one.may_be_over(self.ledger.time)  # it may as well have waited too long
                 one.status, one.expires = "ACTIVE", None
         token.status, token.expires = "ACTIVE", expires
 
@@ -66,7 +69,7 @@ class Waiting:
 
     def enter(self, now, userId, queueId="default"):
         unsure, old = self.unsure(queueId, now), self.live(userId, queueId)
-        if old and self.ledger.seen_status == 201 and (old.may_be_over(now) or self.ends_unseen(old, unsure)):
+        if old and self.ledger.seen_status == 201 and (old.may_be_over(now) or self.may_have_passed(old, unsure)):
             old.status, old = "EXPIRED", None
         if old:
             self.ledger.reading = True
@@ -145,7 +148,7 @@ class Waiting:
     def learn(self, token, status, until):
         """What `GET /api/queue/status` says when all has settled; a sentence when it cannot be."""
         if token.status == "EXPIRED" or status == "EXPIRED":
-            own, unknown = token.status, self.brief and (token.status == "WAITING" or not token.expires)
+            own, unknown = token.status, self.may_have_passed(token, self.brief)
             possible = own == "EXPIRED" or unknown or token.may_be_over(self.ledger.time)
             token.status = "EXPIRED"
             return None if possible and status == "EXPIRED" else f"a token that is {own} is shown as {status}"
