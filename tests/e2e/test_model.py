@@ -33,7 +33,9 @@ def asked():
 # Every answer, every state that can be read, and every law that holds of all ledgers is what the rules say.
 def test_against_the_model(binary, capsys):
     seeds, seconds = asked()
-    played, commands, outcomes, reports = campaign(seeds, LENGTH, str(binary), seconds, JOBS, say=lambda report: None)
+    played, commands, outcomes, reports = campaign(
+        seeds, LENGTH, str(binary), seconds, JOBS, say=lambda report: None, twice=not SECONDS
+    )
     assert not reports, "\n\n".join(reports)
     assert played and commands > played * LENGTH / 2
     with capsys.disabled():
@@ -43,5 +45,5 @@ def test_against_the_model(binary, capsys):
 # The rules are the same on Kafka.
 def test_against_the_model_on_kafka(binary, kafka):
     seed = random.randrange(2**31) if SECONDS else NAMED_ON_KAFKA
-    report = one_seed(seed, 1000, str(binary), f"kafka://{kafka}")[3]
+    report = one_seed(seed, 1000, str(binary), f"kafka://{kafka}", twice=not SECONDS)[3]
     assert not report, report

@@ -103,7 +103,7 @@ class Waiting:
     def leave(self, now, queueToken):
         token = self.genuine(queueToken)
         unsure = self.unsure(token.queue, now)
-        unknown = (token.status == "ACTIVE" and token.expires is None) or self.ends_unseen(token, unsure)
+        unknown = (token.status == "ACTIVE" and token.expires is None) or self.may_have_passed(token, unsure)
         ended = token.status == "EXPIRED" or token.may_be_over(now)
         if unknown:
             ended = self.ledger.seen.get("outcome") == "read"
