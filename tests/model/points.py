@@ -94,7 +94,7 @@ class Points:
                 hold.swept = hold.swept or self.ledger.when(account.user, hold.name.value)
                 at, place = hold.swept
             if place[0] > self.ledger.position:
-                continue  # the engine got to it later than the entry that is looked at
+                break  # the engine got to it, and to those after it, later than the entry that is looked at
             self.expire(account, at)
             hold.status = "EXPIRED"
             self.ledger.note("a hold of points expired")

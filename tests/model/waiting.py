@@ -38,7 +38,7 @@ class Waiting:
     def unsure(self, queue, now):
         """Whether the engine has something left to do that nobody waits for."""
         free = self.policy.queueActiveMax - len(self.of(queue, "ACTIVE"))
-        due = any(one.may_be_over(now) for one in self.tokens if one.queue == queue)
+        due = any(self.may_be_gone(one, now) for one in self.tokens if one.queue == queue)
         return due or queue in self.loose or (free > 0 and self.of(queue, "WAITING"))
 
     def may_have_passed(self, token, unsure):
@@ -46,6 +46,9 @@ class Waiting:
         if token.status == "ACTIVE":
             return token.expires is None and (self.brief or token.perhaps_over)
         return self.brief and token.status == "WAITING" and bool(unsure)
+
+    def may_be_gone(self, token, now):
+        return token.may_be_over(now) or (token.status == "ACTIVE" and self.may_have_passed(token, False))
 
     def activate(self, token, expires):
         """The engine shows it as active, so all before it have had their turn; None where one's end is not known."""
@@ -133,7 +136,7 @@ class Waiting:
             token.status = "EXPIRED"  # its turn began at a time that nobody knows
         elif token.status == "WAITING":
             ahead = sum(one.number < token.number for one in self.of(queue, "WAITING"))
-            due = sum(one.may_be_over(now) for one in self.of(queue, "ACTIVE") + self.of(queue, "WAITING"))
+            due = sum(self.may_be_gone(one, now) for one in self.of(queue, "ACTIVE") + self.of(queue, "WAITING"))
             free = self.policy.queueActiveMax - len(self.of(queue, "ACTIVE")) + due
             if (ahead < free or queue in self.loose) and not refused:
                 self.activate(token, None)
