@@ -64,6 +64,7 @@ static enum ll_code open_member(struct ledger *ledger, const struct ledger_optio
 		.directory = options->directories[id],
 		.create = options->create,
 		.bulk = options->bulk,
+		.resume = options->resume,
 		.clean_bytes_max = options->clean_bytes_max,
 		.flushed = options->flushed,
 		.flushed_context = options->flushed_context,

@@ -33,6 +33,7 @@ struct ledger_options {
 	const char *directories[PROJECTIONS_COUNT]; /* a generation's directory each; NULL: not held */
 	bool create;                                /* directories that are not there are made */
 	bool bulk;                                  /* a rebuild: large layers, no checkpoints */
+	bool resume;                                /* with bulk: what was left half built is built on */
 	size_t clean_bytes_max;                     /* of all stores together; 0: their defaults */
 	void (*flushed)(void *);                    /* called by flush threads when a flush ended; may be NULL */
 	void *flushed_context;

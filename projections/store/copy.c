@@ -14,7 +14,7 @@ enum ll_code generation_copy(const struct store_spec *spec, const char *from, co
 	if (code == LL_OK)
 		code = environment_open(&options, &environment, error);
 	if (code == LL_OK)
-		code = meta_read(environment, spec, NULL, error);
+		code = meta_read(environment, spec, false, NULL, error);
 	if (code == LL_OK)
 		code = environment_copy(environment, to, error);
 	environment_close(environment);

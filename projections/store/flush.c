@@ -188,7 +188,7 @@ static enum ll_code write_layer(struct flush *flush, struct error *error)
 		if (!flush->tables[i].spill)
 			code = write_table(flush, txn, i, error);
 	if (code == LL_OK && flush_has_spilled(flush))
-		code = environment_put(txn, flush->meta, SLICE("building"), SLICE("yes"), false, error);
+		code = flush_note_spilled(flush, txn, error);
 	if (code == LL_OK && flush->position_size)
 		code = environment_put(txn, flush->meta, SLICE("position"),
 				       slice_of(flush->position, flush->position_size), false, error);

@@ -47,15 +47,20 @@ static unsigned number_of(const char *name)
 	return number;
 }
 
-enum ll_code generation_current(const char *root, char path[GENERATION_PATH_MAX], unsigned *number, struct error *error)
+static const char *const link_names[] = {
+	[GENERATION_CURRENT] = "current", [GENERATION_BUILDING] = "building", [GENERATION_READY] = "ready"};
+
+enum ll_code generation_named(const char *root, enum generation_name which, char path[GENERATION_PATH_MAX],
+			      unsigned *number, struct error *error)
 {
 	char link[GENERATION_PATH_MAX], name[NAME_BYTES] = "";
-	enum ll_code code = join(link, root, "current", error);
+	enum ll_code code = join(link, root, link_names[which], error);
 	if (code != LL_OK)
 		return code;
 	ssize_t size = readlink(link, name, sizeof name - 1);
 	if (size < 0 && errno == ENOENT)
-		return error_set(error, LL_NOT_FOUND, "%s: has no current generation; rebuild the projection", root);
+		return error_set(error, LL_NOT_FOUND, "%s: has no %s generation; rebuild the projection", root,
+				 link_names[which]);
 	if (size < 0)
 		return fail(link, "read the link", errno, error);
 	name[size] = 0;
@@ -66,6 +71,11 @@ enum ll_code generation_current(const char *root, char path[GENERATION_PATH_MAX]
 	if (number)
 		*number = found;
 	return join(path, root, name, error);
+}
+
+enum ll_code generation_current(const char *root, char path[GENERATION_PATH_MAX], unsigned *number, struct error *error)
+{
+	return generation_named(root, GENERATION_CURRENT, path, number, error);
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -122,16 +132,29 @@ enum ll_code generation_make(const char *root, char path[GENERATION_PATH_MAX], u
 	return error_set(error, LL_FULL, "%s: the numbers of generations are used up", root);
 }
 
-enum ll_code generation_adopt(const char *root, unsigned number, struct error *error)
+/* Atomic: a name always is somebody's, or nobody's. */
+static enum ll_code rename_link(const char *root, const char *from, const char *to, struct error *error)
+{
+	int failed = environment_fault("rename");
+	if (failed || rename(from, to) != 0) {
+		failed = failed ? failed : errno;
+		return fail(to, "swap the link", failed, error);
+	}
+	return environment_sync_directory(root, error);
+}
+
+enum ll_code generation_give_name(const char *root, enum generation_name which, unsigned number, struct error *error)
 {
 	char name[NAME_BYTES], path[GENERATION_PATH_MAX], link[GENERATION_PATH_MAX], made[GENERATION_PATH_MAX];
+	char beside[NAME_BYTES];
 	struct stat status;
 	name_of(name, number);
+	snprintf(beside, sizeof beside, "%s.new", link_names[which]);
 	enum ll_code code = join(path, root, name, error);
 	if (code == LL_OK)
-		code = join(link, root, "current", error);
+		code = join(link, root, link_names[which], error);
 	if (code == LL_OK)
-		code = join(made, root, "current.new", error);
+		code = join(made, root, beside, error);
 	if (code != LL_OK)
 		return code;
 	if (stat(path, &status) != 0)
@@ -141,13 +164,35 @@ enum ll_code generation_adopt(const char *root, unsigned number, struct error *e
 	int failed = environment_fault("symlink");
 	if (failed || symlink(name, made) != 0)
 		return fail(made, "make the link", failed ? failed : errno, error);
-	failed = environment_fault("rename");
-	if (failed || rename(made, link) != 0) {
-		failed = failed ? failed : errno;
+	code = rename_link(root, made, link, error);
+	if (code != LL_OK)
 		unlink(made);
-		return fail(link, "swap the link", failed, error);
-	}
-	return environment_sync_directory(root, error);
+	return code;
+}
+
+enum ll_code generation_adopt(const char *root, unsigned number, struct error *error)
+{
+	return generation_give_name(root, GENERATION_CURRENT, number, error);
+}
+
+enum ll_code generation_make_ready(const char *root, struct error *error)
+{
+	char building[GENERATION_PATH_MAX], ready[GENERATION_PATH_MAX];
+	enum ll_code code = join(building, root, link_names[GENERATION_BUILDING], error);
+	if (code == LL_OK)
+		code = join(ready, root, link_names[GENERATION_READY], error);
+	return code == LL_OK ? rename_link(root, building, ready, error) : code;
+}
+
+enum ll_code generation_take_name(const char *root, enum generation_name which, struct error *error)
+{
+	char link[GENERATION_PATH_MAX];
+	enum ll_code code = join(link, root, link_names[which], error);
+	if (code != LL_OK)
+		return code;
+	if (unlink(link) == 0)
+		return environment_sync_directory(root, error);
+	return errno == ENOENT ? LL_OK : fail(link, "remove the link", errno, error);
 }
 
 static enum ll_code remove_files(const char *path, struct error *error)

@@ -4,9 +4,12 @@
  *	<root>/gen-000001/        a generation: one environment with its guard
  *	<root>/gen-000002/
  *	<root>/current            a link to the one in use, swapped by one rename
+ *	<root>/building           a link to one that a rebuild fills; it goes on there after it was killed
+ *	<root>/ready              a link to one that is built and certified: whoever holds the data directory adopts it
  *
- * A directory of which the maker died before it was adopted is just one that `current` does not name. Numbers are never used
- * again while a higher one is there. Who reads resolves the link once (generation_current) and then opens the directory that
+ * A rebuild makes a generation and names it `building`, turns that name into `ready` by one rename, and `current` is swapped by
+ * another: so at every moment each generation is whole, or named as not yet whole, or named by nobody. Numbers are never used again
+ * while a higher one is there. Who reads resolves the link once (generation_current) and then opens the directory that
  * it got: opening through the link could take data.mdb of one generation and lock.mdb of another.
  */
 #ifndef LEDGERLINE_STORE_GENERATION_H
@@ -18,7 +21,14 @@
 
 enum { GENERATION_PATH_MAX = 4096, GENERATIONS_MAX = 64 };
 
-/* The directory of the current generation. `number` may be NULL. LL_NOT_FOUND: none was adopted yet. */
+enum generation_name { GENERATION_CURRENT, GENERATION_BUILDING, GENERATION_READY };
+
+/* The directory of the generation of that name. `number` may be NULL. LL_NOT_FOUND: none has it. LL_CORRUPT: the link points to
+ * something else. */
+enum ll_code generation_named(const char *root, enum generation_name name, char path[GENERATION_PATH_MAX],
+			      unsigned *number, struct error *error) LL_CHECKED;
+
+/* The current one. LL_NOT_FOUND: none was adopted yet. */
 enum ll_code generation_current(const char *root, char path[GENERATION_PATH_MAX], unsigned *number,
 				struct error *error) LL_CHECKED;
 
@@ -29,6 +39,16 @@ enum ll_code generation_make(const char *root, char path[GENERATION_PATH_MAX], u
 /* Makes it the current one; on the disk when this returns. LL_NOT_FOUND: there is no such generation. After LL_IO of the last
  * step it is the current one, but might not be after the machine stops. */
 enum ll_code generation_adopt(const char *root, unsigned number, struct error *error) LL_CHECKED;
+
+/* Gives or moves a name in the same way; generation_adopt is the one that gives GENERATION_CURRENT. */
+enum ll_code generation_give_name(const char *root, enum generation_name name, unsigned number,
+				  struct error *error) LL_CHECKED;
+
+/* What is `building` is `ready` now. LL_NOT_FOUND: nothing is. */
+enum ll_code generation_make_ready(const char *root, struct error *error) LL_CHECKED;
+
+/* Takes a name away; the generation stays. Allowed when nobody has it. */
+enum ll_code generation_take_name(const char *root, enum generation_name name, struct error *error) LL_CHECKED;
 
 /* All that are there, ascending. */
 enum ll_code generation_list(const char *root, unsigned numbers[GENERATIONS_MAX], size_t *count,

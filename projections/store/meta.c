@@ -49,7 +49,7 @@ static enum ll_code check_building(struct environment_txn *txn, unsigned databas
 }
 
 static enum ll_code check(struct environment_txn *txn, unsigned database, const char *directory,
-			  const struct store_spec *spec, struct error *error)
+			  const struct store_spec *spec, bool may_be_half, struct error *error)
 {
 	struct slice value;
 	enum ll_code code = environment_get(txn, database, SLICE("layout"), &value, error);
@@ -64,34 +64,65 @@ static enum ll_code check(struct environment_txn *txn, unsigned database, const 
 		code = environment_get(txn, database, SLICE("schema_version"), &value, error);
 	if (code == LL_OK)
 		code = check_version(directory, "schema version", value, spec->schema_version, error);
-	if (code == LL_OK)
+	if (code == LL_OK && !may_be_half)
 		code = check_building(txn, database, directory, error);
 	return code;
 }
 
-enum ll_code meta_read(struct environment *environment, const struct store_spec *spec, struct slice *position,
-		       struct error *error)
+/* Missing rows are empty ones. */
+static enum ll_code copy_row(struct environment_txn *txn, unsigned database, const char *key, struct slice *copied,
+			     struct error *error)
+{
+	struct slice value;
+	enum ll_code code = environment_get(txn, database, slice_text(key), &value, error);
+	if (code != LL_OK)
+		return code == LL_NOT_FOUND ? LL_OK : code;
+	uint8_t *copy = malloc(value.size ? value.size : 1);
+	ENSURE(copy && "memory is used up");
+	memcpy(copy, value.at, value.size);
+	*copied = slice_of(copy, value.size);
+	return LL_OK;
+}
+
+static enum ll_code copy_all(struct environment_txn *txn, unsigned database, struct meta *meta, struct error *error)
+{
+	struct slice merging = SLICE_EMPTY;
+	enum ll_code code = copy_row(txn, database, "position", &meta->position, error);
+	if (code == LL_OK)
+		code = copy_row(txn, database, "building", &meta->building, error);
+	if (code == LL_OK)
+		code = copy_row(txn, database, "merging", &merging, error);
+	meta->merging = merging.size != 0;
+	free((void *)(uintptr_t)merging.at);
+	return code;
+}
+
+void meta_release(struct meta *meta)
+{
+	free((void *)(uintptr_t)meta->position.at);
+	free((void *)(uintptr_t)meta->building.at);
+	*meta = (struct meta){.merging = false};
+}
+
+enum ll_code meta_read(struct environment *environment, const struct store_spec *spec, bool may_be_half,
+		       struct meta *meta, struct error *error)
 {
 	struct environment_txn *txn = NULL;
-	struct slice value;
 	unsigned database;
 	enum ll_code code = environment_database(environment, META_DATABASE, false, &database, error);
+	if (meta)
+		*meta = (struct meta){.merging = false};
 	if (code == LL_NOT_FOUND)
 		return LL_OK;
 	if (code == LL_OK)
 		code = environment_txn_begin(environment, false, &txn, error);
 	if (code == LL_OK)
-		code = check(txn, database, environment_directory(environment), spec, error);
-	if (code == LL_OK && position) {
-		code = environment_get(txn, database, SLICE("position"), &value, error);
-		if (code == LL_OK) {
-			uint8_t *copy = malloc(value.size ? value.size : 1);
-			ENSURE(copy && "memory is used up");
-			memcpy(copy, value.at, value.size);
-			*position = slice_of(copy, value.size);
-		}
-	}
+		code = check(txn, database, environment_directory(environment), spec, may_be_half, error);
+	if (code == LL_OK && meta)
+		code = copy_all(txn, database, meta, error);
 	environment_txn_abort(txn);
+	if (code != LL_OK && meta)
+		meta_release(meta);
 	return code == LL_NOT_FOUND ? LL_OK : code;
 }
 

@@ -18,7 +18,7 @@ struct snapshot {
 
 static enum ll_code open_databases(struct snapshot *snapshot, const struct store_spec *spec, struct error *error)
 {
-	enum ll_code code = meta_read(snapshot->environment, spec, NULL, error);
+	enum ll_code code = meta_read(snapshot->environment, spec, false, NULL, error);
 	if (code == LL_OK)
 		code = environment_database(snapshot->environment, META_DATABASE, false, &snapshot->meta, error);
 	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++)

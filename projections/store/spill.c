@@ -5,12 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "projections/store/environment.h"
 #include "schemas/wire/ensure.h"
 
-enum { HEAD_BYTES = 6, ROOM_BYTES = 1 << 20 };
+enum { HEAD_BYTES = 6, ROOM_BYTES = 1 << 20, SPILL_PATH_MAX = 4096 };
 
 /* Of reading. */
 struct cursor_of_run {
@@ -19,9 +20,9 @@ struct cursor_of_run {
 };
 
 struct spill {
-	const char *directory;
+	const char *directory, *table;
 	int file;
-	uint64_t size, rows;
+	uint64_t size;
 	uint64_t *ends; /* of the runs, in the file */
 	unsigned run_count, run_capacity;
 	uint8_t *room; /* what is not yet written */
@@ -38,35 +39,72 @@ static enum ll_code failed(const struct spill *spill, const char *what, int numb
 			 what, strerror(number));
 }
 
-static int make_file(const char *directory)
+static enum ll_code path_of(const char *directory, const char *table, char path[SPILL_PATH_MAX], struct error *error)
 {
-	char path[4096];
-	int file = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (file >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-		return file;
-	if (snprintf(path, sizeof path, "%s/sorting-XXXXXX", directory) >= (int)sizeof path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	file = mkostemp(path, O_CLOEXEC);
-	if (file >= 0)
-		unlink(path);
-	return file;
+	if (snprintf(path, SPILL_PATH_MAX, "%s/sorting-%s", directory, table) < SPILL_PATH_MAX)
+		return LL_OK;
+	return error_set(error, LL_USAGE, "%s: the path is too long", directory);
 }
 
-enum ll_code spill_open(const char *directory, struct spill **opened, struct error *error)
+static enum ll_code open_file(const char *directory, const char *table, int flags, struct spill **opened,
+			      struct error *error)
 {
+	char path[SPILL_PATH_MAX];
+	enum ll_code code = path_of(directory, table, path, error);
+	if (code != LL_OK)
+		return code;
 	struct spill *spill = calloc(1, sizeof *spill);
 	ENSURE(spill && "memory is used up");
 	spill->directory = directory;
-	spill->file = make_file(directory);
+	spill->table = table;
+	spill->file = open(path, flags | O_RDWR | O_CLOEXEC, 0660);
 	if (spill->file < 0) {
-		enum ll_code code = failed(spill, "make", errno, error);
+		code = failed(spill, "open", errno, error);
 		free(spill);
 		return code;
 	}
 	spill->room = malloc(ROOM_BYTES);
 	ENSURE(spill->room && "memory is used up");
+	*opened = spill;
+	return LL_OK;
+}
+
+enum ll_code spill_open(const char *directory, const char *table, struct spill **opened, struct error *error)
+{
+	return open_file(directory, table, O_CREAT | O_TRUNC, opened, error);
+}
+
+static void end_run(struct spill *spill)
+{
+	if (spill->run_count == spill->run_capacity) {
+		spill->run_capacity = spill->run_capacity ? spill->run_capacity * 2 : 16;
+		spill->ends = realloc(spill->ends, spill->run_capacity * sizeof *spill->ends);
+		ENSURE(spill->ends && "memory is used up");
+	}
+	spill->ends[spill->run_count++] = spill->size;
+}
+
+enum ll_code spill_reopen(const char *directory, const char *table, const uint64_t *ends, unsigned count,
+			  struct spill **opened, struct error *error)
+{
+	struct stat status;
+	struct spill *spill = NULL;
+	uint64_t size = count ? ends[count - 1] : 0;
+	enum ll_code code = open_file(directory, table, 0, &spill, error);
+	if (code == LL_OK && (fstat(spill->file, &status) != 0 || (uint64_t)status.st_size < size))
+		code = error_set(error, LL_CORRUPT, "it is shorter than %llu bytes", (unsigned long long)size);
+	if (code == LL_OK && (ftruncate(spill->file, (off_t)size) != 0 || lseek(spill->file, 0, SEEK_END) < 0))
+		code = failed(spill, "cut", errno, error);
+	if (code != LL_OK) {
+		spill_close(spill);
+		return error_set(error, LL_UNTRUSTED,
+				 "%s: is half built, and sorting-%s is not what it was: %s; rebuild the projection",
+				 directory, table, error ? error->text : "");
+	}
+	for (unsigned i = 0; i < count; i++) {
+		spill->size = ends[i];
+		end_run(spill);
+	}
 	*opened = spill;
 	return LL_OK;
 }
@@ -85,6 +123,14 @@ void spill_close(struct spill *spill)
 	free(spill->heap);
 	free(spill->heap_at_mark);
 	free(spill);
+}
+
+void spill_remove(struct spill *spill)
+{
+	char path[SPILL_PATH_MAX];
+	if (spill && path_of(spill->directory, spill->table, path, NULL) == LL_OK)
+		unlink(path); /* left there it costs room until the generation goes */
+	spill_close(spill);
 }
 
 /* ---- writing ---- */
@@ -109,16 +155,6 @@ static enum ll_code write_out(struct spill *spill, struct error *error)
 	enum ll_code code = write_all(spill, spill->room, spill->used, error);
 	spill->used = 0;
 	return code;
-}
-
-static void end_run(struct spill *spill)
-{
-	if (spill->run_count == spill->run_capacity) {
-		spill->run_capacity = spill->run_capacity ? spill->run_capacity * 2 : 16;
-		spill->ends = realloc(spill->ends, spill->run_capacity * sizeof *spill->ends);
-		ENSURE(spill->ends && "memory is used up");
-	}
-	spill->ends[spill->run_count++] = spill->size;
 }
 
 enum ll_code spill_write(struct spill *spill, const struct sorted_row *rows, size_t count, struct error *error)
@@ -154,14 +190,14 @@ enum ll_code spill_write(struct spill *spill, const struct sorted_row *rows, siz
 	}
 	if (code == LL_OK)
 		code = write_out(spill, error);
-	spill->rows += count;
 	end_run(spill);
 	return code;
 }
 
-uint64_t spill_rows(const struct spill *spill)
+const uint64_t *spill_ends(const struct spill *spill, unsigned *count)
 {
-	return spill->rows;
+	*count = spill->run_count;
+	return spill->ends;
 }
 
 /* ---- reading ---- */
@@ -242,6 +278,12 @@ static void advance_top(struct spill *spill)
 		spill->heap[0] = spill->heap[--spill->heap_count];
 	if (spill->heap_count)
 		sink(spill, 0);
+}
+
+void spill_skip(struct spill *spill, struct slice key)
+{
+	while (spill->heap_count && slice_compare(spill->runs[spill->heap[0]].key, key) <= 0)
+		advance_top(spill);
 }
 
 bool spill_next(struct spill *spill, struct slice *key, struct slice *value)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "projections/store/flush_spill.h"
 #include "projections/store/generation.h"
 #include "projections/store/guard.h"
 #include "projections/store/internal.h"
@@ -40,9 +41,28 @@ static enum ll_code find_last_key(struct table *table, struct environment_txn *t
 	return code == LL_NOT_FOUND ? LL_OK : code;
 }
 
+/* How large the tables are in LMDB, and where they end. */
+static enum ll_code measure_tables(struct store *store, struct error *error)
+{
+	enum ll_code code = store->reader ? environment_txn_renew(store->reader, error)
+					  : environment_txn_begin(store->environment, false, &store->reader, error);
+	for (unsigned i = 0; i < store->table_count && code == LL_OK; i++) {
+		struct environment_database_size size;
+		code = environment_database_size(store->reader, store->tables[i].database, &size, error);
+		if (code != LL_OK)
+			break;
+		store->tables[i].leaf_pages = size.leaf_pages;
+		store->tables[i].complete = size.rows == 0;
+		if (store->tables[i].append)
+			code = find_last_key(&store->tables[i], store->reader, error);
+	}
+	if (store->reader)
+		environment_txn_reset(store->reader);
+	return code;
+}
+
 static enum ll_code open_tables(struct store *store, const struct store_spec *spec, struct error *error)
 {
-	struct environment_txn *txn = NULL;
 	enum ll_code code = LL_OK;
 	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++) {
 		struct table *table = &store->tables[i];
@@ -54,34 +74,33 @@ static enum ll_code open_tables(struct store *store, const struct store_spec *sp
 		store->table_count = i + 1;
 		code = environment_database(store->environment, table->name, true, &table->database, error);
 	}
-	if (code == LL_OK)
-		code = environment_txn_begin(store->environment, false, &txn, error);
-	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++) {
-		struct environment_database_size size;
-		code = environment_database_size(txn, store->tables[i].database, &size, error);
-		if (code != LL_OK)
-			break;
-		store->tables[i].leaf_pages = size.leaf_pages;
-		store->tables[i].complete = size.rows == 0;
-		if (store->tables[i].append)
-			code = find_last_key(&store->tables[i], txn, error);
-	}
-	if (txn)
-		environment_txn_reset(txn);
-	store->reader = txn;
-	return code;
+	return code == LL_OK ? measure_tables(store, error) : code;
 }
 
-/* Tables that are to be filled from nothing. */
-static enum ll_code open_spills(struct store *store, const struct store_spec *spec, struct error *error)
+/* Tables that are to be filled from nothing, or were being filled so. A merge that had begun is done first. */
+static enum ll_code open_spills(struct store *store, const struct store_spec *spec, const struct meta *meta,
+				struct error *error)
 {
-	enum ll_code code = LL_OK;
+	const char *directory = environment_directory(store->environment);
+	enum ll_code code = meta->building.size ? flush_reopen_spilled(&store->flush, meta->building, error) : LL_OK;
+	if (code == LL_OK && meta->merging)
+		return flush_merge(&store->flush, error);
 	for (unsigned i = 0; i < store->table_count && code == LL_OK; i++)
-		if (spec->tables[i].flags & TABLE_SPILL && store->tables[i].complete)
-			code = spill_open(environment_directory(store->environment), &store->tables[i].spill, error);
+		if (spec->tables[i].flags & TABLE_SPILL && store->tables[i].complete && !store->tables[i].spill)
+			code = spill_open(directory, store->tables[i].name, &store->tables[i].spill, error);
 	for (unsigned i = 0; i < store->table_count; i++)
 		store->spills |= store->tables[i].spill != NULL;
 	return code;
+}
+
+/* All rows are in their tables. */
+static void remove_spills(struct store *store)
+{
+	for (unsigned i = 0; i < store->table_count; i++) {
+		spill_remove(store->tables[i].spill);
+		store->tables[i].spill = NULL;
+	}
+	store->spills = false;
 }
 
 static void close_spills(struct store *store)
@@ -90,11 +109,10 @@ static void close_spills(struct store *store)
 		spill_close(store->tables[i].spill);
 		store->tables[i].spill = NULL;
 	}
-	store->spills = false;
 }
 
 static enum ll_code open_files(struct store *store, const struct store_spec *spec, const struct store_options *options,
-			       struct slice *position, struct error *error)
+			       struct meta *meta, struct error *error)
 {
 	struct environment_options how = {
 		.directory = options->directory, .create = options->create, .map_bytes = options->map_bytes};
@@ -115,7 +133,7 @@ static enum ll_code open_files(struct store *store, const struct store_spec *spe
 	if (code == LL_OK)
 		code = environment_open(&how, &store->environment, error);
 	if (code == LL_OK)
-		code = meta_read(store->environment, spec, position, error);
+		code = meta_read(store->environment, spec, options->bulk && options->resume, meta, error);
 	if (code == LL_OK && !fresh)
 		code = guard_write(options->directory, GUARD_RUNNING, error);
 	if (code == LL_OK)
@@ -154,6 +172,7 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 {
 	ENSURE(spec->table_count <= STORE_TABLES_MAX);
 	struct store *store = calloc(1, sizeof *store);
+	struct meta meta = {.merging = false};
 	ENSURE(store && "memory is used up");
 	*result = NULL;
 	*position = SLICE_EMPTY;
@@ -165,11 +184,9 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 	if (options->bulk)
 		slab_warm(&store->memory.slab);
 	overlay_init(&store->overlay);
-	enum ll_code code = open_files(store, spec, options, position, error);
+	enum ll_code code = open_files(store, spec, options, &meta, error);
 	if (code == LL_OK)
 		code = open_tables(store, spec, error);
-	if (code == LL_OK && options->bulk)
-		code = open_spills(store, spec, error);
 	if (code == LL_OK) {
 		store->flush.environment = store->environment;
 		store->flush.meta = store->meta;
@@ -177,15 +194,24 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 		store->flush.table_count = store->table_count;
 		store->flush.flushed = options->flushed;
 		store->flush.flushed_context = options->flushed_context;
-		code = flush_open(&store->flush, error);
 	}
+	if (code == LL_OK && options->bulk)
+		code = open_spills(store, spec, &meta, error);
+	if (code == LL_OK && meta.merging) {
+		remove_spills(store);
+		code = measure_tables(store, error);
+	}
+	if (code == LL_OK)
+		code = flush_open(&store->flush, error);
 	if (code != LL_OK) {
 		store_free(store);
-		free((void *)position->at);
-		*position = SLICE_EMPTY;
+		meta_release(&meta);
 		(void)error_prefix(error, "projection %s", spec->projection);
 		return code;
 	}
+	*position = meta.position; /* the caller's from now on */
+	meta.position = SLICE_EMPTY;
+	meta_release(&meta);
 	memcpy(store->position, position->at ? position->at : store->position, position->size);
 	store->position_size = position->size;
 	*result = store;
@@ -432,7 +458,7 @@ static void take_note(struct store *store)
 	struct store_statistics *statistics = &store->statistics;
 	memory->flushed = memory->filling - 1;
 	if (store->flush.finish)
-		close_spills(store);
+		remove_spills(store);
 	for (unsigned i = 0; i < store->table_count; i++) {
 		store->tables[i].leaf_pages = store->flush.leaf_pages[i];
 		table_flushed(&store->tables[i]);

@@ -67,6 +67,7 @@ struct store_options {
 	size_t map_bytes;       /* 0: 64 GiB; grown by itself when full, up to the disk */
 	size_t clean_bytes_max; /* 0: 256 MiB: bound of the clean rows kept */
 	bool bulk;              /* a rebuild: what is flushed goes on its way to the disk at once */
+	bool resume; /* with bulk: one that was left half built may be opened, and is built on from its position */
 	void (*flushed)(
 		void *); /* by the flush thread when a flush ended, well or not; calls nothing here. May be NULL */
 	void *flushed_context;

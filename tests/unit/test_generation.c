@@ -45,6 +45,28 @@ static void test_make_and_adopt(void **state)
 	assert_true(numbers[0] == 1 && numbers[1] == 2);
 }
 
+/* One that is built is named so, then ready; each name is one's or nobody's. */
+static void test_names(void **state)
+{
+	(void)state;
+	unsigned number = 0;
+	assert_int_equal(generation_make(scratch, path, &number, &problem), LL_OK);
+	assert_int_equal(generation_make_ready(scratch, &problem), LL_NOT_FOUND);
+	assert_int_equal(generation_named(scratch, GENERATION_BUILDING, path, NULL, &problem), LL_NOT_FOUND);
+	assert_int_equal(generation_give_name(scratch, GENERATION_BUILDING, 2, &problem), LL_NOT_FOUND);
+	assert_int_equal(generation_give_name(scratch, GENERATION_BUILDING, 1, &problem), LL_OK);
+	assert_int_equal(generation_named(scratch, GENERATION_BUILDING, path, &number, &problem), LL_OK);
+	assert_int_equal(number, 1);
+	assert_int_equal(generation_make_ready(scratch, &problem), LL_OK);
+	assert_int_equal(generation_named(scratch, GENERATION_BUILDING, path, NULL, &problem), LL_NOT_FOUND);
+	assert_int_equal(generation_named(scratch, GENERATION_READY, path, &number, &problem), LL_OK);
+	assert_int_equal(number, 1);
+	assert_int_equal(generation_current(scratch, path, NULL, &problem), LL_NOT_FOUND);
+	assert_int_equal(generation_take_name(scratch, GENERATION_READY, &problem), LL_OK);
+	assert_int_equal(generation_take_name(scratch, GENERATION_READY, &problem), LL_OK);
+	assert_int_equal(generation_named(scratch, GENERATION_READY, path, NULL, &problem), LL_NOT_FOUND);
+}
+
 /* The current one and one that is being written are not deleted; others are, with all their files. */
 static void test_delete(void **state)
 {
@@ -137,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_make_and_adopt, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_names, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_delete, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_lock, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_strange_links, scratch_make, scratch_remove),

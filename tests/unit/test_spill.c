@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "projections/store/environment.h"
 #include "projections/store/snapshot.h"
 #include "projections/store/store.h"
@@ -28,14 +30,25 @@ static struct slice key_of(char key[16], uint32_t number)
 	return slice_of(key, 10);
 }
 
+static struct store *open_with(const struct store_options *options, enum ll_code expected)
+{
+	struct store *store = NULL;
+	struct slice position;
+	assert_int_equal(store_open(&spec, options, &store, &position, &problem), expected);
+	free((void *)position.at);
+	return store;
+}
+
 static struct store *open_store(bool bulk, enum ll_code expected, size_t map_bytes)
 {
 	struct store_options options = {.directory = scratch, .create = true, .bulk = bulk, .map_bytes = map_bytes};
-	struct store *store = NULL;
-	struct slice position;
-	assert_int_equal(store_open(&spec, &options, &store, &position, &problem), expected);
-	free((void *)position.at);
-	return store;
+	return open_with(&options, expected);
+}
+
+static struct store *resume_store(enum ll_code expected)
+{
+	struct store_options options = {.directory = scratch, .create = true, .bulk = true, .resume = true};
+	return open_with(&options, expected);
 }
 
 static void put_rows(struct store *store, uint32_t from, uint32_t to, uint32_t salt)
@@ -178,6 +191,87 @@ static void test_full_disk(void **state)
 	environment_fault_set(NULL);
 }
 
+/* What a killed builder had flushed is built on; what it had not is put again, over what it may have left in the file. */
+static void test_resumed(void **state)
+{
+	(void)state;
+	char path[256];
+	struct store *store = resume_store(LL_OK);
+	put_rows(store, 0, ROWS, 1);
+	flush(store);
+	store_abandon(store);
+	snprintf(path, sizeof path, "%s/sorting-spilled", scratch);
+	FILE *file = fopen(path, "a");
+	assert_non_null(file);
+	fputs("a run that was never finished", file);
+	fclose(file);
+	store = resume_store(LL_OK);
+	put_rows(store, ROWS / 2, 2 * ROWS, 1);
+	flush(store);
+	store_finish(store);
+	flush(store);
+	expect_rows(store, 2 * ROWS, 1);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(store_close(store, &problem), LL_OK);
+	store = open_store(false, LL_OK, 0);
+	expect_rows(store, 2 * ROWS, 1);
+	store_abandon(store);
+}
+
+/* A file for sorting that is gone, or shorter than the environment says, is found out. */
+static void test_resumed_without(void **state)
+{
+	(void)state;
+	char path[256];
+	struct store *store = resume_store(LL_OK);
+	put_rows(store, 0, ROWS, 1);
+	flush(store);
+	store_abandon(store);
+	snprintf(path, sizeof path, "%s/sorting-spilled", scratch);
+	assert_int_equal(truncate(path, 1000), 0);
+	(void)resume_store(LL_UNTRUSTED);
+	assert_non_null(strstr(problem.text, "sorting-spilled"));
+	assert_int_equal(unlink(path), 0);
+	(void)resume_store(LL_UNTRUSTED);
+}
+
+static int fail_nth_commit(const char *call)
+{
+	return strcmp(call, "mdb_txn_commit") == 0 && calls_left-- == 0 ? EIO : 0;
+}
+
+/* Whichever commit of the last flush and its merge was the last that came through: it is finished from there. */
+static void test_resumed_merge(void **state)
+{
+	(void)state;
+	unsigned failed = 0;
+	for (int commit = 0;; commit++) {
+		struct store *store = resume_store(LL_OK);
+		put_rows(store, 0, ROWS, 1);
+		flush(store);
+		put_rows(store, ROWS, ROWS + 100, 1);
+		store_finish(store);
+		calls_left = commit;
+		environment_fault_set(fail_nth_commit);
+		assert_true(store_freeze(store));
+		enum ll_code code = store_wait_flushed(store, &problem);
+		environment_fault_set(NULL);
+		store_abandon(store);
+		store = resume_store(LL_OK);
+		put_rows(store, 0, ROWS + 200, 1);
+		assert_int_equal(store_close(store, &problem), LL_OK);
+		store = open_store(false, LL_OK, 0);
+		expect_rows(store, ROWS + 200, 1);
+		store_abandon(store);
+		if (code == LL_OK)
+			break;
+		failed++;
+		assert_int_equal(scratch_remove(state), 0);
+		assert_int_equal(scratch_make(state), 0);
+	}
+	assert_int_equal(failed, 4); /* the layer, the mark, the rows, the marks away */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +280,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_half_built, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_large, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_full_disk, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_resumed, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_resumed_without, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_resumed_merge, scratch_make, scratch_remove),
 	};
 	return cmocka_run_group_tests_name("spill", tests, NULL, NULL);
 }
