@@ -14,7 +14,7 @@
 
 enum ll_code replay_open(struct replay *replay, struct error *error)
 {
-	struct ledger_options options = {.create = true, .bulk = true};
+	struct ledger_options options = {.create = true, .bulk = true, .resume = replay->resume};
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		options.directories[id] = replay->mask >> id & 1 ? replay->directories[id] : NULL;
 	replay->ledger = NULL;
@@ -28,9 +28,10 @@ static void on_progress(void *context, const struct fold *fold, uint64_t end)
 		replay->progress(replay->context, fold->next_offset, end);
 }
 
-enum ll_code replay_to(struct replay *replay, uint64_t end, struct error *error)
+/* Without a flush at the end: more will follow. */
+static enum ll_code fold_to(struct replay *replay, uint64_t end, struct error *error)
 {
-	struct catch_up how = {.progress = on_progress, .context = replay, .end = end};
+	struct catch_up how = {.progress = on_progress, .context = replay, .end = end, .rate = replay->rate};
 	const struct fold *fold = ledger_fold_state(replay->ledger);
 	enum ll_code code = catch_up(replay->journal, replay->ledger, &how, NULL, error);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
@@ -41,6 +42,12 @@ enum ll_code replay_to(struct replay *replay, uint64_t end, struct error *error)
 				 "%s ends before offset %" PRIu64 ", the projections have folded up to %" PRIu64
 				 ": it is not the journal that they were built from, or it was cut short",
 				 journal_url(replay->journal), fold->next_offset, end);
+	return code;
+}
+
+enum ll_code replay_to(struct replay *replay, uint64_t end, struct error *error)
+{
+	enum ll_code code = fold_to(replay, end, error);
 	return code == LL_OK ? ledger_flush(replay->ledger, error) : code;
 }
 
@@ -147,6 +154,11 @@ static enum ll_code same_past(enum projection_id id, const struct fold *live, co
 	if (memcmp(live->ledger, replayed->ledger, sizeof live->ledger) != 0)
 		return error_set(error, LL_DIVERGED,
 				 "projection %s is of another ledger than the journal: delete or rebuild it", name);
+	if (replayed->next_offset > live->next_offset)
+		return error_set(
+			error, LL_DIVERGED,
+			"the new generation of %s was folded further than the one in use: they cannot be compared",
+			name);
 	if (live->next_seq != replayed->next_seq || memcmp(live->chain.bytes, replayed->chain.bytes, HASH_BYTES) != 0)
 		return error_set(error, LL_DIVERGED,
 				 "projection %s was built from another past than the journal's: at offset %" PRIu64
@@ -215,6 +227,35 @@ static enum ll_code make_digests(struct comparing *comparing, struct error *erro
 	return code;
 }
 
+static void unpin_live(struct comparing *comparing)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (comparing->pairs[id].live)
+			snapshot_view_unpin(comparing->pairs[id].live);
+}
+
+/* Folds to where the live ones stand, until they do not move much further while that is done; then they stay pinned. */
+static enum ll_code come_near(struct comparing *comparing, bool may_miss, struct error *error)
+{
+	enum { NEAR_RECORDS = 64, ROUNDS_MAX = 10 };
+	struct replay *replay = comparing->replay;
+	for (unsigned round = 0;; round++) {
+		enum ll_code code = pin_live(comparing, may_miss, error);
+		unsigned id = code == LL_OK ? rearmost(comparing, 0) : PROJECTIONS_COUNT;
+		if (id == PROJECTIONS_COUNT)
+			return code;
+		uint64_t wanted = comparing->pairs[id].fold.next_offset;
+		uint64_t there = ledger_fold_state(replay->ledger)->next_offset;
+		if (wanted <= there + NEAR_RECORDS || round == ROUNDS_MAX)
+			return LL_OK;
+		unpin_live(comparing);
+		snprintf(comparing->place, comparing->place_size, "the journal");
+		code = fold_to(replay, wanted, error);
+		if (code != LL_OK)
+			return code;
+	}
+}
+
 enum ll_code replay_compare(struct replay *replay, const char *root, bool may_miss, difference_fn *found, void *context,
 			    struct verdict *verdict, char *place, size_t place_size, struct error *error)
 {
@@ -223,16 +264,7 @@ enum ll_code replay_compare(struct replay *replay, const char *root, bool may_mi
 	*verdict = (struct verdict){.missing = 0};
 	enum ll_code code = open_live(&comparing, root, may_miss, error);
 	if (code == LL_OK)
-		code = pin_live(&comparing, may_miss, error);
-	for (id = 0; id < PROJECTIONS_COUNT; id++)
-		if (comparing.pairs[id].live)
-			snapshot_view_unpin(comparing.pairs[id].live);
-	if (code == LL_OK && (id = rearmost(&comparing, 0)) != PROJECTIONS_COUNT) {
-		snprintf(place, place_size, "the journal");
-		code = replay_to(replay, comparing.pairs[id].fold.next_offset, error);
-	}
-	if (code == LL_OK)
-		code = pin_live(&comparing, may_miss, error);
+		code = come_near(&comparing, may_miss, error);
 	while (code == LL_OK && (id = rearmost(&comparing, done)) != PROJECTIONS_COUNT) {
 		code = compare_one(&comparing, id, found, context, error);
 		done |= 1u << id;

@@ -1,39 +1,43 @@
 /*
  * `ledgerline rebuild`: projections from the journal's first record, as new generations.
  *
- *	make        a new generation's directory beside the current one
+ *	begin       a new generation's directory beside the current one, or the one that a killed rebuild left
  *	fold        from offset 0, or from a snapshot; with --certify exactly as far as the current one stands, where both are compared row by row
  *	            and by their digests; then to the journal's end
- *	adopt       one rename each; the old one is marked retired, so that readers open the new one
+ *	hand over   to the engine that serves from this directory, which catches up and swaps between two records; without one it is done
+ *	            here. One rename each; the old one is marked retired, so that readers open the new one
  *	tidy        generations older than the one that was replaced are deleted: that one stays for one --rollback
  *
- * Without an engine only: the directory's lock is held all the time. Whatever fails before the adoption leaves everything as it was.
- * The work is done in a child, because a damaged old generation can end the process that reads it.
+ * Whatever fails before the handing over leaves everything as it was. Interrupted or killed, it goes on at the next call.
+ * The work is done in a child, because a damaged old generation can end the process that reads it; what both must know is in
+ * shared memory.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "engine/audit/findings.h"
 #include "engine/audit/guarded.h"
 #include "engine/audit/replay.h"
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
+#include "engine/data/adopt.h"
 #include "engine/data/data.h"
+#include "engine/rebuild/successors.h"
 #include "engine/snapshots/snapshots.h"
 #include "projections/views/specs.h"
+#include "schemas/wire/ensure.h"
 
-struct generation {
-	unsigned made, before; /* numbers; 0: none */
-};
+enum { BESIDE_NICENESS = 10 };
 
 struct rebuilding {
 	const struct options *options;
 	struct data data;
 	struct replay replay;
-	struct generation generations[PROJECTIONS_COUNT];
+	struct successors *successors; /* shared with the child */
 	struct verdict verdict;
 	struct findings findings;
 	struct progress progress;
@@ -45,101 +49,39 @@ static bool is_chosen(const struct rebuilding *rebuilding, unsigned id)
 	return rebuilding->replay.mask >> id & 1;
 }
 
-/* ---- adopting ---- */
+/* ---- the old ones ---- */
 
-/* What readers of an old generation see: that another one took its place. In a child: the old one may be damaged. */
 struct retiring {
+	const struct data *data;
 	enum projection_id id;
-	char path[GENERATION_PATH_MAX];
+	unsigned number;
 };
 
 static int retire_one(void *context, char *place)
 {
 	const struct retiring *retiring = context;
-	struct store_options store_options = {.directory = retiring->path};
-	struct store *store = NULL;
-	struct slice position = SLICE_EMPTY;
-	struct error error;
 	(void)place;
-	if (store_open(projection_spec(retiring->id), &store_options, &store, &position, &error) != LL_OK)
-		return EXIT_DONE; /* then nobody reads it either */
-	free((void *)(uintptr_t)position.at);
-	store_retire(store);
-	store_freeze(store);
-	return store_close(store, &error) == LL_OK ? EXIT_DONE : EXIT_FAILED;
+	(void)adopt_retire(retiring->data, retiring->id, retiring->number); /* if it cannot be opened nobody reads it */
+	return EXIT_DONE;
 }
 
-static void retire_all(const struct rebuilding *rebuilding)
+/* In children: the old ones may be damaged. */
+static void retire_replaced(const struct rebuilding *rebuilding)
 {
-	char root[DATA_PATH_MAX], place[GUARDED_PLACE_MAX];
-	struct retiring retiring;
+	char place[GUARDED_PLACE_MAX];
 	bool interrupted;
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		unsigned number = rebuilding->generations[id].before;
-		if (!is_chosen(rebuilding, id) || !number)
-			continue;
-		retiring.id = id;
-		data_projection_root(&rebuilding->data, id, root);
-		if (snprintf(retiring.path, sizeof retiring.path, "%s/gen-%06u", root, number) >=
-		    (int)sizeof retiring.path)
-			continue;
-		if (guarded_run(retire_one, &retiring, place, &interrupted) != EXIT_DONE)
+		const struct successor *successor = &rebuilding->successors->of[id];
+		struct retiring retiring = {&rebuilding->data, id, successor->before};
+		if (successor->taken_here && successor->before &&
+		    guarded_run(retire_one, &retiring, place, &interrupted) != EXIT_DONE)
 			fprintf(stderr,
 				"warning: who still reads generation %u of %s was not told that there is a newer one\n",
-				number, projection_layouts[id].name);
+				successor->before, projection_layouts[id].name);
 	}
 }
 
-/* Those that are neither `kept` nor `also`. What somebody still has is left for the next time. */
-static void delete_others(const char *root, unsigned kept, unsigned also)
-{
-	unsigned numbers[GENERATIONS_MAX];
-	size_t count = 0;
-	if (generation_list(root, numbers, &count, NULL) != LL_OK)
-		return;
-	for (size_t i = 0; i < count; i++)
-		if (numbers[i] != kept && numbers[i] != also && generation_delete(root, numbers[i], NULL) != LL_OK)
-			continue;
-}
-
-static enum ll_code adopt_all(struct rebuilding *rebuilding, struct error *error)
-{
-	char root[DATA_PATH_MAX];
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		struct generation *generation = &rebuilding->generations[id];
-		if (!is_chosen(rebuilding, id))
-			continue;
-		data_projection_root(&rebuilding->data, id, root);
-		enum ll_code code = generation_adopt(root, generation->made, error);
-		if (code != LL_OK)
-			return code;
-		delete_others(root, generation->made, generation->before);
-	}
-	return LL_OK;
-}
-
-/* ---- making ---- */
-
-static enum ll_code make_generations(struct rebuilding *rebuilding, struct error *error)
-{
-	char root[DATA_PATH_MAX], path[GENERATION_PATH_MAX];
-	snprintf(root, sizeof root, "%s/projections", rebuilding->data.path);
-	if (mkdir(root, 0775) != 0 && errno != EEXIST)
-		return error_set(error, errno == EACCES || errno == EROFS ? LL_DENIED : LL_IO, "cannot make %s: %s",
-				 root, strerror(errno));
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		struct generation *generation = &rebuilding->generations[id];
-		if (!is_chosen(rebuilding, id))
-			continue;
-		data_projection_root(&rebuilding->data, id, root);
-		if (generation_current(root, path, &generation->before, NULL) != LL_OK)
-			generation->before = 0;
-		enum ll_code code = generation_make(root, rebuilding->replay.directories[id], &generation->made, error);
-		if (code != LL_OK)
-			return code;
-	}
-	return LL_OK;
-}
+/* ---- the work ---- */
 
 /* The new generations begin as what the newest snapshot has. Of another ledger, or of a past that is not the journal's, it is
  * found out before anything is folded onto it (catch_up). */
@@ -154,23 +96,6 @@ static enum ll_code begin_at_snapshot(struct rebuilding *rebuilding, struct erro
 			code = snapshot_restore(path, &manifest, id, rebuilding->replay.directories[id], error);
 	return code;
 }
-
-/* Those that were not adopted. */
-static void delete_made(const struct rebuilding *rebuilding)
-{
-	char root[DATA_PATH_MAX], path[GENERATION_PATH_MAX];
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		unsigned current = 0, made = rebuilding->generations[id].made;
-		data_projection_root(&rebuilding->data, id, root);
-		if (!made || (generation_current(root, path, &current, NULL) == LL_OK && current == made))
-			continue;
-		if (generation_delete(root, made, NULL) != LL_OK)
-			fprintf(stderr, "warning: generation %u of %s could not be removed\n", made,
-				projection_layouts[id].name);
-	}
-}
-
-/* ---- the work ---- */
 
 static void on_progress(void *context, uint64_t offset, uint64_t end)
 {
@@ -198,13 +123,22 @@ static enum ll_code certify(struct rebuilding *rebuilding, char *place, struct e
 	return LL_OK;
 }
 
-static enum ll_code fold(struct rebuilding *rebuilding, char *place, struct error *error)
+static enum ll_code open_replay(struct rebuilding *rebuilding, struct error *error)
 {
+	const struct successors *successors = rebuilding->successors;
+	bool resumed = successors_are_resumed(successors);
 	enum ll_code code = LL_OK;
-	if (option_flag(rebuilding->options, "from-snapshot"))
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		memcpy(rebuilding->replay.directories[id], successors->of[id].path, GENERATION_PATH_MAX);
+	rebuilding->replay.resume = true;
+	if (!resumed && option_flag(rebuilding->options, "from-snapshot"))
 		code = begin_at_snapshot(rebuilding, error);
-	if (code == LL_OK)
-		code = replay_open(&rebuilding->replay, error);
+	return code == LL_OK ? replay_open(&rebuilding->replay, error) : code;
+}
+
+static enum ll_code build(struct rebuilding *rebuilding, char *place, struct error *error)
+{
+	enum ll_code code = open_replay(rebuilding, error);
 	if (code == LL_OK && option_flag(rebuilding->options, "certify"))
 		code = certify(rebuilding, place, error);
 	snprintf(place, GUARDED_PLACE_MAX, "the journal");
@@ -216,6 +150,51 @@ static enum ll_code fold(struct rebuilding *rebuilding, char *place, struct erro
 	}
 	rebuilding->entries = ledger_fold_state(rebuilding->replay.ledger)->next_seq;
 	return replay_close(&rebuilding->replay, error);
+}
+
+/* What a killed rebuild left is of use only if it is sound, and of this journal and this program's layout: else it is begun anew. */
+static bool is_of_no_use(const struct rebuilding *rebuilding, enum ll_code code)
+{
+	bool compared = rebuilding->verdict.compared.differences || rebuilding->verdict.has_digests;
+	return successors_are_resumed(rebuilding->successors) && !compared &&
+	       (code == LL_UNTRUSTED || code == LL_OLDER || code == LL_NEWER || code == LL_FOREIGN ||
+		code == LL_CORRUPT || code == LL_DIVERGED || code == LL_POISON);
+}
+
+static enum ll_code build_or_begin_anew(struct rebuilding *rebuilding, char *place, struct error *error)
+{
+	enum ll_code code = build(rebuilding, place, error);
+	if (!is_of_no_use(rebuilding, code))
+		return code;
+	fprintf(stderr, "what an earlier rebuild left is of no use (%s): beginning anew\n", error->text);
+	code = successors_begin_anew(rebuilding->successors, error);
+	return code == LL_OK ? build(rebuilding, place, error) : code;
+}
+
+/* Worth building on when the rebuild is called again. */
+static bool may_go_on(enum ll_code code)
+{
+	return code == LL_UNAVAILABLE || code == LL_TIMEOUT;
+}
+
+static void tell_waiting(int pid)
+{
+	fprintf(stderr,
+		"built; waiting for process %d, which holds the directory, to take it into use (it also does so at its next start)\n",
+		pid);
+}
+
+/* An engine of an older program cannot take what this one built: it is there for the new engine's start. */
+static enum ll_code hand_over(struct rebuilding *rebuilding, struct error *error)
+{
+	enum ll_code code = successors_ready(rebuilding->successors, error);
+	if (code == LL_OK)
+		code = successors_hand_over(rebuilding->successors, tell_waiting, error);
+	if (code != LL_NEWER)
+		return code;
+	fprintf(stderr, "%s\nit stays ready: an engine of this version takes it into use when it starts\n",
+		error->text);
+	return LL_OK;
 }
 
 static void write_result(const struct rebuilding *rebuilding, struct json_writer *writer)
@@ -232,16 +211,19 @@ static void write_result(const struct rebuilding *rebuilding, struct json_writer
 	json_key(writer, "projections");
 	json_array_begin(writer);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		const struct successor *successor = &rebuilding->successors->of[id];
 		if (!is_chosen(rebuilding, id))
 			continue;
 		json_object_begin(writer);
 		json_member_text(writer, "projection", projection_layouts[id].name);
-		json_member_uint64(writer, "generation", rebuilding->generations[id].made);
+		json_member_uint64(writer, "generation", successor->made);
 		json_key(writer, "replaced");
-		if (rebuilding->generations[id].before)
-			json_uint64(writer, rebuilding->generations[id].before);
+		if (successor->before)
+			json_uint64(writer, successor->before);
 		else
 			json_null(writer);
+		json_member_bool(writer, "resumed", successor->resumed);
+		json_member_bool(writer, "inUse", successor->taken);
 		json_object_end(writer);
 	}
 	json_array_end(writer);
@@ -269,14 +251,18 @@ static int work(void *context, char *place)
 		status = command_failed(rebuilding->options, &error);
 	if (status != EXIT_DONE)
 		return status;
+	if (data_holder(rebuilding->data.path))
+		(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + BESIDE_NICENESS);
 	rebuilding->replay.progress = on_progress;
 	rebuilding->replay.context = rebuilding;
 	findings_init(&rebuilding->findings);
 	progress_begin(&rebuilding->progress, stderr, "rebuilding", "blocks", 0);
-	enum ll_code code = fold(rebuilding, place, &error);
+	enum ll_code code = build_or_begin_anew(rebuilding, place, &error);
 	progress_end(&rebuilding->progress);
 	if (code == LL_OK)
-		code = adopt_all(rebuilding, &error);
+		code = hand_over(rebuilding, &error);
+	if (code != LL_OK)
+		successors_give_up(rebuilding->successors, may_go_on(code));
 	if (code == LL_OK)
 		print_result(rebuilding);
 	else if (rebuilding->verdict.compared.differences)
@@ -295,66 +281,64 @@ static int rebuild(struct rebuilding *rebuilding)
 	char place[GUARDED_PLACE_MAX];
 	bool interrupted = false;
 	struct error error;
-	int status = EXIT_DONE;
-	if (make_generations(rebuilding, &error) != LL_OK)
-		status = command_failed(rebuilding->options, &error);
-	else
-		status = guarded_run(work, rebuilding, place, &interrupted);
-	if (status == EXIT_DONE)
-		retire_all(rebuilding);
-	else
-		delete_made(rebuilding);
+	if (successors_begin(rebuilding->successors, &error) != LL_OK) {
+		successors_give_up(rebuilding->successors, false);
+		return command_failed(rebuilding->options, &error);
+	}
+	int status = guarded_run(work, rebuilding, place, &interrupted);
+	retire_replaced(rebuilding);
+	successors_tidy(rebuilding->successors, true);
 	if (status >= 0)
 		return status;
+	successors_give_up(rebuilding->successors, interrupted);
 	if (interrupted)
-		return option_complain(rebuilding->options, EXIT_FAILED, "it was interrupted, nothing was changed");
+		return option_complain(
+			rebuilding->options, EXIT_FAILED,
+			"it was interrupted, nothing was changed; called again it goes on, --cancel gives it up");
 	return option_complain(
 		rebuilding->options, EXIT_FAILED,
 		"%s cannot be read: its file is damaged; nothing was changed (a projection can be rebuilt without --certify)",
 		place);
 }
 
-/* ---- going back ---- */
-
-/* The newest generation before the current one; 0: none. */
-static unsigned generation_before(const char *root, unsigned current)
-{
-	unsigned numbers[GENERATIONS_MAX], found = 0;
-	size_t count = 0;
-	if (generation_list(root, numbers, &count, NULL) != LL_OK)
-		return 0;
-	for (size_t i = 0; i < count; i++)
-		found = numbers[i] < current ? numbers[i] : found;
-	return found;
-}
+/* ---- going back, giving up ---- */
 
 static int roll_back(struct rebuilding *rebuilding)
 {
-	char root[DATA_PATH_MAX], path[GENERATION_PATH_MAX];
 	struct error error;
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		struct generation *generation = &rebuilding->generations[id];
-		if (!is_chosen(rebuilding, id))
-			continue;
-		data_projection_root(&rebuilding->data, id, root);
-		if (generation_current(root, path, &generation->before, &error) != LL_OK)
-			return command_failed(rebuilding->options, &error);
-		generation->made = generation_before(root, generation->before);
-		if (!generation->made)
-			return option_complain(
-				rebuilding->options, EXIT_NO,
-				"projection %s has no earlier generation to go back to; nothing was changed",
-				projection_layouts[id].name);
-	}
-	if (adopt_all(rebuilding, &error) != LL_OK)
+	enum ll_code code = successors_go_back(rebuilding->successors, &error);
+	if (code == LL_NOT_FOUND)
+		return option_complain(rebuilding->options, EXIT_NO, "%s", error.text);
+	if (code == LL_OK)
+		code = successors_hand_over(rebuilding->successors, tell_waiting, &error);
+	if (code != LL_OK)
 		return command_failed(rebuilding->options, &error);
-	retire_all(rebuilding);
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		data_projection_root(&rebuilding->data, id, root);
-		if (is_chosen(rebuilding, id))
-			delete_others(root, rebuilding->generations[id].made, 0);
-	}
-	printf("the generations before are in use again; what the journal has more is folded at the next start\n");
+	retire_replaced(rebuilding);
+	successors_tidy(rebuilding->successors, false);
+	printf(rebuilding->successors->by_engine
+		       ? "the generations before are in use again\n"
+		       : "the generations before are in use again; what the journal has more is folded at the next start\n");
+	return EXIT_DONE;
+}
+
+static bool any_cancelled;
+
+static void tell_cancelled(enum projection_id id, unsigned generation, int pid)
+{
+	any_cancelled = true;
+	printf("%s: ", projection_layouts[id].name);
+	if (pid)
+		printf("the rebuild of process %d is ended; ", pid);
+	printf("generation %u is given up\n", generation);
+}
+
+static int cancel(struct rebuilding *rebuilding)
+{
+	struct error error;
+	if (successors_cancel(rebuilding->successors, tell_cancelled, &error) != LL_OK)
+		return command_failed(rebuilding->options, &error);
+	if (!any_cancelled)
+		printf("nothing is being rebuilt\n");
 	return EXIT_DONE;
 }
 
@@ -378,6 +362,20 @@ static int choose(const struct options *options, unsigned *mask)
 	return EXIT_DONE;
 }
 
+/* Those that build nothing go alone. */
+static int check_flags(const struct options *options)
+{
+	static const char *const building[] = {"certify", "from-snapshot", "rate"};
+	bool rollback = option_flag(options, "rollback"), cancels = option_flag(options, "cancel");
+	if (rollback && cancels)
+		return option_complain(options, EXIT_USAGE, "say --rollback or --cancel, not both");
+	for (unsigned i = 0; i < sizeof building / sizeof *building; i++)
+		if ((rollback || cancels) && option_given(options, building[i]))
+			return option_complain(options, EXIT_USAGE, "--%s builds nothing: it does not go with --%s",
+					       rollback ? "rollback" : "cancel", building[i]);
+	return EXIT_DONE;
+}
+
 static int run(const struct options *options, void *context)
 {
 	struct rebuilding rebuilding = {.options = options};
@@ -386,17 +384,27 @@ static int run(const struct options *options, void *context)
 	int status = choose(options, &rebuilding.replay.mask);
 	if (status != EXIT_DONE)
 		return status;
-	if (option_flag(options, "rollback") &&
-	    (option_flag(options, "certify") || option_flag(options, "from-snapshot")))
-		return option_complain(options, EXIT_USAGE,
-				       "--rollback builds nothing: it goes with neither --certify nor --from-snapshot");
-	if (data_open(option_text(options, "data"), option_text(options, "journal"), DATA_WORK, &rebuilding.data,
+	status = check_flags(options);
+	if (status != EXIT_DONE)
+		return status;
+	if (data_open(option_text(options, "data"), option_text(options, "journal"), DATA_READ, &rebuilding.data,
 		      &error) != LL_OK)
 		return command_failed(options, &error);
-	if (option_flag(options, "rollback"))
+	rebuilding.replay.rate = (uint64_t)option_integer(options, "rate");
+	rebuilding.successors =
+		mmap(NULL, sizeof *rebuilding.successors, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ENSURE(rebuilding.successors != MAP_FAILED);
+	successors_init(rebuilding.successors, &rebuilding.data, rebuilding.replay.mask);
+	if (option_flag(options, "cancel"))
+		status = cancel(&rebuilding);
+	else if (successors_lock(rebuilding.successors, &error) != LL_OK)
+		status = command_failed(options, &error);
+	else if (option_flag(options, "rollback"))
 		status = roll_back(&rebuilding);
 	else
 		status = rebuild(&rebuilding);
+	successors_release(rebuilding.successors);
+	munmap(rebuilding.successors, sizeof *rebuilding.successors);
 	data_close(&rebuilding.data);
 	return status;
 }
@@ -409,7 +417,16 @@ static const struct option options[] = {
 	 .kind = OPTION_FLAG,
 	 .help = "swap only if the new ones equal the old ones, where those stand"},
 	{.name = "from-snapshot", .kind = OPTION_FLAG, .help = "begin at the newest snapshot instead of offset 0"},
+	{.name = "rate",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .min = 1,
+	 .max = 1000000000,
+	 .help = "fold at most so many entries a second (default: as fast as it goes)"},
 	{.name = "rollback", .kind = OPTION_FLAG, .help = "use the generations before the current ones again"},
+	{.name = "cancel",
+	 .kind = OPTION_FLAG,
+	 .help = "end a rebuild that runs, and give up what is built and not in use"},
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	OPTION_JSON,
@@ -422,7 +439,9 @@ const struct cli_command command_rebuild = {
 	.summary = "build projections anew from the journal, and swap them in",
 	.description =
 		"Folds the journal from offset 0 into new generations, and puts them in the place of the old ones, which are kept for\n"
-		"one --rollback. Projections: balances, seats, queue, receipts, rankings, history. No engine may hold the directory.",
+		"one --rollback. Projections: balances, seats, queue, receipts, rankings, history. An engine that serves from the\n"
+		"directory goes on serving, and takes the new ones into use between two records. Interrupted or killed, it goes on\n"
+		"where it was when it is called again.",
 	.options = options,
 	.arguments_max = PROJECTIONS_COUNT,
 	.exits = "1: with --certify: they differ, and nothing was swapped; where is told",

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "engine/data/read_ahead.h"
 #include "schemas/wire/ensure.h"
@@ -99,13 +100,35 @@ static void make_room(struct ledger *ledger, uint64_t commit_entries, uint64_t *
 	ledger_make_room(ledger);
 }
 
+static bool is_interrupted(const struct catch_up *how)
+{
+	return how->interrupted && __atomic_load_n(how->interrupted, __ATOMIC_RELAXED);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until `entries` may have been folded since `began_ms`. */
+static void keep_pace(const struct catch_up *how, uint64_t entries, int64_t began_ms)
+{
+	enum { STEP_MS = 50 };
+	int64_t due_ms = how->rate ? began_ms + (int64_t)((double)entries * 1000 / (double)how->rate) : 0;
+	for (int64_t left; (left = due_ms - now_ms()) > 0 && !is_interrupted(how);)
+		nanosleep(&(struct timespec){0, (left < STEP_MS ? left : STEP_MS) * 1000000}, NULL);
+}
+
 static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger, const struct catch_up *how,
 				uint64_t end, struct error *error)
 {
 	struct read_record *record;
-	uint64_t flushed_seq = ledger_fold_state(ledger)->next_seq;
+	uint64_t first_seq = ledger_fold_state(ledger)->next_seq, flushed_seq = first_seq;
+	int64_t began_ms = how->rate ? now_ms() : 0;
 	for (uint64_t count = 0;; count++) {
-		if (how->interrupted && *how->interrupted)
+		if (is_interrupted(how))
 			return LL_OK;
 		enum ll_code code = read_ahead_next(ahead, &record, error);
 		if (code == LL_END)
@@ -118,6 +141,8 @@ static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger,
 		if (code != LL_OK)
 			return code;
 		make_room(ledger, how->commit_entries, &flushed_seq);
+		if (how->rate)
+			keep_pace(how, ledger_fold_state(ledger)->next_seq - first_seq, began_ms);
 		if (how->progress && count % PROGRESS_RECORDS == 0)
 			how->progress(how->context, ledger_fold_state(ledger), end);
 	}

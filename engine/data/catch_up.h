@@ -28,7 +28,8 @@ struct catch_up {
 	void *context;
 	uint64_t end;            /* stop before this offset; UINT64_MAX: at the journal's end */
 	uint64_t commit_entries; /* flush, and wait for it, after so many entries; 0: as memory asks for */
-	bool *interrupted;       /* set by somebody to stop early; may be NULL */
+	uint64_t rate;           /* at most so many entries a second; 0: as fast as it goes */
+	const bool *interrupted; /* set by somebody, in any thread, to stop early; may be NULL */
 };
 
 /* check_same_log, then folds up to the end. *reader (may be NULL) is handed over, standing at the next record. A poisoned

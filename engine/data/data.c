@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/data/adopt.h"
 #include "projections/store/generation.h"
 
 static enum ll_code from_errno(struct error *error, const char *what, const char *path)
@@ -42,7 +43,7 @@ static enum ll_code make_directories(const char *path, bool *made, struct error 
 	return LL_OK;
 }
 
-static enum ll_code take_lock(struct data *data, struct error *error)
+enum ll_code data_lock(struct data *data, struct error *error)
 {
 	char path[DATA_PATH_MAX], pid[32];
 	snprintf(path, sizeof path, "%s/lock", data->path);
@@ -59,6 +60,13 @@ static enum ll_code take_lock(struct data *data, struct error *error)
 	if (ftruncate(data->lock, 0) != 0 || pwrite(data->lock, pid, (size_t)size, 0) != size)
 		return from_errno(error, "write", path);
 	return LL_OK;
+}
+
+void data_unlock(struct data *data)
+{
+	if (data->lock >= 0)
+		close(data->lock);
+	data->lock = -1;
 }
 
 int data_holder(const char *directory)
@@ -188,7 +196,7 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 		return error_set(error, LL_USAGE, "the directory's name is too long: %s", real);
 	memcpy(data->path, real, strlen(real) + 1);
 	if (use != DATA_READ)
-		code = take_lock(data, error);
+		code = data_lock(data, error);
 	if (code == LL_OK)
 		code = settle_url(data, url, use, error);
 	if (code != LL_OK)
@@ -233,19 +241,6 @@ static enum ll_code generation_directory(const struct data *data, enum projectio
 	return code == LL_OK ? generation_adopt(root, number, error) : code;
 }
 
-static void delete_old(const struct data *data, enum projection_id id)
-{
-	char root[DATA_PATH_MAX];
-	unsigned numbers[GENERATIONS_MAX];
-	size_t count = 0;
-	data_projection_root(data, id, root);
-	if (generation_list(root, numbers, &count, NULL) != LL_OK)
-		return;
-	for (size_t i = 0; i + 1 < count; i++)
-		if (generation_delete(root, numbers[i], NULL) != LL_OK)
-			continue; /* somebody still has it: the next one will find it */
-}
-
 enum ll_code data_open_ledger(const struct data *data, unsigned mask, struct ledger_options *options,
 			      void (*tell)(const char *sentence), struct ledger **ledger, struct error *error)
 {
@@ -269,6 +264,6 @@ enum ll_code data_open_ledger(const struct data *data, unsigned mask, struct led
 		if (tell)
 			tell(error->text);
 		anew = 1u << which;
-		delete_old(data, which);
+		adopt_tidy(data, which, 0, 0);
 	}
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/data/adopt.h"
 #include "engine/data/catch_up.h"
 #include "engine/log/log.h"
 #include "engine/read/read.h"
@@ -20,14 +21,20 @@ static void init_handles(struct engine *engine)
 	ENSURE(uv_idle_init(engine->loop, &engine->again) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->timer) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->watermarks_timer) == 0);
+	ENSURE(uv_timer_init(engine->loop, &engine->adopt_timer) == 0);
 	engine->flushed.data = engine->turn.data = engine->again.data = engine->timer.data =
-		engine->watermarks_timer.data = engine;
-	engine->handles = 5;
+		engine->watermarks_timer.data = engine->adopt_timer.data = engine;
+	engine->handles = 6;
 }
 
 static void tell(const char *sentence)
 {
 	log_warn("projection.begunAnew", LOG_TEXT("message", sentence));
+}
+
+static void tell_not_used(const char *sentence)
+{
+	log_warn("projection.notAdopted", LOG_TEXT("message", sentence));
 }
 
 struct progress {
@@ -70,6 +77,8 @@ static enum ll_code open_journal(struct engine *engine, const struct engine_opti
 		.settings_count = options->settings_count,
 		.create = is_local,
 	};
+	engine->journal_options = journal_options;
+	engine->journal_options.create = false;
 	struct journal_watermarks marks;
 	enum ll_code code = journal_open(engine->data.url, &journal_options, &engine->journal, error);
 	if (code == LL_OK)
@@ -117,8 +126,9 @@ static enum ll_code open_ledger(struct engine *engine, void (*progress)(uint64_t
 	struct ledger_options ledger_options = {.flushed = engine_on_flushed, .flushed_context = engine};
 	struct progress context = {progress};
 	struct catch_up how = {.progress = on_progress, .context = &context, .end = UINT64_MAX};
-	enum ll_code code =
-		data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
+	enum ll_code code = adopt_all_waiting(&engine->data, PROJECTIONS_ALL, tell_not_used, error);
+	if (code == LL_OK)
+		code = data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
 	if (code == LL_OK && begins_far_behind(engine)) {
 		code = build_in_bulk(engine, &how, error);
 		if (code == LL_OK)
@@ -186,6 +196,7 @@ void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(v
 	uv_check_start(&engine->turn, engine_on_turn);
 	uv_idle_start(&engine->again, engine_on_again);
 	uv_timer_start(&engine->watermarks_timer, engine_on_watermarks_timer, 0, WATERMARKS_EVERY_MS);
+	engine_adopt_start(engine);
 	if (!engine->follow)
 		writer_lead(engine->writer);
 }
@@ -227,6 +238,7 @@ void engine_stop(struct engine *engine, void (*stopped)(void *), void *context)
 	engine->stopped_context = context;
 	engine->stopping = true;
 	engine->pump_again = true;
+	engine_adopt_stop(engine);
 	writer_stop(engine->writer);
 	for (struct engine_wait *wait = engine->waits, *next; wait; wait = next) {
 		next = wait->next;
@@ -249,6 +261,7 @@ enum ll_code engine_close(struct engine *engine, struct error *error)
 	close_handle((uv_handle_t *)&engine->again);
 	close_handle((uv_handle_t *)&engine->timer);
 	close_handle((uv_handle_t *)&engine->watermarks_timer);
+	close_handle((uv_handle_t *)&engine->adopt_timer);
 	while (engine->handles || engine->jobs)
 		uv_run(engine->loop, UV_RUN_ONCE);
 	journal_reader_close(engine->reader);

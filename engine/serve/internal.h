@@ -4,6 +4,7 @@
  *	engine.c   opening, starting, stopping, closing; what the API asks
  *	turn.c     the loop's turn: the writer is pumped, those who wait for positions are told
  *	host.c     what the writer needs done: clocks, jobs for the thread pool, the log
+ *	adopt.c    a rebuilt generation taken into use
  */
 #ifndef LEDGERLINE_SERVE_INTERNAL_H
 #define LEDGERLINE_SERVE_INTERNAL_H
@@ -16,6 +17,7 @@ struct engine {
 	struct writer_host host; /* first: the writer hands it back */
 	uv_loop_t *loop;
 	struct data data;
+	struct journal_options journal_options;
 	struct journal *journal;
 	uv_mutex_t journal_lock; /* jobs ask the journal one at a time: a handle of it serves one thread */
 	struct journal_reader *reader;
@@ -32,11 +34,14 @@ struct engine {
 	uv_async_t flushed;
 	uv_check_t turn;
 	uv_idle_t again; /* keeps the loop turning while there is work */
-	uv_timer_t timer, watermarks_timer;
+	uv_timer_t timer, watermarks_timer, adopt_timer;
 	unsigned handles; /* open ones */
 	unsigned jobs;    /* in the thread pool */
 	bool working, stopping, pump_again;
 	uint64_t turn_us_max;
+
+	struct adoption *adoption;               /* NULL: none is under way */
+	unsigned passed_over[PROJECTIONS_COUNT]; /* a generation that cannot be taken; 0: none */
 
 	struct engine_wait *waits;
 	struct journal_watermarks watermarks;
@@ -70,6 +75,11 @@ void engine_on_reader(uv_poll_t *poll, int status, int events);
 void engine_on_again(uv_idle_t *idle);
 void engine_on_flushed_async(uv_async_t *async);
 void engine_on_flushed(void *context);
+
+/* adopt.c. A turn is taken after the writer was pumped; stopping leaves at most a job, which ends soon. */
+void engine_adopt_start(struct engine *engine);
+void engine_adopt_turn(struct engine *engine);
+void engine_adopt_stop(struct engine *engine);
 
 /* engine.c: nothing is under way any more. */
 void engine_finish_stop(struct engine *engine);

@@ -97,6 +97,7 @@ static void pump(struct engine *engine)
 	uint64_t begin = uv_hrtime();
 	engine->pump_again = false;
 	int64_t wake = writer_pump(engine->writer);
+	engine_adopt_turn(engine);
 	check_waits(engine);
 	look_for_ready(engine);
 	tell_stopped(engine);

@@ -86,7 +86,7 @@ static bool fold_one(struct writer *writer, const struct journal_record *record)
 		writer->host->tell(writer->host, LL_OK, sentence);
 	}
 	if (writer->folded)
-		writer->folded(writer->folded_context);
+		writer->folded(writer->folded_context, record->offset, record->value);
 	return true;
 }
 

@@ -53,7 +53,7 @@ struct writer {
 	int64_t flushed_at_ms;
 	struct hits hits;
 	struct writer_statistics statistics;
-	void (*folded)(void *);
+	writer_folded_fn *folded;
 	void *folded_context;
 };
 

@@ -211,7 +211,7 @@ void writer_flush_soon(struct writer *writer)
 	writer->flush_soon = true;
 }
 
-void writer_on_folded(struct writer *writer, void (*folded)(void *context), void *context)
+void writer_on_folded(struct writer *writer, writer_folded_fn *folded, void *context)
 {
 	writer->folded = folded;
 	writer->folded_context = context;

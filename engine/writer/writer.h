@@ -117,8 +117,10 @@ void writer_log_is_another(struct writer *writer, const struct error *error);
 /* Starts a flush as soon as one can be: for reads that want the stores as fresh as the memory. */
 void writer_flush_soon(struct writer *writer);
 
-/* Called for every record that was folded, after its entries were answered. */
-void writer_on_folded(struct writer *writer, void (*folded)(void *context), void *context);
+/* Called for every record that was folded, after its entries were answered, with its bytes: good during the call. No block is being
+ * decided then. */
+typedef void writer_folded_fn(void *context, uint64_t offset, struct slice value);
+void writer_on_folded(struct writer *writer, writer_folded_fn *folded, void *context);
 
 enum writer_state writer_state(const struct writer *writer);
 const char *writer_state_text(enum writer_state state);

@@ -429,6 +429,35 @@ struct store *ledger_store(struct ledger *ledger, enum projection_id id)
 	return ledger->stores[id];
 }
 
+bool ledger_overlay_is_open(const struct ledger *ledger)
+{
+	return ledger->overlay_is_open;
+}
+
+enum ll_code ledger_take_over(struct ledger *ledger, struct ledger *from, enum projection_id id,
+			      struct store **replaced, struct error *error)
+{
+	const struct fold *own = &ledger->fold, *other = &from->fold;
+	struct member *member = &from->members[id];
+	ENSURE(!ledger->overlay_is_open && member->store);
+	if (own->next_offset != other->next_offset || member->next_offset != own->next_offset ||
+	    !slice_equal(hash_slice(&own->chain), hash_slice(&other->chain)))
+		return error_set(error, LL_DIVERGED,
+				 "projection %s was rebuilt from another past: at offset %" PRIu64
+				 " its chain hash is not the journal's",
+				 projection_layouts[id].name, own->next_offset);
+	if (member->failure.code != LL_OK)
+		return error_set(error, member->failure.code, "%s", member->failure.text);
+	*replaced = ledger->stores[id];
+	ledger->members[id] = *member;
+	ledger->stores[id] = member->store;
+	*member = (struct member){.store = NULL};
+	from->stores[id] = NULL;
+	totals_forget(&ledger->committed);
+	totals_forget(&ledger->overlay);
+	return LL_OK;
+}
+
 /* ---- views ---- */
 
 struct view *ledger_view(struct ledger *ledger)

@@ -78,6 +78,15 @@ uint64_t ledger_position(const struct ledger *ledger, enum projection_id id);
 bool ledger_holds(const struct ledger *ledger, enum projection_id id);
 struct store *ledger_store(struct ledger *ledger, enum projection_id id); /* NULL: not held */
 
+/* Is a block being decided on top? */
+bool ledger_overlay_is_open(const struct ledger *ledger);
+
+/* Takes a projection over from another ledger that stands at the same record: from now on `ledger` folds and reads that one, with
+ * what it has not flushed. Returns the store that it had, which is the caller's then (store_retire, store_close, in any thread), or NULL.
+ * `from` holds the projection no more. Not while a block is being decided. LL_DIVERGED: they do not stand at one record. */
+enum ll_code ledger_take_over(struct ledger *ledger, struct ledger *from, enum projection_id id,
+			      struct store **replaced, struct error *error) LL_CHECKED;
+
 /* ---- views ---- */
 
 /* Committed state. Rows decoded through it go to an arena that the caller resets with ledger_view_reset. */

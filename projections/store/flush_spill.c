@@ -56,8 +56,7 @@ enum ll_code flush_note_spilled(struct flush *flush, struct environment_txn *txn
 			buffer_printf(&text, " %" PRIu64, ends[run]);
 		buffer_append_text(&text, "\n");
 	}
-	enum ll_code code =
-		environment_put(txn, flush->meta, SLICE("building"), buffer_slice(&text), false, error);
+	enum ll_code code = environment_put(txn, flush->meta, SLICE("building"), buffer_slice(&text), false, error);
 	buffer_release(&text);
 	return code;
 }
@@ -83,9 +82,10 @@ static enum ll_code reopen_table(struct flush *flush, char *line, struct error *
 	for (char *word; (word = strtok_r(NULL, " ", &rest));)
 		ends[count++] = strtoull(word, NULL, 10);
 	const char *directory = environment_directory(flush->environment);
-	enum ll_code code = table && !table->spill
-				    ? spill_reopen(directory, table->name, ends, count, &table->spill, error)
-				    : error_set(error, LL_UNTRUSTED, "%s: is half built; rebuild the projection", directory);
+	enum ll_code code =
+		table && !table->spill
+			? spill_reopen(directory, table->name, ends, count, &table->spill, error)
+			: error_set(error, LL_UNTRUSTED, "%s: is half built; rebuild the projection", directory);
 	free(ends);
 	return code;
 }

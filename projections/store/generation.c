@@ -47,8 +47,8 @@ static unsigned number_of(const char *name)
 	return number;
 }
 
-static const char *const link_names[] = {
-	[GENERATION_CURRENT] = "current", [GENERATION_BUILDING] = "building", [GENERATION_READY] = "ready"};
+static const char *const link_names[] =
+	{[GENERATION_CURRENT] = "current", [GENERATION_BUILDING] = "building", [GENERATION_READY] = "ready"};
 
 enum ll_code generation_named(const char *root, enum generation_name which, char path[GENERATION_PATH_MAX],
 			      unsigned *number, struct error *error)

@@ -22,8 +22,7 @@
 struct spill;
 
 /* Makes the file for `table` in `directory`, both borrowed, in the place of one that may lie there. LL_FULL, LL_DENIED, LL_IO. */
-enum ll_code spill_open(const char *directory, const char *table, struct spill **spill,
-			struct error *error) LL_CHECKED;
+enum ll_code spill_open(const char *directory, const char *table, struct spill **spill, struct error *error) LL_CHECKED;
 /* Opens the one that is there, of which `count` runs are known to be whole: what lies behind the last of them is cut off.
  * LL_UNTRUSTED: it is not there, or shorter. */
 enum ll_code spill_reopen(const char *directory, const char *table, const uint64_t *ends, unsigned count,
