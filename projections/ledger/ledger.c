@@ -12,6 +12,10 @@
 enum { FREEZE_ROWS = 1200 * 1000 };
 #define FREEZE_BYTES ((size_t)160 << 20)
 #define SPILL_BYTES ((size_t)32 << 20) /* of a projection that is sorted outside: a larger layer gains nothing there */
+/* Of a bulk fold: rows that come in order at a table's end are written out apart, as the others gain by staying; a position is
+ * written at least after so many times, for who builds on after a kill. */
+#define RUN_BYTES ((size_t)24 << 20)
+enum { RUNS_PER_LAYER = 64, BULK_ROWS = 2400 * 1000 };
 
 struct member {
 	struct store *store;
@@ -20,6 +24,7 @@ struct member {
 	struct hash chain; /* at next_offset, until it was reached */
 	bool reached;      /* the ledger's fold has come to its position */
 	bool dirty;        /* folded since the last freeze */
+	unsigned runs_written; /* since the last freeze */
 	struct error failure;
 };
 
@@ -615,11 +620,22 @@ void ledger_wait(struct ledger *ledger)
 }
 
 /* How full the layer of one projection is: 1 and above: to be frozen. */
-static unsigned fullness(const struct store_fill *fill)
+static unsigned fullness(const struct member *member, const struct store_fill *fill)
 {
 	size_t bytes = fill->spills ? SPILL_BYTES : FREEZE_BYTES;
-	uint64_t by_rows = fill->spills ? 0 : fill->rows / FREEZE_ROWS, by_bytes = fill->bytes / bytes;
-	return (unsigned)(by_rows > by_bytes ? by_rows : by_bytes) + (fill->full ? 2 : 0);
+	uint64_t by_rows = fill->spills ? 0 : (fill->rows - fill->run_rows) / BULK_ROWS;
+	uint64_t by_bytes = (fill->bytes - fill->run_bytes) / bytes;
+	unsigned by_runs = member->runs_written / RUNS_PER_LAYER;
+	return (unsigned)(by_rows > by_bytes ? by_rows : by_bytes) + by_runs + (fill->full ? 2 : 0);
+}
+
+/* Poll, or when there is `much`: wait. */
+static void poll_or_wait(struct ledger *ledger, enum projection_id id, bool much)
+{
+	if (much)
+		wait_for_member(ledger, id);
+	else
+		poll_member(ledger, id);
 }
 
 static void make_room_in_bulk(struct ledger *ledger)
@@ -629,15 +645,18 @@ static void make_room_in_bulk(struct ledger *ledger)
 		if (!is_well(member) || !member->dirty)
 			continue;
 		struct store_fill fill = store_fill(member->store);
-		unsigned full = fullness(&fill);
-		if (full == 0)
-			continue;
-		if (full >= 2)
-			wait_for_member(ledger, id);
-		else
-			poll_member(ledger, id);
-		if (is_well(member) && store_freeze(member->store))
-			member->dirty = false;
+		unsigned full = fullness(member, &fill);
+		if (full) {
+			poll_or_wait(ledger, id, full >= 2);
+			if (is_well(member) && store_freeze(member->store)) {
+				member->dirty = false;
+				member->runs_written = 0;
+			}
+		} else if (fill.run_bytes >= RUN_BYTES) {
+			poll_or_wait(ledger, id, fill.run_bytes >= 3 * RUN_BYTES);
+			if (is_well(member))
+				member->runs_written += store_freeze_runs(member->store);
+		}
 	}
 }
 

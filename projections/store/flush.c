@@ -177,6 +177,20 @@ static enum ll_code write_table(struct flush *flush, struct environment_txn *txn
 
 /* ---- one flush ---- */
 
+/* Whether all that the position says is there, and nothing else. */
+static enum ll_code write_building(struct flush *flush, struct environment_txn *txn, struct error *error)
+{
+	if (flush->runs_only || flush_has_spilled(flush)) {
+		flush->ahead |= flush->runs_only;
+		return flush_note_spilled(flush, txn, error);
+	}
+	if (!flush->ahead)
+		return LL_OK;
+	flush->ahead = false;
+	enum ll_code code = environment_delete(txn, flush->meta, SLICE("building"), error);
+	return code == LL_NOT_FOUND ? LL_OK : code;
+}
+
 static enum ll_code write_layer(struct flush *flush, struct error *error)
 {
 	struct environment_txn *txn = NULL;
@@ -187,9 +201,9 @@ static enum ll_code write_layer(struct flush *flush, struct error *error)
 	for (unsigned i = 0; i < flush->table_count && code == LL_OK; i++)
 		if (!flush->tables[i].spill)
 			code = write_table(flush, txn, i, error);
-	if (code == LL_OK && flush_has_spilled(flush))
-		code = flush_note_spilled(flush, txn, error);
-	if (code == LL_OK && flush->position_size)
+	if (code == LL_OK)
+		code = write_building(flush, txn, error);
+	if (code == LL_OK && flush->position_size && !flush->runs_only)
 		code = environment_put(txn, flush->meta, SLICE("position"),
 				       slice_of(flush->position, flush->position_size), false, error);
 	if (code == LL_OK && flush->retire)

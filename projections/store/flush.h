@@ -34,6 +34,7 @@ struct flush {
 	unsigned table_count;
 	bool sync, retire;
 	bool finish; /* also merge what was spilled */
+	bool runs_only; /* rows ahead of the position, which stays as it is in LMDB */
 	size_t position_size;
 	uint8_t position[STORE_POSITION_BYTES_MAX];
 	struct error error;
@@ -42,6 +43,7 @@ struct flush {
 	uint64_t leaf_pages[STORE_TABLES_MAX];
 
 	/* The thread's. */
+	bool ahead; /* LMDB may hold rows ahead of the position */
 	struct sorted_row *sorted, *spare;
 	size_t sorted_capacity;
 };

@@ -195,6 +195,7 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 		store->flush.flushed = options->flushed;
 		store->flush.flushed_context = options->flushed_context;
 	}
+	store->flush.ahead = options->bulk && options->resume;
 	if (code == LL_OK && options->bulk)
 		code = open_spills(store, spec, &meta, error);
 	if (code == LL_OK && meta.merging) {
@@ -413,12 +414,23 @@ static uint64_t flush_pages(const struct table *table)
 	return leaves + leaves / BRANCH_SHARE + table->large_pages;
 }
 
+/* Do new rows of the table stand in a run that goes to LMDB? */
+static bool has_run(const struct table *table)
+{
+	return table->append && !table->spill;
+}
+
 struct store_fill store_fill(const struct store *store)
 {
 	struct store_fill fill = {.bytes = store->memory.filling_bytes, .flushing = store->flushing};
 	uint64_t pages = 0;
 	for (unsigned i = 0; i < store->table_count; i++) {
+		const struct run *run = &store->tables[i].filling_run;
 		fill.rows += table_changed_rows(&store->tables[i]);
+		if (has_run(&store->tables[i])) {
+			fill.run_rows += run->rows.count;
+			fill.run_bytes += run->bytes;
+		}
 		pages += store->tables[i].filling.count ? flush_pages(&store->tables[i]) : 0;
 	}
 	fill.bytes += fill.rows * sizeof(uint32_t);
@@ -445,7 +457,27 @@ bool store_freeze(struct store *store)
 	store->flush.sync = store->checkpoint;
 	store->flush.retire = store->retire;
 	store->flush.finish = store->finish;
+	store->flush.runs_only = false;
 	store->checkpoint = store->retire = store->finish = store->position_moved = false;
+	store->flushing = true;
+	flush_start(&store->flush);
+	return true;
+}
+
+bool store_freeze_runs(struct store *store)
+{
+	uint64_t rows = 0;
+	if (store->flushing || store->failed != LL_OK)
+		return false;
+	for (unsigned i = 0; i < store->table_count; i++)
+		rows += has_run(&store->tables[i]) ? store->tables[i].filling_run.rows.count : 0;
+	if (rows == 0)
+		return false;
+	for (unsigned i = 0; i < store->table_count; i++)
+		if (has_run(&store->tables[i]))
+			table_freeze_run(&store->tables[i]);
+	store->flush.runs_only = true;
+	store->flush.sync = store->flush.retire = store->flush.finish = false;
 	store->flushing = true;
 	flush_start(&store->flush);
 	return true;

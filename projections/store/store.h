@@ -127,6 +127,8 @@ struct store_fill {
 	bool flushing; /* a flush is under way */
 	bool full;     /* freeze now: much more would not fit into one transaction of LMDB */
 	bool spills;   /* its rows are sorted outside (TABLE_SPILL) */
+	size_t run_bytes; /* of `bytes`, and */
+	uint64_t run_rows; /* of `rows`: what store_freeze_runs would write out */
 };
 struct store_fill store_fill(const struct store *store);
 
@@ -134,6 +136,12 @@ struct store_fill store_fill(const struct store *store);
  * flushed too. false, and nothing happens: a flush is still under way, or there is nothing to flush, or the store failed. It
  * must not be called between the first put of a block and its store_mark_block. */
 bool store_freeze(struct store *store);
+
+/* Of a store that is being built in bulk: starts a flush of only those rows that came in order at the end of a TABLE_APPEND, ahead of
+ * the position. They are most of what is written, and go for nothing more than appending, while rows that change again and again stay in
+ * memory. Until the next store_freeze the store says `building`: built on from its position it becomes right again, as the same rows are
+ * put once more. false as of store_freeze. Allowed within a block. */
+bool store_freeze_runs(struct store *store);
 
 /* Takes note of a flush that ended, frees what it held. LL_OK: none is under way. LL_BUSY: one is. Else: it failed for
  * good, *error says how. Call it after `flushed` fired, and before store_freeze. */

@@ -437,6 +437,19 @@ void table_freeze(struct table *table)
 	table->large_pages = 0;
 }
 
+void table_freeze_run(struct table *table)
+{
+	struct run empty_run = table->flushing_run;
+	size_t bytes = table->filling_run.bytes;
+	ENSURE(empty_run.rows.count == 0);
+	table->flushing_run = table->filling_run;
+	table->filling_run = empty_run;
+	count_flushing(table, bytes);
+	count_filling(table, -bytes);
+	if (table->filling.count == 0)
+		table->grown_bytes = 0;
+}
+
 void table_flushed(struct table *table)
 {
 	if (table->lazy && table->flushing_settled < table->flushing.count)

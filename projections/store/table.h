@@ -99,6 +99,8 @@ void table_settle(struct table *table, struct slice from, struct slice to);
 
 /* The filling layer becomes the flushing one (memory.filling is raised by the caller, once for all tables). */
 void table_freeze(struct table *table);
+/* Only the filling run becomes the flushing one. */
+void table_freeze_run(struct table *table);
 /* The flush ended well (memory.flushed is raised by the caller before). */
 void table_flushed(struct table *table);
 
