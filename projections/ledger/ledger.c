@@ -21,9 +21,9 @@ struct member {
 	struct store *store;
 	uint64_t next_offset; /* of the first record that it has not folded */
 	uint64_t next_seq;
-	struct hash chain; /* at next_offset, until it was reached */
-	bool reached;      /* the ledger's fold has come to its position */
-	bool dirty;        /* folded since the last freeze */
+	struct hash chain;     /* at next_offset, until it was reached */
+	bool reached;          /* the ledger's fold has come to its position */
+	bool dirty;            /* folded since the last freeze */
 	unsigned runs_written; /* since the last freeze */
 	struct error failure;
 };

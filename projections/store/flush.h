@@ -33,7 +33,7 @@ struct flush {
 	struct table *tables;
 	unsigned table_count;
 	bool sync, retire;
-	bool finish; /* also merge what was spilled */
+	bool finish;    /* also merge what was spilled */
 	bool runs_only; /* rows ahead of the position, which stays as it is in LMDB */
 	size_t position_size;
 	uint8_t position[STORE_POSITION_BYTES_MAX];

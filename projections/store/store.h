@@ -122,12 +122,12 @@ void store_mark_block(struct store *store, struct slice position);
 
 /* How much the filling layer holds. */
 struct store_fill {
-	uint64_t rows; /* changed rows, each counted once */
-	size_t bytes;  /* memory of the filling layer */
-	bool flushing; /* a flush is under way */
-	bool full;     /* freeze now: much more would not fit into one transaction of LMDB */
-	bool spills;   /* its rows are sorted outside (TABLE_SPILL) */
-	size_t run_bytes; /* of `bytes`, and */
+	uint64_t rows;     /* changed rows, each counted once */
+	size_t bytes;      /* memory of the filling layer */
+	bool flushing;     /* a flush is under way */
+	bool full;         /* freeze now: much more would not fit into one transaction of LMDB */
+	bool spills;       /* its rows are sorted outside (TABLE_SPILL) */
+	size_t run_bytes;  /* of `bytes`, and */
 	uint64_t run_rows; /* of `rows`: what store_freeze_runs would write out */
 };
 struct store_fill store_fill(const struct store *store);

@@ -20,8 +20,9 @@
 enum { ROWS = 50000, LARGE = 1500000 };
 
 static const struct table_spec tables[] = {{"plain", TABLE_POINT},
-					   {"spilled", TABLE_ORDERED | TABLE_LAZY | TABLE_SPILL}};
-static const struct store_spec spec = {"tested", 1, tables, 2};
+					   {"spilled", TABLE_ORDERED | TABLE_LAZY | TABLE_SPILL},
+					   {"in order", TABLE_APPEND}};
+static const struct store_spec spec = {"tested", 1, tables, 3};
 static struct error problem;
 
 static struct slice key_of(char key[16], uint32_t number)
@@ -272,6 +273,66 @@ static void test_resumed_merge(void **state)
 	assert_int_equal(failed, 4); /* the layer, the mark, the rows, the marks away */
 }
 
+static void put_in_order(struct store *store, uint32_t from, uint32_t to)
+{
+	for (uint32_t number = from; number < to; number++) {
+		uint8_t key[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+				  (uint8_t)number};
+		store_put(store, 2, slice_of(key, sizeof key), slice_of(&number, sizeof number));
+	}
+}
+
+static bool count_in_order(void *context, struct slice key, struct slice value)
+{
+	uint32_t *count = context, number;
+	assert_int_equal(key.size, 4);
+	memcpy(&number, value.at, sizeof number);
+	assert_int_equal(number, *count);
+	++*count;
+	return true;
+}
+
+static uint32_t rows_in_order(struct store *store)
+{
+	uint32_t count = 0;
+	store_scan(store, 2, SLICE_EMPTY, SLICE_EMPTY, false, false, count_in_order, &count);
+	return count;
+}
+
+/* Rows that come in order go ahead of the position: until that has followed, the store is half built, and nobody but a builder opens it. */
+static void test_ahead(void **state)
+{
+	(void)state;
+	struct store *store = resume_store(LL_OK);
+	put_in_order(store, 0, ROWS);
+	store_put(store, 0, SLICE("changes"), SLICE("1"));
+	struct store_fill fill = store_fill(store);
+	assert_int_equal(fill.run_rows, ROWS);
+	assert_int_equal(fill.rows, ROWS + 1);
+	assert_true(store_freeze_runs(store)); /* within a block */
+	assert_int_equal(store_wait_flushed(store, &problem), LL_OK);
+	assert_false(store_freeze_runs(store));
+	put_in_order(store, ROWS, 2 * ROWS);
+	assert_int_equal(rows_in_order(store), 2 * ROWS);
+	store_abandon(store);
+	(void)open_store(false, LL_UNTRUSTED, 0);
+	assert_non_null(strstr(problem.text, "half built"));
+
+	store = resume_store(LL_OK);
+	assert_int_equal(rows_in_order(store), ROWS); /* the same rows are put once more */
+	put_in_order(store, 0, 2 * ROWS);
+	store_put(store, 0, SLICE("changes"), SLICE("2"));
+	assert_true(store_freeze_runs(store));
+	assert_int_equal(store_wait_flushed(store, &problem), LL_OK);
+	store_mark_block(store, SLICE("here"));
+	flush(store);
+	assert_int_equal(rows_in_order(store), 2 * ROWS);
+	store_abandon(store);
+	store = open_store(false, LL_OK, 0);
+	assert_int_equal(rows_in_order(store), 2 * ROWS);
+	store_abandon(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +344,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_resumed, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_resumed_without, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_resumed_merge, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_ahead, scratch_make, scratch_remove),
 	};
 	return cmocka_run_group_tests_name("spill", tests, NULL, NULL);
 }
