@@ -1,4 +1,4 @@
-"""Many at once: lots that come due together, a full hall that is cancelled, a crowd in the waiting room.
+"""Many at once: lots that come due together, a full hall that is cancelled, a crowd in the waiting room, rebuilds beside commands.
 
 The scenes are those of `make bench` (bench/scale), which prove what must hold; here they are played small, with
 LEDGERLINE_SCALE=full as large as they are meant, and their figures are shown.
@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "bench" / "scale"))
 
 import cancellation  # noqa: E402
 import expiry  # noqa: E402
+import rebuilding  # noqa: E402
 import waiting_room  # noqa: E402
 
 FULL = os.environ.get("LEDGERLINE_SCALE") == "full"
@@ -55,3 +56,8 @@ def test_cancelling_a_full_hall(tmp_path, binary, tell, kill):
 def test_a_crowd_in_the_waiting_room(tmp_path, binary, tell):
     """Activations follow the order of coming, never more are active than there are places, and places are told exactly."""
     tell(waiting_room.play(tmp_path, binary, *((100_000, 5000, 5) if FULL else (3000, 2000, 1))))
+
+
+def test_rebuilding_beside(tmp_path, binary, tell):
+    """No command fails, and each answer is there, while all projections are rebuilt, certified and swapped."""
+    tell(rebuilding.play(tmp_path, binary, *((2_000_000, 200_000, 5) if FULL else (20_000, 2000, 2, 500, 0.5, 0.5))))
