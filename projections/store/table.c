@@ -104,6 +104,7 @@ static void slots_make(struct table *table, unsigned bits)
 	table->shift = 32 - bits;
 	table->mask = (uint32_t)((1ul << bits) - 1);
 	table->slots = pages_allocate(slots_bytes(table));
+	table->found = NULL;
 }
 
 static inline void slot_insert(struct table *table, uint64_t slot)
@@ -139,6 +140,7 @@ static void slot_add(struct table *table, uint32_t tag, uint32_t handle)
 static void slot_remove(struct table *table, uint32_t i)
 {
 	uint32_t mask = table->mask;
+	table->found = NULL;
 	for (uint32_t j = (i + 1) & mask;; j = (j + 1) & mask) {
 		uint64_t slot = table->slots[j];
 		if (!slot)
@@ -153,6 +155,12 @@ static void slot_remove(struct table *table, uint32_t i)
 	table->count--;
 }
 
+static inline bool is_key_of(const struct table *table, uint64_t slot, struct slice key)
+{
+	const struct row *row = row_at(table, (uint32_t)slot);
+	return row->key_size == key.size && row_bytes_equal(row->bytes, key.at, key.size);
+}
+
 static inline uint64_t *slot_find(struct table *table, uint32_t tag, struct slice key)
 {
 	for (uint32_t i = home(table, tag);; i = (i + 1) & table->mask) {
@@ -161,9 +169,8 @@ static inline uint64_t *slot_find(struct table *table, uint32_t tag, struct slic
 			return NULL;
 		if ((uint32_t)(slot >> 32) != tag)
 			continue;
-		struct row *row = row_at(table, (uint32_t)slot);
-		if (row->key_size == key.size && row_bytes_equal(row->bytes, key.at, key.size))
-			return &table->slots[i];
+		if (is_key_of(table, slot, key))
+			return table->found = &table->slots[i];
 	}
 }
 
@@ -355,6 +362,10 @@ void table_put(struct table *table, struct slice key, struct slice value, bool d
 	if (table->append && slice_compare(key, last_key(table)) > 0) {
 		if (!deleted)
 			put_in_run(table, key, value);
+		return;
+	}
+	if (table->found && is_key_of(table, *table->found, key)) {
+		put_in_hash(table, table->found, value, deleted);
 		return;
 	}
 	uint32_t tag = table_tag(table, key);

@@ -50,6 +50,8 @@ struct table {
 	bool ordered, lazy, append, complete;
 	unsigned database;
 	uint64_t *slots;
+	uint64_t *
+		found; /* the slot that was found last, good until a slot moves: mostly what was read is changed next */
 	uint32_t count, mask, hand;
 	unsigned shift;                   /* 32 - log2(slots) */
 	struct row_tree tree;             /* if ordered: of the rows that were ever changed since they came to memory */
