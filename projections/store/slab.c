@@ -18,7 +18,7 @@
 #endif
 
 #define RANGE_BYTES ((size_t)64 << 30)
-enum { HUGE_PAGE = 2 << 20, RANGE_STEP = 8 << 20, WARM_AHEAD = 32 << 20 };
+enum { HUGE_PAGE = 2 << 20, RANGE_STEP = 8 << 20, WARM_AHEAD_BULK = 32 << 20, WARM_AHEAD = 8 << 20 };
 #define CHUNKS_MAX (RANGE_BYTES / SLAB_CHUNK_BYTES)
 
 _Static_assert(RANGE_BYTES / SLAB_UNIT <= UINT32_MAX, "every handle fits 32 bits");
@@ -69,10 +69,16 @@ void slab_init(struct slab *slab)
 	slab->chunks_used = 1; /* handle and chunk 0 mean none */
 }
 
-void slab_warm(struct slab *slab)
+void slab_warm(struct slab *slab, bool bulk)
 {
-	slab->warmer = warmer_open();
-	slab->ahead = slab->warmer ? WARM_AHEAD : 0;
+	slab->ahead = bulk ? WARM_AHEAD_BULK : WARM_AHEAD;
+}
+
+void slab_warm_also(struct slab *slab, void *at, size_t bytes)
+{
+	if (slab->ahead && !slab->warmer)
+		slab->warmer = warmer_open();
+	warmer_ask(slab->warmer, at, bytes);
 }
 
 void slab_release(struct slab *slab)
@@ -124,7 +130,8 @@ static void make_usable(struct slab *slab, size_t wanted)
 		usable = RANGE_BYTES;
 	int failed = mprotect(slab->base + slab->usable, usable - slab->usable, PROT_READ | PROT_WRITE);
 	ENSURE(!failed && "memory is used up");
-	warmer_ask(slab->warmer, slab->base + slab->usable, usable - slab->usable);
+	if (wanted > slab->ahead)
+		slab_warm_also(slab, slab->base + slab->usable, usable - slab->usable);
 	slab->usable = usable;
 }
 
@@ -134,8 +141,9 @@ static uint32_t cut(struct slab *slab, uint32_t count)
 	uint32_t first = slab->chunks_used;
 	size_t end = (size_t)(first + count) * SLAB_CHUNK_BYTES;
 	ENSURE(end <= RANGE_BYTES && "the store's range of addresses is used up");
-	if (end + slab->ahead > slab->usable)
-		make_usable(slab, end + slab->ahead);
+	size_t ahead = end > slab->ahead ? slab->ahead : 0; /* nothing for small ones */
+	if (end + ahead > slab->usable)
+		make_usable(slab, end + ahead);
 	slab->chunks_used += count;
 	return first;
 }

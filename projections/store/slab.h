@@ -11,6 +11,7 @@
 #ifndef LEDGERLINE_STORE_SLAB_H
 #define LEDGERLINE_STORE_SLAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,8 +43,11 @@ struct slab {
 
 void slab_init(struct slab *slab);
 void slab_release(struct slab *slab);
-/* From now on pages are made ready a little before they are handed out, by a thread: for who will fill much, at once. */
-void slab_warm(struct slab *slab);
+/* From now on pages are made ready a little before they are handed out, by a thread that is started when much is handed out. `bulk`:
+ * much will be filled, at once. */
+void slab_warm(struct slab *slab, bool bulk);
+/* Has memory of its user made ready by the same thread (warmer_ask). */
+void slab_warm_also(struct slab *slab, void *at, size_t bytes);
 
 /* A piece of at least `size` bytes, aligned to SLAB_UNIT. Never 0. Its bytes are anything. */
 uint32_t slab_allocate(struct slab *slab, size_t size);

@@ -181,8 +181,7 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 	store->flush.write_out = options->bulk;
 	store->clean_bytes_max = options->clean_bytes_max ? options->clean_bytes_max : CLEAN_BYTES_DEFAULT;
 	memory_init(&store->memory);
-	if (options->bulk)
-		slab_warm(&store->memory.slab);
+	slab_warm(&store->memory.slab, options->bulk);
 	overlay_init(&store->overlay);
 	enum ll_code code = open_files(store, spec, options, &meta, error);
 	if (code == LL_OK)

@@ -10,6 +10,7 @@ enum {
 	AHEAD = 12,
 	SETTLED_PER_SCAN = 2048, /* a millisecond's work */
 	LARGE_VALUE_BYTES = 2000,
+	LARGE_SLOTS_BYTES = 4 << 20,
 	PAGE_BYTES = 4096,
 	ROW_COST = 10 /* LMDB: a header of 8 and a pointer of 2 */
 };
@@ -103,8 +104,19 @@ static void slots_make(struct table *table, unsigned bits)
 {
 	table->shift = 32 - bits;
 	table->mask = (uint32_t)((1ul << bits) - 1);
-	table->slots = pages_allocate(slots_bytes(table));
+	table->slots = table->next_slots ? table->next_slots : pages_allocate(slots_bytes(table));
+	table->next_slots = NULL;
 	table->found = NULL;
+}
+
+/* Has the memory for twice as many slots made ready, some time before they are needed: it is as much as the loop would wait for. */
+static void slots_announce(struct table *table)
+{
+	size_t bytes = 2 * slots_bytes(table);
+	if (table->next_slots || bytes < LARGE_SLOTS_BYTES)
+		return;
+	table->next_slots = pages_allocate(bytes);
+	slab_warm_also(&table->memory->slab, table->next_slots, bytes);
 }
 
 static inline void slot_insert(struct table *table, uint64_t slot)
@@ -130,8 +142,11 @@ static void slots_grow(struct table *table)
 
 static void slot_add(struct table *table, uint32_t tag, uint32_t handle)
 {
-	if (__builtin_expect(table->count >= table->mask / 4u * 3, 0))
-		slots_grow(table);
+	if (__builtin_expect(table->count >= table->mask / 8u * 5, 0)) {
+		slots_announce(table);
+		if (table->count >= table->mask / 4u * 3)
+			slots_grow(table);
+	}
 	slot_insert(table, slot_of(tag, handle));
 	table->count++;
 }
@@ -182,6 +197,8 @@ void table_init(struct table *table, struct memory *memory)
 
 void table_release(struct table *table)
 {
+	if (table->next_slots)
+		pages_free(table->next_slots, 2 * slots_bytes(table));
 	pages_free(table->slots, slots_bytes(table));
 	handles_release(&table->filling);
 	handles_release(&table->flushing);

@@ -50,6 +50,7 @@ struct table {
 	bool ordered, lazy, append, complete;
 	unsigned database;
 	uint64_t *slots;
+	uint64_t *next_slots; /* twice as many, being made ready; NULL: not yet */
 	uint64_t *
 		found; /* the slot that was found last, good until a slot moves: mostly what was read is changed next */
 	uint32_t count, mask, hand;

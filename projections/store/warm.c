@@ -6,15 +6,20 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { STEP = 4 << 20 };
+enum { STEP = 4 << 20, ASKED_MAX = 8 };
+
+struct range {
+	uint8_t *at;
+	size_t bytes; /* left to be done from there */
+};
 
 struct warmer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* Under lock. */
-	uint8_t *at;
-	size_t bytes; /* left to be done from there */
+	struct range asked[ASKED_MAX]; /* a ring */
+	unsigned first, count;
 	bool stopping;
 };
 
@@ -28,21 +33,32 @@ static void populate(void *at, size_t bytes)
 #endif
 }
 
+/* The next step of what was asked for first. */
+static struct range take_step(struct warmer *warmer)
+{
+	struct range *range = &warmer->asked[warmer->first];
+	struct range step = {range->at, range->bytes < STEP ? range->bytes : STEP};
+	range->at += step.bytes;
+	range->bytes -= step.bytes;
+	if (range->bytes == 0) {
+		warmer->first = (warmer->first + 1) % ASKED_MAX;
+		warmer->count--;
+	}
+	return step;
+}
+
 static void *thread_main(void *argument)
 {
 	struct warmer *warmer = argument;
 	pthread_mutex_lock(&warmer->lock);
 	for (;;) {
-		while (!warmer->stopping && warmer->bytes == 0)
+		while (!warmer->stopping && warmer->count == 0)
 			pthread_cond_wait(&warmer->changed, &warmer->lock);
 		if (warmer->stopping)
 			break;
-		uint8_t *at = warmer->at;
-		size_t bytes = warmer->bytes < STEP ? warmer->bytes : STEP;
-		warmer->at += bytes;
-		warmer->bytes -= bytes;
+		struct range step = take_step(warmer);
 		pthread_mutex_unlock(&warmer->lock);
-		populate(at, bytes);
+		populate(step.at, step.bytes);
 		pthread_mutex_lock(&warmer->lock);
 	}
 	pthread_mutex_unlock(&warmer->lock);
@@ -71,11 +87,14 @@ struct warmer *warmer_open(void)
 
 void warmer_ask(struct warmer *warmer, void *at, size_t bytes)
 {
-	if (!warmer)
+	if (!warmer || bytes == 0)
 		return;
 	pthread_mutex_lock(&warmer->lock);
-	warmer->at = at;
-	warmer->bytes = bytes;
+	if (warmer->count == ASKED_MAX) {
+		warmer->first = (warmer->first + 1) % ASKED_MAX;
+		warmer->count--;
+	}
+	warmer->asked[(warmer->first + warmer->count++) % ASKED_MAX] = (struct range){at, bytes};
 	pthread_cond_broadcast(&warmer->changed);
 	pthread_mutex_unlock(&warmer->lock);
 }
