@@ -118,3 +118,12 @@ def test_older_events(ledgerline, binary, engines, old):
     assert verify(ledgerline, data)["verified"]
     info = json.loads(ledgerline("journal", "info", f"local:{data}/journal", "--json", check=0).stdout)
     assert info["format"] == 2
+
+
+# A newer layout is taken back by a rebuild, from a journal whose format is known.
+def test_taken_back(ledgerline, old):
+    data, answers = old
+    file = data / "projections" / "queue" / "current" / "data.mdb"
+    file.write_bytes(file.read_bytes().replace(b"schema_version2", b"schema_version9"))
+    ledgerline("rebuild", "--data", data, check=0)
+    assert verify(ledgerline, data)["digest"] == answers["digest"]

@@ -14,7 +14,7 @@ struct tally {
 	uint64_t taken_seats; /* of the table of seats */
 	uint64_t holds, due;  /* HELD reservations, rows of hold_due */
 	uint64_t confirmed, paid;
-	uint64_t user_seats; /* of schedule_users */
+	uint64_t user_seats;                  /* of schedule_users */
 	int64_t paid_amount, refunded_amount; /* of the schedules, less those of the payments */
 	/* of the schedule that is being looked at */
 	struct slice schedule_id;
