@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct slice) <= SLOT_BYTES && sizeof(struct u32_list) <= 
 
 static bool is_in(const struct layout_field *field, uint32_t version)
 {
-	return field->since <= version && (!field->until || field->until >= version);
+	return field->field->since <= version && (!field->until || field->until >= version);
 }
 
 static void lay_out(struct parts *parts, const struct row_layout *layout, uint32_t version)

@@ -25,7 +25,7 @@
 /* May this field differ between a row of version `old` and one of the newest? */
 static inline bool field_is_declared(const struct layout_field *field, uint32_t old)
 {
-	return field->since > old || (field->until && field->until >= old) || field->changed > old;
+	return field->field->since > old || (field->until && field->until >= old) || field->changed > old;
 }
 
 /* Is the table itself younger than that version? */

@@ -154,6 +154,8 @@ def field_descriptor(record, f, enums):
     for flag, on in (("optional", f.optional), ("self", f.family == "self"), ("flat", f.options.get("flat"))):
         if on:
             parts.append(f".{flag} = true")
+    if "since" in f.options:
+        parts.append(f".since = {f.since}")
     for bound in ("min", "max"):
         if bound in f.options:
             parts.append(f".{bound} = {f.options[bound]}")
@@ -592,7 +594,7 @@ def layout_code(table, enums):
     lines += [f"static const struct layout_field {table.title}_layout[] = {{"] if table.layout else []
     for f in table.layout:
         at = f"{table.title}_gone[{gone.index(f)}]" if f in gone else f"{table.name}_fields[{table.fields.index(f)}]"
-        lines.append(f"\t{{&{at}, {f.since}, {f.options.get('until', 0)}, {f.options.get('changed', 0)}}},")
+        lines.append(f"\t{{&{at}, {f.options.get('until', 0)}, {f.options.get('changed', 0)}}},")
     return lines + (["};"] if table.layout else [])
 
 
@@ -613,8 +615,7 @@ struct key_part {
 /* A field of a table's rows, in whatever version of its projection: for comparing rows of two versions. */
 struct layout_field {
 	const struct field *field;
-	uint16_t since;   /* the first version that has it */
-	uint16_t until;   /* the last one; 0: it is there today */
+	uint16_t until;   /* the last version that has it; 0: it is there today */
 	uint16_t changed; /* from this version on it has another value than before; 0: never */
 };
 

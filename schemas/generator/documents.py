@@ -138,7 +138,7 @@ def json_type(f, model):
         schema = {"type": "boolean"}
     else:
         schema = {"type": "integer"}
-    schema["description"] = f.doc
+    schema["description"] = f.doc + versions_of(f)
     if f.optional:
         schema = {"anyOf": [schema, {"type": "null"}]}
     return schema

@@ -93,12 +93,11 @@ def test_newer_layout(ledgerline, engines, old):
     assert generations(data, "queue") == before
 
 
-# Events of version 1 are shown as they were, but for the fields that they have gained; what happens from now on is of the newest
-# version, and one journal holds both.
+# Events of version 1 are shown as they were, to the byte; what happens from now on is of the newest version, and one journal
+# holds both.
 def test_older_events(ledgerline, binary, engines, old):
     data, answers = old
-    then = [json.loads(line) for line in answers["events"]]
-    assert as_it_was([json.loads(line) for line in events_of(binary, data)], then) == then
+    assert events_of(binary, data) == answers["events"]
     engine = engines(data).start()
     repeated = engine.http("PATCH", "/api/admin/schedules/seoul-1", DATES, key="date")
     assert repeated.headers["Idempotency-Hit"] == "true" and repeated.json == answers["reads"]["/api/receipts/date"]["body"]
@@ -113,7 +112,7 @@ def test_older_events(ledgerline, binary, engines, old):
     shown = {(one["type"], one["version"]): one for one in lines if one["type"].startswith("concert.schedule.")}
     for name, seats in (("seats.added", 2), ("updated", 5), ("cancelled", 2)):
         old_one, new_one = shown[f"concert.schedule.{name}", 1], shown[f"concert.schedule.{name}", 2]
-        assert (old_one["concertId"], new_one["concertId"]) == (None, "seoul")
+        assert "concertId" not in old_one and new_one["concertId"] == "seoul"
         assert new_one["totalSeats"] == seats and new_one["concertDate"] and "bookingOpensAt" in new_one
     assert verify(ledgerline, data)["verified"]
     info = json.loads(ledgerline("journal", "info", f"local:{data}/journal", "--json", check=0).stdout)

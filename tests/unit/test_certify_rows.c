@@ -160,7 +160,11 @@ static void test_damaged_time(void **state)
 /* ---- a layout with everything that can happen to one ---- */
 
 /* Version 1: name, gone, count, meant. 2: name, count, meant (another value), lots. 3: first, name, count, meant, lots. */
-static const struct field field_first = {.name = "first", .json = "first", .kind = FIELD_U64, .optional = true};
+static const struct field field_first = {.name = "first",
+					 .json = "first",
+					 .kind = FIELD_U64,
+					 .optional = true,
+					 .since = 3};
 static const struct field field_name = {.name = "name", .json = "name", .kind = FIELD_ID};
 static const struct field field_gone = {.name = "gone", .json = "gone", .kind = FIELD_TIME};
 static const struct field field_count = {.name = "count", .json = "count", .kind = FIELD_U32};
@@ -168,10 +172,14 @@ static const struct field field_meant = {.name = "meant",
 					 .json = "meant",
 					 .kind = FIELD_RECORD,
 					 .record = &taken_record};
-static const struct field field_lots = {.name = "lots", .json = "lots", .kind = FIELD_LIST, .record = &taken_record};
+static const struct field field_lots = {.name = "lots",
+					.json = "lots",
+					.kind = FIELD_LIST,
+					.record = &taken_record,
+					.since = 2};
 static const struct layout_field fields[] = {
-	{&field_first, 3, 0, 0}, {&field_name, 1, 0, 0},  {&field_gone, 1, 1, 0},
-	{&field_count, 1, 0, 0}, {&field_meant, 1, 0, 2}, {&field_lots, 2, 0, 0},
+	{&field_first, 0, 0}, {&field_name, 0, 0},  {&field_gone, 1, 0},
+	{&field_count, 0, 0}, {&field_meant, 0, 2}, {&field_lots, 0, 0},
 };
 static const struct row_layout layout = {"things", fields, 6, 3};
 
