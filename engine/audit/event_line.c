@@ -77,12 +77,16 @@ static const char *shown_as(uint16_t event, const char *field)
 	return field;
 }
 
-static void write_fields(struct json_writer *writer, uint16_t event, const struct record *record, const void *row)
+/* A line shows what was written: an event of an earlier version has no fields that came after it. */
+static void write_fields(struct json_writer *writer, const struct event *event, const struct record *record,
+			 const void *row)
 {
 	for (uint16_t i = 0; i < record->count; i++) {
 		struct field field = record->fields[i];
 		const struct record alone = {record->name, &field, 1, record->size};
-		field.json = shown_as(event, field.json);
+		if (field.since > event->version)
+			continue;
+		field.json = shown_as(event->type, field.json);
 		record_json_members(writer, &alone, row);
 	}
 }
@@ -105,7 +109,7 @@ void event_lines(const struct entry *entry, struct buffer *out)
 		const struct event_info *info = event_info(event->type);
 		ENSURE(info);
 		line_begin(&writer, out, entry, i, info->record->name, event->version);
-		write_fields(&writer, event->type, info->record, fields_of(event));
+		write_fields(&writer, event, info->record, fields_of(event));
 		line_end(&writer, out);
 	}
 }

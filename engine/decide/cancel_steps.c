@@ -55,6 +55,19 @@ static uint64_t first_taken(struct view *view, struct slice schedule_id, uint32_
 	return first.reservation_id;
 }
 
+static void end_cancellation(struct decide_context *context, struct slice schedule_id,
+			     const struct schedules_row *schedule, struct decision *decision)
+{
+	struct concert_schedule_cancelled *event =
+		&decision_add(decision, EVENT_CONCERT_SCHEDULE_CANCELLED)->concert_schedule_cancelled;
+	event->schedule_id = schedule_id;
+	event->concert_id = keep(context, schedule->concert_id);
+	event->concert_date = schedule->concert_date;
+	event->booking_opens_at = schedule->booking_opens_at;
+	event->booking_closes_at = schedule->booking_closes_at;
+	event->total_seats = schedule->total;
+}
+
 bool plan_cancel_step(struct decide_context *context, struct decision *decision)
 {
 	struct first_cancelling first = {SLICE_EMPTY, context};
@@ -66,8 +79,7 @@ bool plan_cancel_step(struct decide_context *context, struct decision *decision)
 	    !schedules_get(context->view, schedules_key(first.schedule_id), &schedule))
 		return false;
 	if (schedule.live_reservations == 0) {
-		decision_add(decision, EVENT_CONCERT_SCHEDULE_CANCELLED)->concert_schedule_cancelled.schedule_id =
-			first.schedule_id;
+		end_cancellation(context, first.schedule_id, &schedule, decision);
 		return true;
 	}
 	uint64_t reservation_id = first_taken(context->view, first.schedule_id, cursor.next_seat);

@@ -122,6 +122,10 @@ void decide_schedule_add_seats(struct decide_context *context, const struct sche
 	event->schedule_id = command->schedule_id;
 	event->seats = command->seats;
 	event->total_seats = row.total + command->seats.count;
+	event->concert_id = keep(context, row.concert_id);
+	event->concert_date = row.concert_date;
+	event->booking_opens_at = row.booking_opens_at;
+	event->booking_closes_at = row.booking_closes_at;
 }
 
 void decide_schedule_update(struct decide_context *context, const struct schedule_update *command,
@@ -150,6 +154,8 @@ void decide_schedule_update(struct decide_context *context, const struct schedul
 	event->concert_date = dated ? date : row.concert_date;
 	event->booking_opens_at = event->opens_given != NONE_TIME ? event->opens_given : row.booking_opens_at;
 	event->booking_closes_at = event->closes_given != NONE_TIME ? event->closes_given : row.booking_closes_at;
+	event->concert_id = keep(context, row.concert_id);
+	event->total_seats = row.total;
 }
 
 /* The doors close at once; what is held or sold is dealt with by the entries that follow (cancel_steps.c). */

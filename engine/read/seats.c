@@ -68,6 +68,8 @@ int read_schedule(struct view *view, struct slice schedule_id, struct json_write
 	json_member_uint64(writer, "availableSeats", available_seats(&row));
 	json_member_uint64(writer, "heldSeats", row.held);
 	json_member_uint64(writer, "reservedSeats", row.reserved);
+	json_member_int64(writer, "paidAmount", row.paid);
+	json_member_int64(writer, "refundedAmount", row.refunded);
 	json_object_end(writer);
 	return 0;
 }

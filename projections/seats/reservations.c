@@ -20,6 +20,7 @@ struct named {
 /* How the counts of a schedule change. */
 struct counts {
 	int64_t held, reserved, live;
+	int64_t paid, refunded;
 	bool confirmation;
 };
 
@@ -88,6 +89,10 @@ static enum ll_code change_schedule(struct seats_fold *fold, const struct named 
 	int64_t live = row.live_reservations + change.live;
 	if (held < 0 || reserved < 0 || live < 0 || held + reserved > row.total)
 		return seats_poison(fold, "the counts of schedule \"%.*s\" do not add up",
+				    SLICE_PRINT(named->schedule_id));
+	if (__builtin_add_overflow(row.paid, change.paid, &row.paid) ||
+	    __builtin_add_overflow(row.refunded, change.refunded, &row.refunded) || row.refunded > row.paid)
+		return seats_poison(fold, "what was paid for schedule \"%.*s\", or given back, does not add up",
 				    SLICE_PRINT(named->schedule_id));
 	row.held = (uint32_t)held;
 	row.reserved = (uint32_t)reserved;
@@ -187,8 +192,9 @@ enum ll_code seats_reservation_confirmed(struct seats_fold *fold, const struct r
 	code = move_seats(fold, &named, event->reservation_id, event->reservation_id, SEAT_STATUS_HELD,
 			  SEAT_STATUS_RESERVED, &price);
 	if (code == LL_OK)
-		code = change_schedule(fold, &named,
-				       (struct counts){.held = -seats, .reserved = seats, .confirmation = true});
+		code = change_schedule(
+			fold, &named,
+			(struct counts){.held = -seats, .reserved = seats, .paid = event->price, .confirmation = true});
 	if (code == LL_OK)
 		code = seats_change_totals(fold, &(struct totals_change){
 							 .held = -seats,
@@ -200,11 +206,16 @@ enum ll_code seats_reservation_confirmed(struct seats_fold *fold, const struct r
 }
 
 /* The seats of a live reservation are free again: `row` stands as it was before. */
-static enum ll_code free_seats(struct seats_fold *fold, const struct named *named, bool was_confirmed,
+static enum ll_code free_seats(struct seats_fold *fold, const struct named *named, bool was_confirmed, int64_t refunded,
 			       enum reservation_status status)
 {
 	int64_t seats = named->seat_nos.count, price;
-	struct counts counts = {.held = was_confirmed ? 0 : -seats, .reserved = was_confirmed ? -seats : 0, .live = -1};
+	struct counts counts = {
+		.held = was_confirmed ? 0 : -seats,
+		.reserved = was_confirmed ? -seats : 0,
+		.live = -1,
+		.refunded = refunded,
+	};
 	struct totals_change totals = {.held = counts.held, .reserved = counts.reserved};
 	totals.reservations[was_confirmed ? RESERVATION_STATUS_CONFIRMED : RESERVATION_STATUS_HELD] = -1;
 	totals.reservations[status] = 1;
@@ -236,7 +247,7 @@ enum ll_code seats_reservation_expired(struct seats_fold *fold, const struct res
 	row.changed_by = fold->entry->seq;
 	reservations_put(fold->view, reservations_key(event->reservation_id), &row);
 	hold_due_remove(fold->view, hold_due_key(event->expires_at, event->reservation_id));
-	return free_seats(fold, &named, false, RESERVATION_STATUS_EXPIRED);
+	return free_seats(fold, &named, false, 0, RESERVATION_STATUS_EXPIRED);
 }
 
 /* Steps of a schedule's cancellation take the lowest seat first: all below it are dealt with. */
@@ -279,5 +290,7 @@ enum ll_code seats_reservation_cancelled(struct seats_fold *fold, const struct r
 		hold_due_remove(fold->view, hold_due_key(expires_at, event->reservation_id));
 	if (event->reason == CANCEL_REASON_SCHEDULE_CANCELLED)
 		code = advance_cancelling(fold, &named);
-	return code == LL_OK ? free_seats(fold, &named, was_confirmed, RESERVATION_STATUS_CANCELLED) : code;
+	if (code == LL_OK)
+		code = free_seats(fold, &named, was_confirmed, event->refund_amount, RESERVATION_STATUS_CANCELLED);
+	return code;
 }

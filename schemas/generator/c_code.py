@@ -75,19 +75,25 @@ def write_one(f):
     return f"{SCALARS[f.base][3]}(p, r->{f.name});"
 
 
-def decode_fields(record):
+def absent(f):
+    if f.family == "list":
+        return f"r->{f.name}.at = NULL, r->{f.name}.count = 0"
+    return f"r->{f.name} = {none_of(f)}"
+
+
+def decode_fields(record, version=None):
+    """`version`: an older one, read as the newest; what it does not say is absent."""
     lines = []
     for f in record.fields:
         if f.family == "self":
             lines.append(f"\tr->{f.name} = c->seq;")
             continue
+        if version and f.since > version:
+            lines.append(f"\t{absent(f)};")
+            continue
         what = f'"{record.title}.{f.name}"'
         if f.optional:
-            if f.family == "list":
-                absent = f"r->{f.name}.at = NULL, r->{f.name}.count = 0"
-            else:
-                absent = f"r->{f.name} = {none_of(f)}"
-            lines += [f"\tif (cursor_is_nil(c))", f"\t\t{absent};", f"\telse if (!{read_one(f, what)})", "\t\treturn false;"]
+            lines += [f"\tif (cursor_is_nil(c))", f"\t\t{absent(f)};", f"\telse if (!{read_one(f, what)})", "\t\treturn false;"]
         else:
             lines += [f"\tif (!{read_one(f, what)})", "\t\treturn false;"]
     return lines
@@ -137,39 +143,47 @@ def codec_heads(record, header):
 KINDS = {"enum": "ENUM", "ref": "REF", "self": "REF", "rec": "RECORD", "list": "LIST"}
 
 
+def field_descriptor(record, f, enums):
+    """`record`: whose struct has it; None: no struct has it any more."""
+    kind = KINDS.get(f.family) or SCALARS[f.base][1]
+    if f.base == "list:u32":
+        kind = "U32S"
+    parts = [f'.name = "{f.name}"', f'.json = "{f.json}"', f".kind = FIELD_{kind}"]
+    if record:
+        parts.append(f".offset = offsetof(struct {record.name}, {f.name})")
+    for flag, on in (("optional", f.optional), ("self", f.family == "self"), ("flat", f.options.get("flat"))):
+        if on:
+            parts.append(f".{flag} = true")
+    if "since" in f.options:
+        parts.append(f".since = {f.since}")
+    for bound in ("min", "max"):
+        if bound in f.options:
+            parts.append(f".{bound} = {f.options[bound]}")
+    if f.family.startswith("bytes"):
+        parts.append(f".min = {f.family[5:]}, .max = {f.family[5:]}")
+    if "default" in f.options:
+        value = f.options["default"]
+        if f.family == "enum":
+            parts.append(f".preset = {enums[f.argument]['values'][value]}")
+        else:
+            parts.append(f'.preset_text = "{value}"')
+    if "format" in f.options:
+        parts.append(f'.format = "{f.options["format"]}"')
+    if f.family in ("ref", "self"):
+        parts.append(f'.reference = "{REFERENCES[f.argument]}"')
+    if f.family == "enum":
+        parts.append(f".enumeration = &{f.argument}_enumeration")
+    if f.family == "rec" or (f.family == "list" and f.argument != "u32"):
+        parts.append(f".record = &{f.argument}_record")
+    return "{" + ", ".join(parts) + "}"
+
+
 def descriptor(record, enums):
     lines = []
     if record.fields:
         lines.append(f"static const struct field {record.name}_fields[] = {{")
     for f in record.fields:
-        kind = KINDS.get(f.family) or SCALARS[f.base][1]
-        if f.base == "list:u32":
-            kind = "U32S"
-        parts = [f'.name = "{f.name}"', f'.json = "{f.json}"', f".kind = FIELD_{kind}"]
-        parts.append(f".offset = offsetof(struct {record.name}, {f.name})")
-        for flag, on in (("optional", f.optional), ("self", f.family == "self"), ("flat", f.options.get("flat"))):
-            if on:
-                parts.append(f".{flag} = true")
-        for bound in ("min", "max"):
-            if bound in f.options:
-                parts.append(f".{bound} = {f.options[bound]}")
-        if f.family.startswith("bytes"):
-            parts.append(f".min = {f.family[5:]}, .max = {f.family[5:]}")
-        if "default" in f.options:
-            value = f.options["default"]
-            if f.family == "enum":
-                parts.append(f".preset = {enums[f.argument]['values'][value]}")
-            else:
-                parts.append(f'.preset_text = "{value}"')
-        if "format" in f.options:
-            parts.append(f'.format = "{f.options["format"]}"')
-        if f.family in ("ref", "self"):
-            parts.append(f'.reference = "{REFERENCES[f.argument]}"')
-        if f.family == "enum":
-            parts.append(f".enumeration = &{f.argument}_enumeration")
-        if f.family == "rec" or (f.family == "list" and f.argument != "u32"):
-            parts.append(f".record = &{f.argument}_record")
-        lines.append("\t{" + ", ".join(parts) + "},")
+        lines.append(f"\t{field_descriptor(record, f, enums)},")
     if record.fields:
         lines.append("};")
     at = f"{record.name}_fields" if record.fields else "NULL"
@@ -369,6 +383,39 @@ const struct {what}_info *{what}_info_named(struct slice name)
     return head, code
 
 
+def upcasters(model):
+    """Events of older versions, read as the newest one: for ever, as journals are."""
+    code, rows = [], []
+    for e in model.events:
+        for version in e.older_versions:
+            name = f"{e.name}_upcast_{version}"
+            reads = decode_fields(e, version)
+            code += [f"static bool {name}(struct cursor *c, struct event *event)", "{"]
+            code += [f"\tstruct {e.name} *r = &event->{e.name};", *unused(reads, ["c"]), *reads, "\treturn true;", "}", ""]
+            count = sum(f.since <= version for f in e.wire_fields)
+            rows.append(f"\t{{EVENT_{e.name.upper()}, {version}, {count}, {name}}},")
+    return "\n".join(code) + """
+static const struct upcaster {
+	uint16_t type, version;
+	uint8_t fields; /* on the wire */
+	bool (*decode)(struct cursor *c, struct event *event);
+} upcasters[] = {
+""" + "\n".join(rows) + """
+};
+
+static bool decode_older(struct cursor *c, uint32_t count, struct event *event)
+{
+	for (size_t i = 0; i < sizeof upcasters / sizeof *upcasters; i++) {
+		const struct upcaster *older = &upcasters[i];
+		if (older->type == event->type && older->version == event->version)
+			return count == 2u + older->fields ? older->decode(c, event)
+							   : cursor_fail(c, "event: number of fields: damaged");
+	}
+	return cursor_fail(c, "event version: damaged");
+}
+"""
+
+
 def events_files(model):
     head_text = """/* What is known of a type of event. */
 struct event_info {
@@ -384,9 +431,10 @@ struct event_info {
 const struct event_info *event_info(uint16_t type);
 const struct event_info *event_info_named(struct slice name);
 
+/* Whatever version was read, the fields are those of the newest: what an older one does not say is absent. */
 struct event {
 	uint16_t type;
-	uint16_t version;
+	uint16_t version; /* that it was read in; it is written in the newest */
 	union {
 @MEMBERS@	};
 };
@@ -405,6 +453,7 @@ void event_encode(struct packer *p, const struct event *event);
         )
 
     head, code = union_files(model, model.events, "event", "EVENT", head_text, info)
+    code.append(upcasters(model))
     code.append(
         """bool event_decode(struct cursor *c, struct event *event)
 {
@@ -415,8 +464,10 @@ void event_encode(struct packer *p, const struct event *event);
 	const struct event_info *info = event_info(event->type);
 	if (!info)
 		return cursor_fail(c, "event type: made by a newer version, or damaged");
-	if (event->version != info->version)
+	if (event->version > info->version)
 		return cursor_fail(c, "event version: made by a newer version, or damaged");
+	if (event->version < info->version)
+		return decode_older(c, count, event);
 	if (count != 2u + info->fields)
 		return cursor_fail(c, "event: number of fields: made by a newer version, or damaged");
 	return decode_fields(c, event);
@@ -428,7 +479,7 @@ void event_encode(struct packer *p, const struct event *event)
 	ENSURE(info);
 	pack_array(p, 2u + info->fields);
 	pack_u64(p, event->type);
-	pack_u64(p, event->version);
+	pack_u64(p, info->version);
 	encode_fields(p, event);
 }
 """
@@ -521,7 +572,7 @@ def key_code(table):
     return head, code
 
 
-def run_time_code(table):
+def run_time_code(table, enums):
     """What is known of a table's key and rows at run time."""
     lines = [f"static const struct key_part {table.title}_key_parts[] = {{"]
     for k in table.keys:
@@ -531,7 +582,20 @@ def run_time_code(table):
     lines.append("};")
     lines.append(f"static bool {table.title}_decode_any(struct cursor *c, void *row)\n{{")
     lines.append(f"\treturn {table.title}_row_decode(c, row);\n}}")
-    return lines
+    return lines + layout_code(table, enums)
+
+
+def layout_code(table, enums):
+    """The fields of every version of a table's rows."""
+    gone = [f for f in table.layout if "until" in f.options]
+    lines = [f"static const struct field {table.title}_gone[] = {{"] if gone else []
+    lines += [f"\t{field_descriptor(None, f, enums)}," for f in gone]
+    lines += ["};"] if gone else []
+    lines += [f"static const struct layout_field {table.title}_layout[] = {{"] if table.layout else []
+    for f in table.layout:
+        at = f"{table.title}_gone[{gone.index(f)}]" if f in gone else f"{table.name}_fields[{table.fields.index(f)}]"
+        lines.append(f"\t{{&{at}, {f.options.get('until', 0)}, {f.options.get('changed', 0)}}},")
+    return lines + (["};"] if table.layout else [])
 
 
 def tables_files(model):
@@ -548,6 +612,13 @@ struct key_part {
 	uint8_t size; /* of KEY_PART_BYTES */
 };
 
+/* A field of a table's rows, in whatever version of its projection: for comparing rows of two versions. */
+struct layout_field {
+	const struct field *field;
+	uint16_t until;   /* the last version that has it; 0: it is there today */
+	uint16_t changed; /* from this version on it has another value than before; 0: never */
+};
+
 /* Where a table lives. */
 struct table_place {
 	uint8_t projection;          /* enum projection_id */
@@ -557,6 +628,9 @@ struct table_place {
 	const struct key_part *key;
 	uint8_t key_parts;
 	bool (*decode)(struct cursor *c, void *row); /* into the struct that `record` describes */
+	const struct layout_field *layout; /* fields of all versions of its rows, each in its place; NULL: none */
+	uint16_t layout_fields;
+	uint16_t since; /* the first version of its projection that has it */
 };
 extern const struct table_place table_places[TABLES_COUNT];
 extern const struct store_spec projection_specs[PROJECTIONS_COUNT];
@@ -608,12 +682,14 @@ static inline bool key_take_time(struct slice *rest, int64_t *v)
         for i, t in enumerate(p.tables):
             key_head, key_body = key_code(t)
             head += struct(t) + codec_heads(t, True) + key_head + "\n"
-            code += [codec(t, True), descriptor(t, model.enums), key_body, *run_time_code(t)]
+            code += [codec(t, True), descriptor(t, model.enums), key_body, *run_time_code(t, model.enums)]
             order = f"ORDER_{t.extra['order'].upper()}"
             layouts.append(f'\t{{"{t.title}", {order}, &{t.name}_record}},')
+            layout = f"{t.title}_layout" if t.layout else "NULL"
             places.append(
                 f'\t[{p.name.upper()}_{t.title.upper()}] = {{{number}, {i}, "{t.title}", &{t.name}_record, '
-                f"{t.title}_key_parts, {len(t.keys)}, {t.title}_decode_any}},"
+                f"{t.title}_key_parts, {len(t.keys)}, {t.title}_decode_any, {layout}, {len(t.layout)}, "
+                f"{t.extra.get('since', 1)}}},"
             )
         layouts.append("};")
     head = head.replace("extern const struct store_spec projection_specs[PROJECTIONS_COUNT];\n", "")
@@ -656,7 +732,7 @@ extern const struct projection_layout projection_layouts[PROJECTIONS_COUNT];
 
 def blocks_files(model):
     head, offset = "", 0
-    head += f'#define BLOCK_MAGIC "{model.envelope["magic"]}"\n#define BLOCK_FORMAT {model.envelope["format"]}\n\n'
+    head += f'#define BLOCK_MAGIC "{model.envelope["magic"]}"\n#define BLOCK_FORMAT {model.formats[-1]["number"]}\n\n'
     head += "/* Where each field of the envelope stands, and how many bytes it has. */\nenum {\n"
     for name, size, _, doc in model.envelope["fields"]:
         head += f"\tENVELOPE_{name.upper()} = {offset},\n\tENVELOPE_{name.upper()}_SIZE = {size}, /* {doc} */\n"

@@ -26,9 +26,18 @@ TYPES = """| type | on the wire | in JSON |
 """
 
 
+def versions_of(f):
+    """What its versions add to a field's text."""
+    said = [f"{word} version {f.options[option]}" for option, word in VERSION_WORDS.items() if option in f.options]
+    return f" ({', '.join(said)})" if said else ""
+
+
+VERSION_WORDS = {"since": "from", "changed": "another value than before from", "until": "until"}
+
+
 def rows(fields):
     lines = ["| field | type | what it is |", "|---|---|---|"]
-    return lines + [f"| {f.name} | {f.type} | {f.doc} |" for f in fields] + [""]
+    return lines + [f"| {f.name} | {f.type} | {f.doc}{versions_of(f)} |" for f in fields] + [""]
 
 
 def formats(model):
@@ -55,7 +64,12 @@ def formats(model):
         lines.append(f"| {at} | {size} | {name} | {doc} |")
         at += size
     lines += ["", "Chain hash: h(genesis) = SHA-256(its value); h(n) = SHA-256(h(n-1) followed by the value of valid block n).", ""]
-    lines += ["## Bodies", ""]
+    lines += ["The format's number tells a reader whether it knows all that the body may hold. A claim raises it.", ""]
+    lines += ["| format | what came with it |", "|---|---|"]
+    for one in model.formats:
+        newer = ", ".join(f"{name} version {version}" for name, version in one.get("events", {}).items())
+        lines.append(f"| {one['number']} | {one['doc']}{': ' + newer if newer else ''} |")
+    lines += ["", "## Bodies", ""]
     for b in model.bodies:
         lines += [f"### {b.title} (kind {b.number})", "", f"{b.doc}.", ""] + rows(b.fields)
     lines += ["### entries (kind 3)", "", f"{model.entry.doc}. An entry is an array that begins with:", ""] + rows(model.entry.fields)
@@ -65,7 +79,8 @@ def formats(model):
         "",
         "## Events",
         "",
-        "An event is an array `[number, version, fields ...]`.",
+        "An event is an array `[number, version, fields ...]`. The newest version is written; an older one lacks the fields",
+        "that came after it, and is read for ever as the newest with those absent.",
         "",
     ]
     for e in model.events:
@@ -97,8 +112,9 @@ def formats(model):
         lines += [f"### {p.name} (version {p.version})", "", f"{p.doc}.", ""]
         for t in p.tables:
             key = ", ".join(f"{k.name} ({k.type})" for k in t.keys)
-            lines += [f"#### {t.title}", "", f"{t.doc}. Key: {key}.", ""]
-            lines += rows(t.fields) if t.fields else ["No fields: the key says all.", ""]
+            since = f" From version {t.extra['since']}." if "since" in t.extra else ""
+            lines += [f"#### {t.title}", "", f"{t.doc}. Key: {key}.{since}", ""]
+            lines += rows(t.layout) if t.layout else ["No fields: the key says all.", ""]
     return "\n".join(lines) + "\n"
 
 
@@ -122,7 +138,7 @@ def json_type(f, model):
         schema = {"type": "boolean"}
     else:
         schema = {"type": "integer"}
-    schema["description"] = f.doc
+    schema["description"] = f.doc + versions_of(f)
     if f.optional:
         schema = {"anyOf": [schema, {"type": "null"}]}
     return schema
@@ -160,7 +176,7 @@ def public_schema(event, model):
             "eventId": {"type": "string", "format": "uuid"},
             "eventType": {"const": event.extra["public"]},
             "eventTime": {"type": "string", "format": "date-time"},
-            "schemaVersion": {"const": event.version},
+            "schemaVersion": {"const": 1} if event.version == 1 else {"enum": [*event.older_versions, event.version]},
             "sequence": {"type": "integer"},
             "payload": payload,
         },

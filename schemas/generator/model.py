@@ -59,6 +59,11 @@ class Field:
     def on_wire(self):
         return self.family != "self"
 
+    @property
+    def since(self):
+        """The first version, of its event or projection, that has it."""
+        return self.options.get("since", 1)
+
 
 @dataclass
 class Record:
@@ -70,10 +75,15 @@ class Record:
     version: int = 0
     extra: dict = field(default_factory=dict)
     keys: list = field(default_factory=list)
+    layout: list = field(default_factory=list)  # of a table: the fields of every version, in their order
 
     @property
     def wire_fields(self):
         return [f for f in self.fields if f.on_wire]
+
+    @property
+    def older_versions(self):
+        return range(1, self.version)
 
 
 @dataclass
@@ -93,6 +103,7 @@ class Model:
     bodies: list
     entry: Record
     envelope: dict
+    formats: list  # of blocks: {number, doc, events}
     projections: list
     refusals: dict
     rejections: dict
@@ -132,6 +143,63 @@ def unique(numbers, what):
         seen[number] = name
 
 
+def refuse(place, why):
+    raise SystemExit(f"schemas: {place}: {why}")
+
+
+def check_versions(place, fields, version):
+    """`since`, `changed` and `until` name versions that there are, and none is said twice."""
+    names = [f.name for f in fields if "until" not in f.options]
+    for f in fields:
+        for option, least in (("since", 2), ("changed", f.since + 1)):
+            if option in f.options and not least <= f.options[option] <= version:
+                refuse(f"{place}.{f.name}", f"{option} is {f.options[option]}, not {least} to {version}")
+        if "until" in f.options and not f.since <= f.options["until"] < version:
+            refuse(f"{place}.{f.name}", f"until is {f.options['until']}, not {f.since} to {version - 1}")
+    if len(set(names)) != len(names):
+        refuse(place, "two fields have one name")
+
+
+def check_events(events, formats):
+    """An older version can be read as the newest one, and a newer version has its format."""
+    announced = [(name, version) for one in formats for name, version in one.get("events", {}).items()]
+    for e in events:
+        check_versions(e.title, e.fields, e.version)
+        for f in e.fields:
+            if {"changed", "until"} & f.options.keys():
+                refuse(f"{e.title}.{f.name}", "an event keeps its fields as they are: a new one may stand beside them")
+            if f.since > 1 and not f.optional:
+                refuse(f"{e.title}.{f.name}", "an older version does not say it: its type ends in ?")
+        for version in range(2, e.version + 1):
+            if version not in [f.since for f in e.fields]:
+                refuse(e.title, f"version {version} has no field that is new in it")
+            if announced.count((e.title, version)) != 1:
+                refuse(e.title, f"version {version} is of no format, or of two: blocks.toml, formats")
+    known = [(e.title, version) for e in events for version in range(2, e.version + 1)]
+    for name, version in announced:
+        if (name, version) not in known:
+            refuse("blocks.toml, formats", f"{name} has no version {version}")
+    if [one["number"] for one in formats] != list(range(1, len(formats) + 1)):
+        refuse("blocks.toml, formats", "they are numbered 1, 2, 3, ...")
+
+
+def table(name, described, version):
+    layout = fields_of(described["fields"])
+    check_versions(name, layout, version)
+    if not 1 <= described.get("since", 1) <= version:
+        refuse(name, f"since is {described['since']}, not 1 to {version}")
+    return Record(
+        f"{name}_row",
+        name,
+        described["doc"],
+        [f for f in layout if "until" not in f.options],
+        version=version,
+        extra=described,
+        keys=[Field(k[0], k[1], "") for k in described["key"]],
+        layout=layout,
+    )
+
+
 def read(directory):
     shared = load(directory, "records")
     events = load(directory, "events")["events"]
@@ -153,22 +221,13 @@ def read(directory):
         bodies=[Record(f"{n}_body", n, b["doc"], fields_of(b["fields"]), b["kind"]) for n, b in blocks["bodies"].items()],
         entry=Record("entry_head", "entry", blocks["entry"]["doc"], fields_of(blocks["entry"]["fields"])),
         envelope=blocks["envelope"],
+        formats=blocks["formats"],
         projections=[
             Projection(
                 n,
                 p["version"],
                 p["doc"],
-                [
-                    Record(
-                        f"{t}_row",
-                        t,
-                        d["doc"],
-                        fields_of(d["fields"]),
-                        extra=d,
-                        keys=[Field(k[0], k[1], "") for k in d["key"]],
-                    )
-                    for t, d in p["tables"].items()
-                ],
+                [table(t, d, p["version"]) for t, d in p["tables"].items()],
             )
             for n, p in load(directory, "tables")["projections"].items()
         ],
@@ -181,6 +240,7 @@ def read(directory):
         details=replies["details"],
         facts=replies["facts"],
     )
+    check_events(model.events, model.formats)
     unique([(e.title, e.number) for e in model.events], "events")
     unique([(c.title, c.number) for c in model.commands], "commands")
     unique([(n, c[0]) for n, c in {**model.refusals, **model.rejections}.items()], "codes")

@@ -46,6 +46,7 @@ struct field {
 	bool self; /* not on the wire: the entry's own number */
 	bool flat; /* a record whose fields stand in the object that holds it */
 	uint16_t offset;
+	uint16_t since;          /* the first version of its event or projection that has it; 0: every one */
 	int64_t min, max;        /* numbers and counts of lists; both 0: no bounds of its own */
 	int64_t preset;          /* ENUM: value when absent in JSON; 0: none */
 	const char *preset_text; /* ID: value when absent in JSON; NULL: none */

@@ -11,10 +11,15 @@ struct any_list {
 	uint32_t count;
 };
 
-/* A time of 0 that stands where one had to be given is 1970, not absent. */
+/* A time of 0 that stands where one had to be given is 1970, not absent. One that no calendar has, of a damaged row, is shown
+ * as the number that it is; so is a day. */
 static void write_time(struct json_writer *writer, int64_t ms)
 {
 	char text[TIME_TEXT_SIZE + 1];
+	if (ms < TIME_MS_MIN || ms > TIME_MS_MAX) {
+		json_int64(writer, ms);
+		return;
+	}
 	time_format(ms, text);
 	json_text(writer, text);
 }
@@ -31,6 +36,10 @@ void json_day(struct json_writer *writer, int32_t day)
 {
 	if (day == NONE_DAY) {
 		json_null(writer);
+		return;
+	}
+	if (day < DAY_MIN || day > DAY_MAX) {
+		json_int64(writer, day);
 		return;
 	}
 	char text[DAY_TEXT_SIZE + 1];

@@ -224,6 +224,7 @@ class Differ:
                 bookingClosesAt=text_of(one.closes),
                 totalSeats=len(states),
                 availableSeats=states.count("AVAILABLE"),
+                **one.money(),
             )
         for concert in tickets.concerts:
             rows = [

@@ -84,6 +84,9 @@ def seats(engine, events, reservations):
         counts = Counter(seat["status"] for seat in shown)
         must(sum(counts.values()) == schedule["totalSeats"], "seats = total", name, counts, schedule)
         must(counts["AVAILABLE"] == schedule["availableSeats"], "free seats = available", name, counts, schedule)
+        for sums, kind, amount in (("paidAmount", "completed", "amount"), ("refundedAmount", "cancelled", "refundAmount")):
+            moved = [one[amount] for one in events[f"payment.{kind}"] if one["scheduleId"] == name]
+            must(schedule[sums] == sum(moved), "a schedule's sums are those of its payments", name, sums, moved, schedule)
         must(set(counts) <= {"AVAILABLE", *states}, "held + sold + free = seats", name, counts)
         for seat in shown:
             wanted = states.get(seat["status"])

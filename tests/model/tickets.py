@@ -35,6 +35,12 @@ class Schedule:
     def remaining(self):
         return sum(one.status in ("HELD", "CONFIRMED") for one in self.reservations)
 
+    def money(self):
+        """What was ever paid for its seats, and what of that was given back."""
+        sold = [one for one in self.reservations if one.payment]
+        back = [one.payment.cancelled[1] for one in sold if one.payment.cancelled]
+        return {"paidAmount": sum(one.price for one in sold), "refundedAmount": sum(back)}
+
 
 class Reservation:
     def __init__(self, names, user, schedule, seats, now, expires):

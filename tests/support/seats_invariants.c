@@ -14,7 +14,8 @@ struct tally {
 	uint64_t taken_seats; /* of the table of seats */
 	uint64_t holds, due;  /* HELD reservations, rows of hold_due */
 	uint64_t confirmed, paid;
-	uint64_t user_seats; /* of schedule_users */
+	uint64_t user_seats;                  /* of schedule_users */
+	int64_t paid_amount, refunded_amount; /* of the schedules, less those of the payments */
 	/* of the schedule that is being looked at */
 	struct slice schedule_id;
 	uint32_t seats, held, reserved;
@@ -74,6 +75,8 @@ static bool check_schedule(void *context, struct slice key, struct slice value)
 	assert_int_equal(row.reserved, tally->reserved);
 	assert_int_equal(cancelling_get(tally->view, cancelling_key(parts.schedule_id), &cursor),
 			 row.status == SCHEDULE_STATUS_CANCELLING);
+	tally->paid_amount += row.paid;
+	tally->refunded_amount += row.refunded;
 	if (row.status == SCHEDULE_STATUS_CANCELLED) {
 		assert_int_equal(row.held + row.reserved + row.live_reservations, 0);
 		return true;
@@ -121,6 +124,8 @@ static bool check_payment(void *context, struct slice key, struct slice value)
 	assert_true(payments_read(tally->view, key, value, &row));
 	assert_true(reservations_get(tally->view, reservations_key(row.reservation_id), &reservation));
 	tally->paid += row.status == PAYMENT_STATUS_SUCCESS;
+	tally->paid_amount -= row.amount;
+	tally->refunded_amount -= row.refund_amount;
 	if (row.status == PAYMENT_STATUS_CANCELLED) {
 		assert_int_equal(reservation.status, RESERVATION_STATUS_CANCELLED);
 		assert_int_equal(row.refund_amount + row.fee, row.amount);
@@ -169,5 +174,7 @@ void world_check(struct world *world)
 	assert_int_equal(tally.user_seats, tally.taken_seats);
 	assert_int_equal(tally.holds, tally.due);
 	assert_int_equal(tally.confirmed, tally.paid);
+	assert_int_equal(tally.paid_amount, 0);
+	assert_int_equal(tally.refunded_amount, 0);
 	assert_int_equal(view->failure.code, LL_OK);
 }

@@ -12,20 +12,35 @@
 
 #define TIME INT64_C(1767225600000) /* 2026-01-01 */
 
-#define GOLDEN_GENESIS                                                                                                 \
+/* As they were written in format 1, and as they are. */
+#define GOLDEN_GENESIS_1                                                                                               \
 	"4c47524c000101006c65646765722d6f662d7465737473000000000000000000000000000000000000000000000000000000"         \
 	"019b76daa800000000000000000000000000000000000000000000000000000000000000000000000058000000005cbd0634"         \
 	"6cf7d97c94a5746573747301a5302e312e30dc0014cd012ccd03e8ce000f42400004ce01e13380000101ce00278d0000aa41"         \
 	"7369612f53656f756ccd0258c232cd0258cd025895920a6492075a92035092014692000ace00015180c2"
-#define GOLDEN_CLAIM                                                                                                   \
+#define GOLDEN_CLAIM_1                                                                                                 \
 	"4c47524c000102006c65646765722d6f662d7465737473000000000000000000000000000000000700000000000007320000"         \
 	"019b76daa80500000000000000000000000000000000000000000000000000000000000000000000003000000000e552f496"         \
 	"4cd0642194c41030313233343536373839616263646566b5687474703a2f2f3132372e302e302e313a38303830a5302e312e"         \
 	"3001"
-#define GOLDEN_ENTRIES                                                                                                 \
+#define GOLDEN_ENTRIES_1                                                                                               \
 	"4c47524c000103006c65646765722d6f662d7465737473000000000000000002000000000000000700000000000007320000"         \
 	"019b76daa87b000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f00000018000000002ef46474"         \
 	"0d6027c69803c0c003c0000191923d019803c0c003c0000191923d01"
+#define GOLDEN_GENESIS                                                                                                 \
+	"4c47524c000201006c65646765722d6f662d746573747300000000000000000000000000000000000000000000000000"             \
+	"0000019b76daa80000000000000000000000000000000000000000000000000000000000000000000000005800000000"             \
+	"b218059f011c000094a5746573747301a5302e312e30dc0014cd012ccd03e8ce000f42400004ce01e13380000101ce00"             \
+	"278d0000aa417369612f53656f756ccd0258c232cd0258cd025895920a6492075a92035092014692000ace00015180c2"
+#define GOLDEN_CLAIM                                                                                                   \
+	"4c47524c000202006c65646765722d6f662d746573747300000000000000000000000000000000070000000000000732"             \
+	"0000019b76daa80500000000000000000000000000000000000000000000000000000000000000000000003000000000"             \
+	"b739d2c34685c7d294c41030313233343536373839616263646566b5687474703a2f2f3132372e302e302e313a383038"             \
+	"30a5302e312e3001"
+#define GOLDEN_ENTRIES                                                                                                 \
+	"4c47524c000203006c65646765722d6f662d746573747300000000000000000200000000000000070000000000000732"             \
+	"0000019b76daa87b000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0000001800000000"             \
+	"f6bcf05d0e75c9ef9803c0c003c0000191923d019803c0c003c0000191923d01"
 
 static const uint8_t ours[LEDGER_UUID_BYTES] = "ledger-of-tests", theirs[LEDGER_UUID_BYTES] = "somebody-else's";
 static uint8_t room[BLOCK_BYTES_MAX];
@@ -170,9 +185,9 @@ static struct slice make(enum case_of record, const struct fold *s)
 	case DAMAGED: return damaged(entries(2, 3, 2, TIME, &s->chain));
 	case CUT_SHORT: return slice_of(room, entries(2, 3, 2, TIME, &s->chain).size - 1);
 	case CUT_TO_MAGIC: return slice_of(entries(2, 3, 2, TIME, &s->chain).at, 4);
-	case NEWER_FORMAT: return with_byte(entries(2, 3, 2, TIME, &s->chain), ENVELOPE_FORMAT + 1, 2);
+	case NEWER_FORMAT: return with_byte(entries(2, 3, 2, TIME, &s->chain), ENVELOPE_FORMAT + 1, BLOCK_FORMAT + 1);
 	case NEWER_KIND: return with_byte(entries(2, 3, 2, TIME, &s->chain), ENVELOPE_KIND, 4);
-	case NEWER_WRITER: return claim(3, 3, 2);
+	case NEWER_WRITER: return claim(3, 3, BLOCK_FORMAT + 1);
 	case BAD_CLAIM: return with_byte(claim(3, 3, 1), ENVELOPE_SIZE, 0xc1);
 	case RECORDS: break;
 	}
@@ -209,9 +224,9 @@ static const struct rule {
 	{DAMAGED, "a block with a byte changed", LL_CORRUPT, 0, "checksum"},
 	{CUT_SHORT, "a block without its last byte", LL_CORRUPT, 0, "its envelope says"},
 	{CUT_TO_MAGIC, "a block's first four bytes", LL_CORRUPT, 0, "cut short"},
-	{NEWER_FORMAT, "a block of a later format", LL_NEWER, 0, "newer version (format 2"},
+	{NEWER_FORMAT, "a block of a later format", LL_NEWER, 0, "newer version (format 3"},
 	{NEWER_KIND, "a block of a kind that is not known", LL_NEWER, 0, "kind 4"},
-	{NEWER_WRITER, "a claim by a writer of a later format", LL_NEWER, 0, "a writer of format 2 took over"},
+	{NEWER_WRITER, "a claim by a writer of a later format", LL_NEWER, 0, "a writer of format 3 took over"},
 	{BAD_CLAIM, "a claim that cannot be decoded", LL_CORRUPT, 0, "the claim cannot be decoded"},
 };
 
@@ -328,16 +343,39 @@ static void test_position(void **unused)
 
 /* ---- golden bytes ---- */
 
+/* What is written now. */
 static void assert_golden(const char *name, struct slice value, const char *golden)
 {
 	char *hex = malloc(2 * value.size + 1);
 	hex_text(hex, value.at, value.size);
 	if (strcmp(hex, golden) != 0)
-		fail_msg("a %s has other bytes than when format 1 was made:\n%s", name, hex);
+		fail_msg("a %s has other bytes than when format %d was made:\n%s", name, BLOCK_FORMAT, hex);
 	free(hex);
 }
 
-/* Bytes of format 1 never change: journals are kept for ever. */
+/* What was written in format 1 is read as the same but for its format. */
+static void assert_read(struct slice value, const char *golden)
+{
+	static uint8_t old_room[sizeof room];
+	struct block now, old;
+	struct error error;
+	size_t size = strlen(golden) / 2;
+	for (size_t i = 0; i < size; i++)
+		old_room[i] = (uint8_t)strtoul((char[]){golden[2 * i], golden[2 * i + 1], 0}, NULL, 16);
+	assert_int_equal(block_read(value, &now, &error), LL_OK);
+	if (block_read(slice_of(old_room, size), &old, &error) != LL_OK)
+		fail_msg("%s", error.text);
+	assert_int_equal(old.format, 1);
+	assert_int_equal(old.kind, now.kind);
+	assert_int_equal(old.count, now.count);
+	assert_int_equal(old.epoch, now.epoch);
+	assert_int_equal(old.first_seq, now.first_seq);
+	assert_int_equal(old.time, now.time);
+	assert_true(slice_equal(old.ledger, now.ledger) && slice_equal(old.chain, now.chain));
+	assert_true(slice_equal(old.body, now.body));
+}
+
+/* Bytes of a format never change, and are read for ever: journals are kept so long. */
 static void test_golden(void **unused)
 {
 	(void)unused;
@@ -347,6 +385,9 @@ static void test_golden(void **unused)
 	assert_golden("genesis", genesis(), GOLDEN_GENESIS);
 	assert_golden("claim", claim(7, 1842, 1), GOLDEN_CLAIM);
 	assert_golden("block of entries", entries(7, 1842, 2, TIME + 123, &chain), GOLDEN_ENTRIES);
+	assert_read(genesis(), GOLDEN_GENESIS_1);
+	assert_read(claim(7, 1842, 1), GOLDEN_CLAIM_1);
+	assert_read(entries(7, 1842, 2, TIME + 123, &chain), GOLDEN_ENTRIES_1);
 }
 
 int main(void)

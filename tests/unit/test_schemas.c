@@ -3,7 +3,7 @@
  * else is taken: no bytes cut off, no field too many, no unknown type or version.
  *
  * Values are made by the records' descriptions, from a fixed seed. tests/vectors/records.txt keeps the bytes of
- * version 1: it is written only by `test_schemas --write`, which adds what is missing and changes nothing that is
+ * every version: it is written only by `test_schemas --write`, which adds what is missing and changes nothing that is
  * there.
  */
 #include <setjmp.h>
@@ -16,8 +16,10 @@
 #include <cmocka.h>
 #include <msgpack.h>
 
+#include "projections/certify/rows.h"
 #include "projections/views/rows.h"
 #include "schemas/block.h"
+#include "schemas/wire/record_read.h"
 
 static const char vectors_path[] = "tests/vectors/records.txt";
 
@@ -362,6 +364,30 @@ static void test_round_trip(void **state)
 	for_all(round_trip);
 }
 
+static void read_by_description(const struct subject *subject, struct slice bytes, struct arena *arena)
+{
+	static uint8_t again[ROOM];
+	union any value;
+	struct cursor cursor = cursor_over(bytes, arena);
+	if (subject->encode == encode_event || subject->encode == encode_command)
+		return; /* their fields stand in another's array */
+	if (!record_read(&cursor, subject->record, &value) || cursor.at != cursor.end)
+		fail_msg("%s is not read by its description: %s", subject->record->name, cursor.failed);
+	struct packer p = packer_over(again, sizeof again);
+	subject->encode(&p, &value);
+	assert_true(slice_equal(slice_of(again, (size_t)(p.at - again)), bytes));
+	cursor = cursor_over(slice_of(bytes.at, bytes.size - 1), arena);
+	assert_false(record_read(&cursor, subject->record, &value));
+	assert_non_null(cursor.failed);
+}
+
+/* Read by its description a record is what was written. */
+static void test_description(void **state)
+{
+	(void)state;
+	for_all(read_by_description);
+}
+
 static void truncated(const struct subject *subject, struct slice bytes, struct arena *arena)
 {
 	for (size_t size = 0; size<bytes.size; size += bytes.size> 500 ? 1 + size / 40 : 1) {
@@ -436,18 +462,29 @@ static void test_unknown(void **state)
 {
 	(void)state;
 	struct arena arena = {0};
-	static const uint16_t heads[][2] = {{EVENT_TICK, 2}, {EVENT_TICK, 0}, {9999, 1}, {0, 1}, {9, 1}};
+	static const struct {
+		uint16_t type, version;
+		const char *says;
+	} heads[] = {
+		{EVENT_TICK, 2, "newer"},
+		{EVENT_TICK, 0, "damaged"},
+		{EVENT_CONCERT_SCHEDULE_UPDATED, 3, "newer"},
+		{EVENT_CONCERT_SCHEDULE_UPDATED, 0, "damaged"},
+		{9999, 1, "newer"},
+		{0, 1, "newer"},
+		{9, 1, "newer"},
+	};
 	struct event event;
 	struct command command;
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
 		uint8_t room[16];
 		struct packer p = packer_over(room, sizeof room);
 		pack_array(&p, 2);
-		pack_u64(&p, heads[i][0]);
-		pack_u64(&p, heads[i][1]);
+		pack_u64(&p, heads[i].type);
+		pack_u64(&p, heads[i].version);
 		struct cursor cursor = cursor_over(slice_of(room, (size_t)(p.at - room)), &arena);
 		assert_false(event_decode(&cursor, &event));
-		assert_non_null(cursor.failed);
+		assert_non_null(strstr(cursor.failed, heads[i].says));
 	}
 	struct cursor cursor = cursor_over(SLICE("\x90"), &arena);
 	assert_false(command_decode(&cursor, 9999, &command));
@@ -535,6 +572,93 @@ static void test_golden(void **state)
 	free(all);
 }
 
+/* ---- bytes of earlier versions ---- */
+
+/* A line of the file. */
+struct vector {
+	char what[16], name[64];
+	unsigned version;
+	struct slice bytes; /* in the arena */
+};
+
+static bool take_vector(const char **at, struct arena *arena, struct vector *vector)
+{
+	int used = 0;
+	if (sscanf(*at, "%15s %63s %u %n", vector->what, vector->name, &vector->version, &used) != 3)
+		return false;
+	const char *hex = *at + used;
+	size_t size = strcspn(hex, "\n") / 2;
+	uint8_t *to = arena_alloc(arena, size);
+	for (size_t i = 0; i < size; i++)
+		to[i] = (uint8_t)strtoul((char[]){hex[2 * i], hex[2 * i + 1], 0}, NULL, 16);
+	vector->bytes = slice_of(to, size);
+	*at = hex + 2 * size + 1;
+	return true;
+}
+
+/* Read as the newest version; what is written of it is read as the same. */
+static void check_older_event(const struct vector *vector, struct arena *arena)
+{
+	static uint8_t again[ROOM], twice[ROOM];
+	const struct event_info *info = event_info_named(slice_text(vector->name));
+	assert_non_null(info);
+	struct subject subject = {"event",      info->record, info->type, offsetof(struct event, tick),
+				  encode_event, decode_event};
+	union any old, new;
+	memset(&old, 0xee, sizeof old); /* what is not said is absent, not what lay there */
+	if (!decodes(&subject, vector->bytes, arena, &old))
+		fail_msg("%s of version %u cannot be read: %s", vector->name, vector->version, failed);
+	assert_int_equal(old.event.version, vector->version);
+	struct packer p = packer_over(again, sizeof again);
+	event_encode(&p, &old.event);
+	assert_true(decodes(&subject, slice_of(again, (size_t)(p.at - again)), arena, &new));
+	assert_int_equal(new.event.version, info->version);
+	p = packer_over(twice, sizeof twice);
+	event_encode(&p, &new.event);
+	assert_memory_equal(twice, again, sizeof again);
+	truncated(&subject, vector->bytes, arena);
+	one_more(&subject, vector->bytes, arena);
+}
+
+/* Read by the layout of its version; false: the table is gone. */
+static bool check_older_row(const struct vector *vector)
+{
+	unsigned table = 0;
+	while (table < TABLES_COUNT && strcmp(table_places[table].name, vector->name) != 0)
+		table++;
+	if (table == TABLES_COUNT)
+		return false;
+	struct buffer text = {0};
+	struct json_writer writer;
+	json_writer_init(&writer, &text, false);
+	if (!row_json_of(&writer, table, vector->version, vector->bytes))
+		fail_msg("a row of %s of version %u cannot be read", vector->name, vector->version);
+	buffer_release(&text);
+	return true;
+}
+
+/* What earlier versions wrote is read: events as the newest, rows by the layout that they had. */
+static void test_older(void **state)
+{
+	(void)state;
+	char *all = read_vectors();
+	struct arena arena = {0};
+	unsigned events = 0, rows = 0;
+	struct vector vector;
+	for (const char *at = all; take_vector(&at, &arena, &vector); arena_reset(&arena)) {
+		bool is_event = strcmp(vector.what, "event") == 0;
+		if (is_event && vector.version < event_info_named(slice_text(vector.name))->version) {
+			check_older_event(&vector, &arena);
+			events++;
+		} else if (strcmp(vector.what, "record") == 0) {
+			rows += check_older_row(&vector);
+		}
+	}
+	assert_true(events >= 3 && rows >= TABLES_COUNT);
+	arena_release(&arena);
+	free(all);
+}
+
 static int write_vectors(void)
 {
 	static char line[2 * ROOM + 256];
@@ -560,6 +684,7 @@ int main(int count, char **arguments)
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_truncation),
 		cmocka_unit_test(test_field_count), cmocka_unit_test(test_mangled),
 		cmocka_unit_test(test_unknown),     cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_older),       cmocka_unit_test(test_description),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,7 +213,7 @@ static void reads_to_the_byte(void **state)
 		"{\"scheduleId\":\"s\",\"concertId\":\"c\",\"concertTitle\":\"A title\","
 		"\"concertDate\":\"2026-04-01T00:00:00.000Z\",\"bookingOpensAt\":null,\"bookingClosesAt\":null,"
 		"\"status\":\"OPEN\",\"queueId\":\"default\",\"totalSeats\":6,\"availableSeats\":3,\"heldSeats\":2,"
-		"\"reservedSeats\":1}");
+		"\"reservedSeats\":1,\"paidAmount\":3000,\"refundedAmount\":0}");
 	assert_string_equal(read_text(&buffer, world, dates, 0),
 			    "{\"dates\":[{\"scheduleId\":\"s\",\"concertId\":\"c\",\"concertTitle\":\"A title\","
 			    "\"concertDate\":\"2026-04-01T00:00:00.000Z\",\"availableSeats\":3,\"totalSeats\":6}]}");
