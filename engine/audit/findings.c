@@ -1,6 +1,7 @@
 #include "engine/audit/findings.h"
 
 #include "engine/audit/row_json.h"
+#include "projections/certify/rows.h"
 
 void findings_init(struct findings *findings)
 {
@@ -26,6 +27,19 @@ static void add_part(struct findings *findings, const char *member, const char *
 	buffer_append(&findings->words, findings->json.at + begin, findings->json.size - begin);
 }
 
+/* The row that is in use, which may be of an earlier layout. */
+static void add_left(struct findings *findings, const struct difference *difference)
+{
+	json_key(&findings->writer, "projected");
+	size_t begin = findings->json.size;
+	if (difference->left_version == projection_layouts[table_places[difference->table].projection].version ||
+	    difference->left.size == 0 ||
+	    !row_json_of(&findings->writer, difference->table, difference->left_version, difference->left))
+		row_value_json(&findings->writer, difference->table, difference->left);
+	buffer_append_text(&findings->words, "\n  is        ");
+	buffer_append(&findings->words, findings->json.at + begin, findings->json.size - begin);
+}
+
 void findings_add(void *context, const struct difference *difference)
 {
 	struct findings *findings = context;
@@ -39,7 +53,7 @@ void findings_add(void *context, const struct difference *difference)
 	json_member_text(&findings->writer, "table", table->name);
 	buffer_printf(&findings->words, "projection %s, table %s, ", projection, table->name);
 	add_part(findings, "key", "key ", difference->table, difference->key, row_key_json);
-	add_part(findings, "projected", "\n  is        ", difference->table, difference->left, row_value_json);
+	add_left(findings, difference);
 	add_part(findings, "replayed", "\n  replayed  ", difference->table, difference->right, row_value_json);
 	buffer_append_byte(&findings->words, '\n');
 	json_object_end(&findings->writer);

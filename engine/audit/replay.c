@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "engine/audit/living.h"
 #include "engine/data/catch_up.h"
 #include "projections/views/snapshot_view.h"
 
@@ -68,8 +69,9 @@ void replay_abandon(struct replay *replay)
 /* ---- the comparison ---- */
 
 struct pair {
-	struct snapshot_view *live, *replayed; /* NULL: not opened */
-	struct fold fold;                      /* where the live one stands */
+	struct living *live;            /* NULL: not opened */
+	struct snapshot_view *replayed; /* NULL: not opened */
+	struct fold fold;               /* where the live one stands */
 };
 
 struct comparing {
@@ -83,7 +85,7 @@ struct comparing {
 static void release(struct comparing *comparing)
 {
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		snapshot_view_close(comparing->pairs[id].live);
+		living_close(comparing->pairs[id].live);
 		snapshot_view_close(comparing->pairs[id].replayed);
 	}
 }
@@ -95,8 +97,7 @@ static enum ll_code open_live(struct comparing *comparing, const char *root, boo
 		if (!wanted && !(OF_THE_STATE >> id & 1))
 			continue;
 		snprintf(comparing->place, comparing->place_size, "projection %s", projection_layouts[id].name);
-		struct snapshot_places places = {.root = root, .which = 1u << id};
-		enum ll_code code = snapshot_view_open(&places, &comparing->pairs[id].live, error);
+		enum ll_code code = living_open(&comparing->pairs[id].live, root, id, error);
 		if (code == LL_OK)
 			continue;
 		comparing->pairs[id].live = NULL;
@@ -115,16 +116,16 @@ static enum ll_code pin_live(struct comparing *comparing, bool may_miss, struct 
 		if (!pair->live)
 			continue;
 		snprintf(comparing->place, comparing->place_size, "projection %s", projection_layouts[id].name);
-		enum ll_code code = snapshot_view_pin(pair->live, 0, error);
+		enum ll_code code = living_pin(pair->live, error);
 		bool wanted = comparing->replay->mask >> id & 1;
 		if (code == LL_OK) {
-			pair->fold = *snapshot_view_fold(pair->live);
+			pair->fold = pair->live->fold;
 			continue;
 		}
 		if (wanted && (code != LL_NOT_FOUND || !may_miss))
 			return code;
 		comparing->verdict->missing += wanted;
-		snapshot_view_close(pair->live);
+		living_close(pair->live);
 		pair->live = NULL;
 	}
 	return LL_OK;
@@ -181,8 +182,9 @@ static enum ll_code compare_one(struct comparing *comparing, unsigned id, differ
 	if (code == LL_OK)
 		code = snapshot_view_pin(pair->replayed, 0, error);
 	if (code == LL_OK)
-		compare_projection(id, snapshot_view_view(pair->live), snapshot_view_view(pair->replayed), found,
-				   context, &comparing->verdict->compared, comparing->place, comparing->place_size);
+		compare_projection(id, living_view(pair->live), pair->live->version, snapshot_view_view(pair->replayed),
+				   found, context, &comparing->verdict->compared, comparing->place,
+				   comparing->place_size);
 	return code;
 }
 
@@ -195,7 +197,8 @@ static enum ll_code digest(struct comparing *comparing, bool replayed, char text
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		struct pair *pair = &comparing->pairs[id];
 		if (pair->live)
-			parts[id] = snapshot_view_view(replayed && pair->replayed ? pair->replayed : pair->live);
+			parts[id] = replayed && pair->replayed ? snapshot_view_view(pair->replayed)
+							       : living_view(pair->live);
 	}
 	const struct fold *fold = &comparing->pairs[PROJECTION_BALANCES].fold;
 	joined_view_init(&joined, parts, fold->next_seq, fold->time);
@@ -208,7 +211,7 @@ static bool is_one_state(const struct comparing *comparing)
 {
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (OF_THE_STATE >> id & 1 &&
-		    (!comparing->pairs[id].live ||
+		    (!comparing->pairs[id].live || living_is_earlier(comparing->pairs[id].live) ||
 		     comparing->pairs[id].fold.next_offset != comparing->pairs[PROJECTION_BALANCES].fold.next_offset))
 			return false;
 	return true;
@@ -231,7 +234,7 @@ static void unpin_live(struct comparing *comparing)
 {
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (comparing->pairs[id].live)
-			snapshot_view_unpin(comparing->pairs[id].live);
+			living_unpin(comparing->pairs[id].live);
 }
 
 /* Folds to where the live ones stand, until they do not move much further while that is done; then they stay pinned. */

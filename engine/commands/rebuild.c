@@ -205,6 +205,8 @@ static void write_result(const struct rebuilding *rebuilding, struct json_writer
 	json_member_bool(writer, "certified", certified);
 	if (certified) {
 		json_member_uint64(writer, "rows", rebuilding->verdict.compared.rows);
+		if (rebuilding->verdict.compared.declared)
+			json_member_uint64(writer, "differAsDeclared", rebuilding->verdict.compared.declared);
 		json_member_text(writer, "digest",
 				 rebuilding->verdict.has_digests ? rebuilding->verdict.replayed_digest : NULL);
 	}

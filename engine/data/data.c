@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/data/adopt.h"
@@ -43,14 +44,26 @@ static enum ll_code make_directories(const char *path, bool *made, struct error 
 	return LL_OK;
 }
 
-enum ll_code data_lock(struct data *data, struct error *error)
+/* A rebuild without an engine holds it for the moment of the swap: whoever comes then need not fail. */
+static bool lock_file(int descriptor)
+{
+	enum { TRIES = 50, PAUSE_NS = 20 * 1000 * 1000 };
+	for (int tried = 0; flock(descriptor, LOCK_EX | LOCK_NB) != 0; tried++) {
+		if (tried == TRIES)
+			return false;
+		nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
+	}
+	return true;
+}
+
+enum ll_code data_lock(struct data *data, bool patient, struct error *error)
 {
 	char path[DATA_PATH_MAX], pid[32];
 	snprintf(path, sizeof path, "%s/lock", data->path);
 	data->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0664);
 	if (data->lock < 0)
 		return from_errno(error, "open", path);
-	if (flock(data->lock, LOCK_EX | LOCK_NB) != 0) {
+	if (patient ? !lock_file(data->lock) : flock(data->lock, LOCK_EX | LOCK_NB) != 0) {
 		close(data->lock);
 		data->lock = -1;
 		return error_set(error, LL_BUSY, "%s is in use by process %d: stop it first, or use another directory",
@@ -196,7 +209,7 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 		return error_set(error, LL_USAGE, "the directory's name is too long: %s", real);
 	memcpy(data->path, real, strlen(real) + 1);
 	if (use != DATA_READ)
-		code = data_lock(data, error);
+		code = data_lock(data, true, error);
 	if (code == LL_OK)
 		code = settle_url(data, url, use, error);
 	if (code != LL_OK)

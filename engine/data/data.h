@@ -38,8 +38,9 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 		       struct error *error) LL_CHECKED;
 void data_close(struct data *data);
 
-/* Holds a directory that was opened with DATA_READ, for a moment. LL_BUSY: somebody works on it (the pid is named). */
-enum ll_code data_lock(struct data *data, struct error *error) LL_CHECKED;
+/* Holds a directory that was opened with DATA_READ, for a moment. LL_BUSY: somebody works on it (the pid is named); `patient`: still after
+ * a second. */
+enum ll_code data_lock(struct data *data, bool patient, struct error *error) LL_CHECKED;
 void data_unlock(struct data *data);
 
 /* Writes down which journal the directory belongs to, if it is not there yet. Called when that journal was seen to be one: a

@@ -288,7 +288,7 @@ enum ll_code successors_hand_over(struct successors *successors, void (*waiting)
 			successors->by_engine = code == LL_OK && waited;
 			return code;
 		}
-		code = data_lock(successors->data, error);
+		code = data_lock(successors->data, false, error);
 		if (code == LL_OK) {
 			code = take_all(successors, error);
 			data_unlock(successors->data);
@@ -304,12 +304,26 @@ enum ll_code successors_hand_over(struct successors *successors, void (*waiting)
 
 /* ---- tidying ---- */
 
+/* An engine takes the name away only after it has swapped. */
+static void take_ready_name(const char *root, unsigned number)
+{
+	char path[GENERATION_PATH_MAX];
+	unsigned ready = 0;
+	if (generation_named(root, GENERATION_READY, path, &ready, NULL) == LL_OK && ready == number &&
+	    generation_take_name(root, GENERATION_READY, NULL) != LL_OK)
+		return; /* what is current already waits for nothing */
+}
+
 void successors_tidy(const struct successors *successors, bool keep_replaced)
 {
+	char root[DATA_PATH_MAX];
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		const struct successor *successor = &successors->of[id];
-		if (is_chosen(successors, id) && successor->taken)
-			adopt_tidy(successors->data, id, successor->made, keep_replaced ? successor->before : 0);
+		if (!is_chosen(successors, id) || !successor->taken)
+			continue;
+		data_projection_root(successors->data, id, root);
+		take_ready_name(root, successor->made);
+		adopt_tidy(successors->data, id, successor->made, keep_replaced ? successor->before : 0);
 	}
 }
 

@@ -19,7 +19,7 @@ def digest(ledgerline, data):
 
 
 def tree(path):
-    return sorted(str(one.relative_to(path)) for one in path.rglob("*"))
+    return sorted(str(one.relative_to(path)) for one in path.rglob("*") if one.name != "rebuild.lock")
 
 
 # Taken beside a serving engine, of its last entry; a second one of the same entry is the first one.

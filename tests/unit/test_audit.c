@@ -51,7 +51,8 @@ static void put_account(struct layer *layer, unsigned number, int64_t debt)
 
 static void compare(struct world *world)
 {
-	compare_projection(PROJECTION_BALANCES, layer_view(world->left), layer_view(world->right), findings_add,
+	compare_projection(PROJECTION_BALANCES, layer_view(world->left),
+			   projection_layouts[PROJECTION_BALANCES].version, layer_view(world->right), findings_add,
 			   &world->findings, &world->compared, NULL, 0);
 }
 
