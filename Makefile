@@ -229,8 +229,8 @@ $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/li
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lmsgpackc $(LIBS)
 
-# The one test of what is in no archive of ours.
-$(OUT)/tests/unit/test_reader: $(call objects,$(READER))
+# The tests of what is in no archive of ours.
+$(filter $(OUT)/tests/unit/test_reader $(OUT)/tests/unit/test_reader_%,$(UNIT_PROGRAMS)): $(call objects,$(READER))
 
 fuzz-programs: $(FUZZ:%.c=$(OUT)/%)
 
