@@ -65,7 +65,9 @@ struct view *reader_begin(struct ll_reader *reader, unsigned parts, enum ll_resu
 		return NULL;
 	}
 	snapshot_view_reset(reader->snapshots);
-	return snapshot_view_view(reader->snapshots);
+	struct view *view = snapshot_view_view(reader->snapshots);
+	view->failure.code = LL_OK; /* what one call could not read says nothing of another's */
+	return view;
 }
 
 bool reader_takes_id(struct ll_reader *reader, const char *id, enum ll_result *result)

@@ -23,6 +23,7 @@
 struct data {
 	char root[64];
 	struct store *stores[PROJECTIONS_COUNT];
+	size_t map_bytes; /* of stores that are opened from now on */
 	struct view live;
 	struct arena arena;
 };
@@ -42,7 +43,7 @@ static inline struct store *open_generation(struct data *data, unsigned id)
 	char folder[256], path[GENERATION_PATH_MAX];
 	snprintf(folder, sizeof folder, "%s/projections/%s", data->root, projection_layouts[id].name);
 	assert_int_equal(generation_make(folder, path, &number, &error), LL_OK);
-	struct store_options options = {.directory = path, .create = true, .map_bytes = 64 << 20};
+	struct store_options options = {.directory = path, .create = true, .map_bytes = data->map_bytes};
 	if (store_open(projection_spec(id), &options, &store, &position, &error) != LL_OK)
 		fail_msg("%s", error.text);
 	assert_int_equal(generation_adopt(folder, number, &error), LL_OK);
@@ -54,6 +55,7 @@ static inline void data_init(struct data *data)
 {
 	char projections_path[128];
 	memset(data, 0, sizeof *data);
+	data->map_bytes = 64 << 20;
 	snprintf(data->root, sizeof data->root, "/tmp/test_reader.XXXXXX");
 	assert_non_null(mkdtemp(data->root));
 	snprintf(projections_path, sizeof projections_path, "%s/projections", data->root);
