@@ -242,7 +242,7 @@ $(FUZZ:%.c=$(OUT)/%): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
 # ---- checks ----
 
 # `make check` was seen failing on each of these: tests/check/test_checks.py shows it anew every time.
-C_FILES = $(sort $(shell find schemas projections engine tests -name '*.[ch]' 2>/dev/null))
+C_FILES = $(sort $(shell find schemas projections engine tests bench docs -name '*.[ch]' 2>/dev/null))
 CHECKS := check-layering check-house check-links check-twice check-pages check-checks
 .PHONY: check-format $(CHECKS)
 

@@ -99,6 +99,7 @@ static const char *advice(int rc)
 	case ENOSPC:
 	case EDQUOT: return "; make room on the disk";
 	case EIO: return "; the disk fails";
+	case MDB_VERSION_MISMATCH: return "; another LMDB made it, or has it open now in some program: end that one";
 	case EACCES:
 	case EPERM:
 	case EROFS: return "; data.mdb and lock.mdb must be writable for this user, and the file system too";

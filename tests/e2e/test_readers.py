@@ -231,6 +231,30 @@ def test_what_readers_lack(readers, engines, ledgerline):
         shutil.rmtree(place)
 
 
+# ---- what pages show ----
+
+
+def code(page, language, number=0):
+    """The text of a code block of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)[number]
+
+
+# The program in the README and the lines of Python on the readers' page do what is said there.
+def test_code_of_pages(readers, engines, ledgerline, tmp_path):
+    engine = engines(tmp_path / "shop").start()
+    sell(engine)
+    flushed(engine, ledgerline)
+    source = tmp_path / "kim.c"
+    source.write_text(code("README.md", "c"))
+    compiled = ["gcc", "-Wall", "-Wextra", "-Werror", source, *readers.flags("--cflags", "--libs"), "-o", tmp_path / "kim"]
+    run(compiled, env=readers.env)
+    balance = engine.get("/api/points/balance?userId=kim").json["balance"]
+    assert run([tmp_path / "kim"], env=readers.env, cwd=tmp_path) == f"kim has {balance} won\n"
+    python = [sys.executable, "-B", "-c", code("docs/readers.md", "python")]
+    rows = run(python, cwd=tmp_path).splitlines()
+    assert [row.split()[0] for row in rows] == ["kim", "lee"]
+
+
 # ---- what is installed ----
 
 

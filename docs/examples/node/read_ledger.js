@@ -5,7 +5,7 @@
 //	node read_ledger.js DIR --watch    checks every new position until its input ends
 //
 // Not with the packages `lmdb` and `node-lmdb`: they carry LMDBs of their own whose lock files have another layout. Beside a
-// running engine one ends with MDB_VERSION_MISMATCH and the other with a crash; without one they would make the lock file theirs.
+// running engine the one crashes and the other says MDB_VERSION_MISMATCH; while no engine runs it makes the lock file its own.
 "use strict";
 
 const koffi = require("koffi");
