@@ -64,9 +64,8 @@ enum ll_result {
 	LL_NO_LEDGER = 3, /* the directory holds no projections, or nothing was ever written to them */
 	LL_REBUILD = 4,   /* they cannot be trusted or are of another version: `ledgerline rebuild --data DIR --all` */
 	LL_NO_RIGHTS = 5, /* files may not be read, or lock.mdb not be written */
-	LL_TRY_AGAIN =
-		6, /* all readers' slots are taken, or projections did not meet, or come to where one waits, in time */
-	LL_DAMAGED = 7, /* rows that cannot be read, or the system failed */
+	LL_TRY_AGAIN = 6, /* all slots are taken; or projections did not meet, or come to where one waits, in time */
+	LL_DAMAGED = 7,   /* rows that cannot be read, or the system failed */
 };
 
 struct ll_reader;
@@ -97,7 +96,7 @@ LL_PUBLIC const char *ll_message(const struct ll_reader *reader);
 LL_PUBLIC const char *ll_version(void);
 
 /* Stands still at the newest position that all parts have; called again, it moves on. Waits up to a second for them to meet:
- * LL_TRY_AGAIN. A rebuilt projection that was put in place meanwhile is followed (so is one that was put back: a position may
+ * LL_TRY_AGAIN, also when a file outgrew its map while another reader of this process stays pinned. A rebuilt projection that was put in place meanwhile is followed (so is one that was put back: a position may
  * then be an earlier one). After an error nothing is pinned; any of ll_open's errors may come back, as a new generation is
  * opened like the first, and the next ll_pin looks anew. */
 LL_PUBLIC enum ll_result ll_pin(struct ll_reader *reader);

@@ -87,6 +87,7 @@ static enum ll_code code_of(int rc)
 	case MDB_NOTFOUND: return LL_NOT_FOUND;
 	case MDB_KEYEXIST: return LL_EXISTS;
 	case MDB_BAD_VALSIZE: return LL_TOO_LARGE;
+	case ETIMEDOUT: return LL_TIMEOUT; /* of the gate */
 	default: return environment_code(rc);
 	}
 }
@@ -99,6 +100,7 @@ static const char *advice(int rc)
 	case ENOSPC:
 	case EDQUOT: return "; make room on the disk";
 	case EIO: return "; the disk fails";
+	case ETIMEDOUT: return ": the map has grown, and a reader of this process that stays pinned keeps it as it was";
 	case MDB_VERSION_MISMATCH: return "; another LMDB made it, or has it open now in some program: end that one";
 	case EACCES:
 	case EPERM:
@@ -226,10 +228,8 @@ static int note_file(struct environment *environment)
 {
 	struct stat status;
 	int descriptor, rc = mdb_env_get_fd(environment->env, &descriptor);
-	if (rc)
-		return rc;
-	if (fstat(descriptor, &status) != 0)
-		return errno;
+	if (rc || fstat(descriptor, &status) != 0)
+		return rc ? rc : errno;
 	environment->device = status.st_dev;
 	environment->inode = status.st_ino;
 	return 0;

@@ -57,7 +57,8 @@ enum ll_code environment_database(struct environment *environment, const char *n
 
 /* ---- transactions ---- */
 
-/* LL_FULL for a reader: all reader slots are taken. Waits while the map is being grown. */
+/* LL_FULL for a reader: all reader slots are taken. Waits while the map is being grown. LL_TIMEOUT: another process made it grow,
+ * and for 10 s some transaction of this process did not end, so that this one could not follow. The same for renewing. */
 enum ll_code environment_txn_begin(struct environment *environment, bool write, struct environment_txn **txn,
 				   struct error *error) LL_CHECKED;
 /* Ends it, whatever comes back; on an error nothing of it was written. */

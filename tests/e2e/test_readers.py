@@ -156,7 +156,9 @@ def test_swaps_under_readers(readers, watches, engines, ledgerline, tmp_path):
     entries = int(before[0].split()[1])
     for one in watching:
         engine.wait_for(lambda one=one: one.must_run() or one.positions()[-1] == entries, f"{one.name} to follow")
-        assert one.end() > SWAPS
+        snapshots = one.end()
+        print(f"{one.name}: {snapshots} snapshots over {SWAPS} swaps, all right")
+        assert snapshots > SWAPS
 
 
 # A program that stands still is told in the status, in the metrics and in the log; killed, its slots are cleared.

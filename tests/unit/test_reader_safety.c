@@ -1,6 +1,7 @@
 /* libledgerline where it could go wrong: what is unsafe is refused, swaps are followed, maps grow, processes die and fork. */
 #include "tests/unit/reader_world.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -562,6 +563,33 @@ static void a_map_that_grows(void **state)
 	assert_int_equal(rmdir(root), 0);
 }
 
+static int map_has_grown(const char *call)
+{
+	if (strncmp(call, "mdb_txn_", 8) == 0)
+		return -30785; /* MDB_MAP_RESIZED */
+	return strcmp(call, "mdb_env_set_mapsize") == 0 ? ETIMEDOUT : 0;
+}
+
+/* A reader that cannot follow a map because another one of its process stays pinned may try again. */
+static void a_map_that_is_kept(void **state)
+{
+	(void)state;
+	struct data data;
+	data_init(&data);
+	flush(&data, 3);
+	struct ll_reader *reader = open_reader(&data);
+	for (int i = 0; i < 2; i++) { /* the first pin begins a transaction, the next one renews it */
+		environment_fault_set(map_has_grown);
+		enum ll_result pinned = ll_pin(reader);
+		environment_fault_set(NULL);
+		assert_int_equal(pinned, LL_TRY_AGAIN);
+		assert_non_null(strstr(ll_message(reader), "a reader of this process that stays pinned"));
+		assert_int_equal(ll_pin(reader), LL_DONE);
+	}
+	ll_close(reader);
+	data_release(&data);
+}
+
 static int pin_and_stay(struct other *other, const char *root)
 {
 	struct ll_reader *reader;
@@ -701,11 +729,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_that_grows), /* those that fork come first: there is no thread yet */
-		cmocka_unit_test(readers_that_stand_still),   cmocka_unit_test(a_child_opens_its_own),
-		cmocka_unit_test(rights_of_the_group),        cmocka_unit_test(unsafe_is_refused),
-		cmocka_unit_test(a_newer_one_that_is_unsafe), cmocka_unit_test(a_damaged_row),
-		cmocka_unit_test(generations_come_and_go),    cmocka_unit_test(the_same_name_again),
-		cmocka_unit_test(a_swap_while_one_is_opened), cmocka_unit_test(threads_beside_a_writer),
+		cmocka_unit_test(readers_that_stand_still),
+		cmocka_unit_test(a_child_opens_its_own),
+		cmocka_unit_test(a_map_that_is_kept),
+		cmocka_unit_test(rights_of_the_group),
+		cmocka_unit_test(unsafe_is_refused),
+		cmocka_unit_test(a_newer_one_that_is_unsafe),
+		cmocka_unit_test(a_damaged_row),
+		cmocka_unit_test(generations_come_and_go),
+		cmocka_unit_test(the_same_name_again),
+		cmocka_unit_test(a_swap_while_one_is_opened),
+		cmocka_unit_test(threads_beside_a_writer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
