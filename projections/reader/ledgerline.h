@@ -96,9 +96,10 @@ LL_PUBLIC const char *ll_message(const struct ll_reader *reader);
 LL_PUBLIC const char *ll_version(void);
 
 /* Stands still at the newest position that all parts have; called again, it moves on. Waits up to a second for them to meet:
- * LL_TRY_AGAIN, also when a file outgrew its map while another reader of this process stays pinned. A rebuilt projection that was put in place meanwhile is followed (so is one that was put back: a position may
- * then be an earlier one). After an error nothing is pinned; any of ll_open's errors may come back, as a new generation is
- * opened like the first, and the next ll_pin looks anew. */
+ * LL_TRY_AGAIN, also when a file outgrew its map while another reader of this process stays pinned. A rebuilt projection
+ * that was put in place meanwhile is followed (so is one that was put back: a position may then be an earlier one). After an
+ * error nothing is pinned; any of ll_open's errors may come back, as a new generation is opened like the first, and the next
+ * ll_pin looks anew. */
 LL_PUBLIC enum ll_result ll_pin(struct ll_reader *reader);
 
 /* Pins a position that has at least `entry_count` entries, or one whose next offset is above `offset`: waits for it up to
