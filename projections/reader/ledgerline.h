@@ -81,7 +81,8 @@ enum ll_part {
 	LL_ALL = 63,
 };
 
-/* Opens the projections of a data directory (what `ledgerline serve --data` was given). `message` has LL_MESSAGE_SIZE bytes, or
+/* Opens the projections of a data directory (what `ledgerline serve --data` was given), or of a snapshot (a directory that
+ * `ledgerline snapshot` made, wherever it was copied to; it must be writable all the same). `message` has LL_MESSAGE_SIZE bytes, or
  * is NULL. LL_NO_LEDGER, LL_REBUILD, LL_NO_RIGHTS, LL_TRY_AGAIN, LL_DAMAGED; LL_MISUSED: no directory, or no such part. On
  * any but LL_DONE there is no reader. ll_open opens all parts. */
 LL_PUBLIC enum ll_result ll_open(const char *data_directory, struct ll_reader **reader, char *message);

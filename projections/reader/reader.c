@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "projections/reader/internal.h"
 #include "schemas/wire/ensure.h"
@@ -23,7 +24,7 @@ _Static_assert((int)LL_BALANCES == 1 << PROJECTION_BALANCES && (int)LL_SEATS == 
 		       (int)LL_ALL == (1 << PROJECTIONS_COUNT) - 1,
 	       "a part is a projection");
 
-enum { MEET_MS = 1000, LOOK_EVERY_MS = 2 };
+enum { MEET_MS = 1000, LOOK_EVERY_MS = 2, SNAPSHOT_PATH_BYTES = 4096 };
 
 enum ll_result reader_result(enum ll_code code)
 {
@@ -170,6 +171,33 @@ static enum ll_code open_root(struct ll_reader *reader, const char *data_directo
 	return code;
 }
 
+static bool holds(const char *directory, const char *name)
+{
+	char path[SNAPSHOT_PATH_BYTES];
+	return snprintf(path, sizeof path, "%s/%s", directory, name) < (int)sizeof path && access(path, F_OK) == 0;
+}
+
+/* A directory that `ledgerline snapshot` made has a manifest, and the projections in it. */
+static bool is_snapshot(const char *directory)
+{
+	return holds(directory, "manifest.json") && !holds(directory, "projections");
+}
+
+static enum ll_code open_snapshot(struct ll_reader *reader, const char *directory, struct error *error)
+{
+	char paths[PROJECTIONS_COUNT][SNAPSHOT_PATH_BYTES];
+	struct snapshot_places places = {.tell_failures = true};
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!(reader->parts >> id & 1))
+			continue;
+		if (snprintf(paths[id], sizeof paths[id], "%s/%s", directory, projection_layouts[id].name) >=
+		    (int)sizeof paths[id])
+			return error_set(error, LL_USAGE, "the path %s is too long", directory);
+		places.directories[id] = paths[id];
+	}
+	return snapshot_view_open(&places, &reader->snapshots, error);
+}
+
 enum ll_result ll_open(const char *data_directory, struct ll_reader **reader, char *message)
 {
 	return ll_open_parts(data_directory, LL_ALL, reader, message);
@@ -188,7 +216,8 @@ enum ll_result ll_open_parts(const char *data_directory, unsigned parts, struct 
 		code = error_set(&error, LL_USAGE, "there is no such part of a ledger");
 	} else {
 		reader->parts = parts;
-		code = open_root(reader, data_directory, &error);
+		code = is_snapshot(data_directory) ? open_snapshot(reader, data_directory, &error)
+						   : open_root(reader, data_directory, &error);
 	}
 	if (message)
 		snprintf(message, LL_MESSAGE_SIZE, "%s", error.code == LL_OK ? "" : error.text);

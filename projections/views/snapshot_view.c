@@ -41,16 +41,12 @@ static void scan(struct view *view, enum table_id table, struct slice from, stru
 
 static const struct view_ops operations = {.get = get, .scan = scan};
 
-/* Opens the generation that `current` names, in place of the one that is open. */
-static enum ll_code open_named(struct snapshot_view *snapshots, enum projection_id id, const char *folder,
-			       unsigned *number, struct error *error)
+/* Opens it in place of the one that is open, if any. */
+static enum ll_code open_directory(struct snapshot_view *snapshots, enum projection_id id, const char *directory,
+				   struct error *error)
 {
-	char path[GENERATION_PATH_MAX];
 	struct snapshot *opened;
-	*number = 0;
-	enum ll_code code = generation_current(folder, path, number, error);
-	if (code == LL_OK)
-		code = snapshot_open(projection_spec(id), path, &opened, error);
+	enum ll_code code = snapshot_open(projection_spec(id), directory, &opened, error);
 	if (code != LL_OK)
 		return code;
 	if (snapshots->tell_failures)
@@ -58,6 +54,16 @@ static enum ll_code open_named(struct snapshot_view *snapshots, enum projection_
 	snapshot_close(snapshots->snapshots[id]);
 	snapshots->snapshots[id] = opened;
 	return LL_OK;
+}
+
+/* Opens the generation that `current` names, in place of the one that is open. */
+static enum ll_code open_named(struct snapshot_view *snapshots, enum projection_id id, const char *folder,
+			       unsigned *number, struct error *error)
+{
+	char path[GENERATION_PATH_MAX];
+	*number = 0;
+	enum ll_code code = generation_current(folder, path, number, error);
+	return code == LL_OK ? open_directory(snapshots, id, path, error) : code;
 }
 
 /* Sees to it that the current generation is the one that is open: whatever put another one in its place. One that could not
@@ -103,8 +109,7 @@ enum ll_code snapshot_view_open(const struct snapshot_places *places, struct sna
 		if (places->root && places->which >> id & 1)
 			code = open_current(snapshots, id, error);
 		else if (!places->root && places->directories[id])
-			code = snapshot_open(projection_spec(id), places->directories[id], &snapshots->snapshots[id],
-					     error);
+			code = open_directory(snapshots, id, places->directories[id], error);
 	}
 	if (code == LL_OK)
 		*result = snapshots;

@@ -1,5 +1,6 @@
 """Other programs read a ledger: C, Python twice, Node.js and Go, beside an engine that writes and while generations are swapped."""
 
+import json
 import os
 import random
 import re
@@ -126,6 +127,20 @@ def test_the_rows_are_right(readers, engines, ledgerline, tmp_path):
             assert f"lot {user} {lot['lotId']} {lot['source']} {lot['remaining']}" in shown
     assert "schedule seoul-1 of seoul OPEN seats 2 held 0 reserved 2" in shown
     assert "popular 1 seoul-1 2" in shown
+
+
+# A snapshot is read like a ledger, also as a copy somewhere else; it stays as it was.
+def test_a_snapshot(readers, engines, ledgerline, tmp_path):
+    engine = engines(tmp_path / "data").start()
+    sell(engine)
+    flushed(engine, ledgerline)
+    before = readers.show("c", engine.data)
+    made = json.loads(ledgerline("snapshot", "--data", engine.data, "--json", check=0).stdout)["path"]
+    shutil.copytree(made, tmp_path / "copy")
+    assert engine.post("/api/points/charge", {"userId": "kim", "amount": 1000}).status == 200
+    flushed(engine, ledgerline)
+    assert readers.show("c", made) == readers.show("c", tmp_path / "copy") == before
+    assert readers.show("c", engine.data) != before
 
 
 def swap(ledgerline, engine):
