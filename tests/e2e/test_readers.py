@@ -144,8 +144,16 @@ def test_a_snapshot(readers, engines, ledgerline, tmp_path):
 
 
 def swap(ledgerline, engine):
-    """Puts new generations of all projections in place."""
+    """Puts new generations of all projections in place, whether the engine runs or not."""
     ledgerline("rebuild", "--data", engine.data, "--all", check=0)
+
+
+def told(watching):
+    """Ends programs that watch, and says what they did."""
+    for one in watching:
+        snapshots = one.end()
+        print(f"{one.name}: {snapshots} snapshots over {SWAPS} swaps, all right")
+        assert snapshots > SWAPS
 
 
 # Generations are swapped under programs that read (LEDGERLINE_SWAPS times, and now and then the engine writes between): every
@@ -171,9 +179,30 @@ def test_swaps_under_readers(readers, watches, engines, ledgerline, tmp_path):
     entries = int(before[0].split()[1])
     for one in watching:
         engine.wait_for(lambda one=one: one.must_run() or one.positions()[-1] == entries, f"{one.name} to follow")
-        snapshots = one.end()
-        print(f"{one.name}: {snapshots} snapshots over {SWAPS} swaps, all right")
-        assert snapshots > SWAPS
+    told(watching)
+
+
+# The same beside an engine that serves and a client that writes all the time: positions only go on.
+def test_swaps_beside_a_writer(readers, watches, engines, ledgerline, tmp_path):
+    engine = engines(tmp_path / "data").start()
+    writer = Writer(engine)
+    flushed(engine, ledgerline)
+    watching = [watches(language, engine.data) for language in ("c", "lmdb", "ctypes")]
+    writer.start()
+    for _ in range(SWAPS):
+        swap(ledgerline, engine)
+        assert writer.failed is None, writer.failed
+        for one in watching:
+            one.must_run()
+    writer.stop()
+    flushed(engine, ledgerline)
+    entries = int(engine.status()["position"].split(":")[1]) + 1
+    for one in watching:
+        engine.wait_for(lambda one=one: one.must_run() or one.positions()[-1] == entries, f"{one.name} to follow")
+        assert one.positions() == sorted(one.positions())
+    told(watching)
+    generation = engine.status()["projections"]["balances"]["generation"]
+    assert generation > SWAPS
 
 
 # A program that stands still is told in the status, in the metrics and in the log; killed, its slots are cleared.
