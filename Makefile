@@ -229,8 +229,8 @@ $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/li
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lmsgpackc $(LIBS)
 
-# The one test of what is in no archive of ours.
-$(OUT)/tests/unit/test_reader: $(call objects,$(READER))
+# The tests of what is in no archive of ours.
+$(filter $(OUT)/tests/unit/test_reader $(OUT)/tests/unit/test_reader_%,$(UNIT_PROGRAMS)): $(call objects,$(READER))
 
 fuzz-programs: $(FUZZ:%.c=$(OUT)/%)
 
@@ -242,7 +242,7 @@ $(FUZZ:%.c=$(OUT)/%): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
 # ---- checks ----
 
 # `make check` was seen failing on each of these: tests/check/test_checks.py shows it anew every time.
-C_FILES = $(sort $(shell find schemas projections engine tests -name '*.[ch]' 2>/dev/null))
+C_FILES = $(sort $(shell find schemas projections engine tests bench docs -name '*.[ch]' 2>/dev/null))
 CHECKS := check-layering check-house check-links check-twice check-pages check-checks
 .PHONY: check-format $(CHECKS)
 

@@ -169,7 +169,7 @@ static void write_journal(struct api *api, struct buffer *out)
 /* ---- projections ---- */
 
 struct standing {
-	uint64_t position, lag;
+	uint64_t position, lag, long_readers, reader_held_us;
 	bool failed;
 	struct store_statistics store;
 };
@@ -198,6 +198,9 @@ COLUMN(clean, s->store.clean_bytes)
 COLUMN(dirty, s->store.dirty_bytes)
 COLUMN(readers, s->store.readers)
 COLUMN(readers_max, s->store.readers_max)
+COLUMN(long_readers, s->long_readers)
+COLUMN(reader_held, s->reader_held_us)
+COLUMN(readers_cleared, s->store.readers_cleared)
 
 static const struct column columns[] = {
 	{"ledgerline_projection_folded_entries", "gauge", "Entries that the projection has folded.", column_position,
@@ -215,7 +218,23 @@ static const struct column columns[] = {
 	{"ledgerline_projection_dirty_bytes", "gauge", "Memory of rows that are not flushed.", column_dirty, false},
 	{"ledgerline_projection_readers", "gauge", "Read slots in use, by any process.", column_readers, false},
 	{"ledgerline_projection_max_readers", "gauge", "Read slots there are.", column_readers_max, false},
+	{"ledgerline_projection_long_readers", "gauge", "Readers that have stood still for 5 seconds or longer.",
+	 column_long_readers, false},
+	{"ledgerline_projection_reader_held_seconds", "gauge",
+	 "How long the longest of them has; while it does the file grows.", column_reader_held, true},
+	{"ledgerline_projection_dead_readers_total", "counter", "Read slots of dead processes that were cleared.",
+	 column_readers_cleared, false},
 };
+
+static void count_long_readers(const struct store *store, struct standing *standing)
+{
+	struct store_reader readers[STORE_READERS_MAX];
+	standing->long_readers = store_long_readers(store, readers, STORE_READERS_MAX);
+	standing->reader_held_us = 0;
+	for (unsigned i = 0; i < standing->long_readers && i < STORE_READERS_MAX; i++)
+		if (readers[i].held_ms * 1000 > standing->reader_held_us)
+			standing->reader_held_us = readers[i].held_ms * 1000;
+}
 
 static void write_projections(struct api *api, struct buffer *out)
 {
@@ -230,6 +249,7 @@ static void write_projections(struct api *api, struct buffer *out)
 		standing->lag = standing->position < next ? next - standing->position : 0;
 		standing->failed = ledger_failure(ledger, id) != NULL;
 		store_statistics(ledger_store(ledger, id), &standing->store);
+		count_long_readers(ledger_store(ledger, id), standing);
 	}
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
 		const struct column *column = &columns[i];

@@ -56,6 +56,22 @@ static void member_generation(const char *data, const char *name, struct json_wr
 		json_member_null(writer, "generation");
 }
 
+static void write_long_readers(const struct store *store, struct json_writer *writer)
+{
+	struct store_reader readers[STORE_READERS_MAX];
+	unsigned count = store_long_readers(store, readers, STORE_READERS_MAX);
+	json_key(writer, "longReaders");
+	json_array_begin(writer);
+	for (unsigned i = 0; i < count && i < STORE_READERS_MAX; i++) {
+		json_object_begin(writer);
+		json_member_int64(writer, "process", readers[i].process);
+		json_member_uint64(writer, "seconds", readers[i].held_ms / 1000);
+		json_member_uint64(writer, "commitsBehind", readers[i].commits_behind);
+		json_object_end(writer);
+	}
+	json_array_end(writer);
+}
+
 static void write_projection(struct ledger *ledger, enum projection_id id, const char *data, struct json_writer *writer)
 {
 	const struct store_spec *spec = projection_spec(id);
@@ -76,6 +92,7 @@ static void write_projection(struct ledger *ledger, enum projection_id id, const
 	json_member_uint64(writer, "mapUsedBytes", statistics.map_used_bytes);
 	json_member_uint64(writer, "readers", statistics.readers);
 	json_member_uint64(writer, "readersMax", statistics.readers_max);
+	write_long_readers(ledger_store(ledger, id), writer);
 	json_object_end(writer);
 }
 

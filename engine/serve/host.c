@@ -7,6 +7,7 @@
 
 #include "engine/data/catch_up.h"
 #include "engine/log/log.h"
+#include "projections/views/specs.h"
 #include "schemas/wire/ensure.h"
 
 static struct engine *engine_of(struct writer_host *host)
@@ -261,9 +262,30 @@ static void watermarks_done(uv_work_t *work, int status)
 	job_done(job);
 }
 
+/* Tells each reader that stands still once. */
+static void look_at_readers(struct engine *engine)
+{
+	struct store_reader readers[STORE_READERS_MAX];
+	for (enum projection_id id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!ledger_holds(engine->ledger, id))
+			continue;
+		struct store *store = ledger_store(engine->ledger, id);
+		store_look_at_readers(store, (int64_t)(uv_hrtime() / 1000000));
+		unsigned count = store_long_readers(store, readers, STORE_READERS_MAX);
+		for (unsigned i = 0; i < count && i < STORE_READERS_MAX; i++)
+			if (readers[i].is_new)
+				log_warn("reader.long", LOG_TEXT("projection", projection_spec(id)->projection),
+					 LOG_NUMBER("process", readers[i].process),
+					 LOG_NUMBER("heldMs", readers[i].held_ms),
+					 LOG_NUMBER("commitsBehind", readers[i].commits_behind));
+	}
+}
+
 void engine_on_watermarks_timer(uv_timer_t *timer)
 {
 	struct engine *engine = timer->data;
+	if (!engine->stopping)
+		look_at_readers(engine);
 	if (engine->watermarks_asked || engine->stopping)
 		return;
 	engine->watermarks_asked = true;

@@ -1,7 +1,6 @@
 /* Rankings. */
 #include "projections/rankings/windows.h"
 #include "projections/reader/internal.h"
-#include "schemas/wire/zone.h"
 
 struct ranking_walk {
 	struct ll_reader *reader;
@@ -21,15 +20,14 @@ static bool visit_schedule(struct ranking_walk *walk, struct slice schedule_id, 
 {
 	struct ranked_row row;
 	struct concert_titles_row concert;
+	reader_next_row(walk->reader);
 	if (!ranked_get(walk->view, ranked_key(schedule_id), &row))
 		return unreadable(walk, "a schedule is in an order, but not there");
 	if (!concert_titles_get(walk->view, concert_titles_key(row.concert_id), &concert))
 		concert.title = SLICE_EMPTY;
-	buffer_clear(&walk->reader->text);
-	buffer_append_slice(&walk->reader->text, concert.title);
 	ranked->rank = ++walk->rank;
 	reader_copy_id(ranked->schedule_id, schedule_id);
-	ranked->concert_title = buffer_text(&walk->reader->text);
+	ranked->concert_title = reader_text(walk->view, concert.title);
 	ranked->concert_date_ms = row.concert_date;
 	return walk->visit(walk->context, ranked) == 0 && walk->rank < walk->limit;
 }
@@ -69,34 +67,45 @@ static bool take_latest(void *context, struct slice key, struct slice value)
 	return false;
 }
 
-/* The day that the position's time lies in, in the policy's zone. */
-static enum ll_result day_of_position(struct ll_reader *reader, struct view *view, int32_t *day)
+/* The zone's rules are kept from call to call. */
+static enum ll_code use_zone(struct ll_reader *reader, struct slice name)
+{
+	if (reader->zone && slice_equal(slice_text(zone_name(reader->zone)), name))
+		return LL_OK;
+	zone_free(reader->zone);
+	reader->zone = NULL;
+	return zone_load(name, &reader->zone, &reader->error);
+}
+
+/* The day that a time lies in, in the policy's zone. */
+static enum ll_result day_of(struct ll_reader *reader, struct view *view, int64_t time_ms, int32_t *day)
 {
 	struct latest latest = {.view = view};
-	struct zone *zone;
 	view_scan(view, BALANCES_POLICIES, SLICE_EMPTY, SLICE_EMPTY, true, take_latest, &latest);
-	if (!latest.found)
-		return reader_result(
-			error_set(&reader->error, LL_CORRUPT, "projection balances has no policy; rebuild balances"));
-	enum ll_code code = zone_load(latest.row.policy.time_zone, &zone, &reader->error);
-	if (code != LL_OK)
+	if (!latest.found) {
+		view_fail(view, LL_CORRUPT, "projection balances has no policy; rebuild balances");
+		return reader_end(reader);
+	}
+	if (use_zone(reader, latest.row.policy.time_zone) != LL_OK)
 		return LL_DAMAGED;
-	*day = zone_day_of(zone, view->time);
-	zone_free(zone);
+	*day = zone_day_of(reader->zone, time_ms);
 	return LL_DONE;
 }
 
-enum ll_result ll_read_popular(struct ll_reader *reader, enum ll_window window, unsigned limit, ll_ranked_visit *visit,
-			       void *context)
+/* time_ms NULL: the position's. */
+static enum ll_result read_popular(struct ll_reader *reader, enum ll_window window, const int64_t *time_ms,
+				   unsigned limit, ll_ranked_visit *visit, void *context)
 {
 	enum ll_result result;
 	int32_t day = 0;
-	struct view *view = reader_begin(reader, NULL, false, &result);
+	unsigned parts = window == LL_WINDOW_ALL ? LL_RANKINGS : LL_RANKINGS | LL_BALANCES;
+	struct view *view = reader_begin(reader, parts, &result);
 	if (!view)
 		return result;
-	if (window < LL_WINDOW_ALL || window > LL_WINDOW_MONTH || limit == 0)
+	if (window < LL_WINDOW_ALL || window > LL_WINDOW_MONTH || limit == 0 || (time_ms && *time_ms < 0))
 		return reader_misused(reader, "there is no such window, or the limit is 0");
-	if (window != LL_WINDOW_ALL && (result = day_of_position(reader, view, &day)) != LL_DONE)
+	if (window != LL_WINDOW_ALL &&
+	    (result = day_of(reader, view, time_ms ? *time_ms : view->time, &day)) != LL_DONE)
 		return result;
 	struct ranking_walk walk = {.reader = reader, .view = view, .limit = limit, .visit = visit, .context = context};
 	struct key prefix = {.size = 0};
@@ -106,11 +115,23 @@ enum ll_result ll_read_popular(struct ll_reader *reader, enum ll_window window, 
 	return reader_end(reader);
 }
 
+enum ll_result ll_read_popular(struct ll_reader *reader, enum ll_window window, unsigned limit, ll_ranked_visit *visit,
+			       void *context)
+{
+	return read_popular(reader, window, NULL, limit, visit, context);
+}
+
+enum ll_result ll_read_popular_at(struct ll_reader *reader, enum ll_window window, int64_t time_ms, unsigned limit,
+				  ll_ranked_visit *visit, void *context)
+{
+	return read_popular(reader, window, &time_ms, limit, visit, context);
+}
+
 enum ll_result ll_read_sold_out(struct ll_reader *reader, enum ll_origin origin, unsigned limit, ll_ranked_visit *visit,
 				void *context)
 {
 	enum ll_result result;
-	struct view *view = reader_begin(reader, NULL, false, &result);
+	struct view *view = reader_begin(reader, LL_RANKINGS, &result);
 	if (!view)
 		return result;
 	if ((origin != LL_ORIGIN_OPENING && origin != LL_ORIGIN_FIRST) || limit == 0)

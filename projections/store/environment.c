@@ -1,5 +1,6 @@
 /*
- * Environments are kept in one list of this process, found by the device and inode of their directory.
+ * Environments are kept in one list of this process, found by the device and inode of their data.mdb: an open file keeps its
+ * inode, while that of a directory that was removed may name a new one, of a newer generation, at once.
  *
  * The gate: LMDB moves its map only while no transaction of this process is open. Each transaction counts itself in; who
  * grows the map (or follows another process that grew it) closes the gate, waits for the count to reach zero, and opens it
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "schemas/wire/ensure.h"
 
@@ -27,6 +29,7 @@ struct environment {
 	char *directory;
 	dev_t device;
 	ino_t inode;
+	pid_t process; /* after fork() a child's list still holds its parent's, which are not for it */
 	unsigned openers;
 	bool read_only, synced;
 	bool map_was_full; /* atomic */
@@ -84,6 +87,7 @@ static enum ll_code code_of(int rc)
 	case MDB_NOTFOUND: return LL_NOT_FOUND;
 	case MDB_KEYEXIST: return LL_EXISTS;
 	case MDB_BAD_VALSIZE: return LL_TOO_LARGE;
+	case ETIMEDOUT: return LL_TIMEOUT; /* of the gate */
 	default: return environment_code(rc);
 	}
 }
@@ -96,6 +100,8 @@ static const char *advice(int rc)
 	case ENOSPC:
 	case EDQUOT: return "; make room on the disk";
 	case EIO: return "; the disk fails";
+	case ETIMEDOUT: return ": the map has grown, and a reader of this process that stays pinned keeps it as it was";
+	case MDB_VERSION_MISMATCH: return "; another LMDB made it, or has it open now in some program: end that one";
 	case EACCES:
 	case EPERM:
 	case EROFS: return "; data.mdb and lock.mdb must be writable for this user, and the file system too";
@@ -191,14 +197,13 @@ static void destroy(struct environment *environment)
 	free(environment);
 }
 
-static struct environment *make(const struct environment_options *options, const struct stat *status)
+static struct environment *make(const struct environment_options *options)
 {
 	struct environment *environment = calloc(1, sizeof *environment);
 	ENSURE(environment);
 	environment->directory = strdup(options->directory);
 	ENSURE(environment->directory);
-	environment->device = status->st_dev;
-	environment->inode = status->st_ino;
+	environment->process = getpid();
 	environment->openers = 1;
 	environment->read_only = options->read_only;
 	environment->synced = options->synced;
@@ -216,6 +221,30 @@ static int no_locks(const char *line, void *context)
 	if (strstr(line, "no reader locks"))
 		*(bool *)context = true;
 	return 0;
+}
+
+/* Remembers which file was opened. */
+static int note_file(struct environment *environment)
+{
+	struct stat status;
+	int descriptor, rc = mdb_env_get_fd(environment->env, &descriptor);
+	if (rc || fstat(descriptor, &status) != 0)
+		return rc ? rc : errno;
+	environment->device = status.st_dev;
+	environment->inode = status.st_ino;
+	return 0;
+}
+
+/* Who may read the data (the group does) must be able to announce itself, whatever this process's umask is. Rights that
+ * somebody gave are not taken away. The file of another owner has been opened, so it is well as it is. */
+static void give_group_the_lock(const char *directory)
+{
+	enum { READ_AND_WRITE = S_IRGRP | S_IWGRP };
+	char path[4096];
+	struct stat status;
+	snprintf(path, sizeof path, "%s/lock.mdb", directory);
+	if (stat(path, &status) == 0 && (status.st_mode & READ_AND_WRITE) != READ_AND_WRITE)
+		(void)!chmod(path, (status.st_mode & 07777) | READ_AND_WRITE);
 }
 
 /* Opening can race with the last close of another process: then LMDB says EAGAIN for a moment. */
@@ -257,57 +286,79 @@ static enum ll_code open_new(struct environment *environment, const struct envir
 				 "%s: lock.mdb cannot be written (a read-only mount?), and without a slot "
 				 "there a reader gets garbage; mount it writable",
 				 options->directory);
+	if (!options->read_only)
+		give_group_the_lock(options->directory);
+	rc = note_file(environment);
+	if (rc)
+		return fail(environment, rc, "look at the LMDB file", error);
 	rc = TRY("mdb_reader_check", mdb_reader_check(environment->env, NULL));
 	return rc ? fail(environment, rc, "look for dead readers", error) : LL_OK;
 }
 
-static enum ll_code prepare_directory(const struct environment_options *options, struct stat *status,
-				      struct error *error)
+/* *data: the file as it is; st_ino is 0 when there is none yet. */
+static enum ll_code prepare_directory(const struct environment_options *options, struct stat *data, struct error *error)
 {
 	char path[4096];
+	struct stat status;
 	if (options->create && mkdir(options->directory, 0770) != 0 && errno != EEXIST)
 		return fail_path(options->directory, errno, "make the directory", error);
-	if (stat(options->directory, status) != 0)
+	if (stat(options->directory, &status) != 0)
 		return fail_path(options->directory, errno, "open the directory", error);
 	if ((size_t)snprintf(path, sizeof path, "%s/data.mdb", options->directory) >= sizeof path)
 		return error_set(error, LL_USAGE, "%s: the path is too long", options->directory);
-	struct stat data;
-	if ((!options->create || options->read_only) && stat(path, &data) != 0)
+	if (stat(path, data) == 0)
+		return LL_OK;
+	*data = (struct stat){0};
+	if (!options->create || options->read_only)
 		return fail_path(path, errno, "find the LMDB file", error);
+	return LL_OK;
+}
+
+static struct environment *find(const struct stat *data)
+{
+	struct environment *environment = data->st_ino ? list : NULL;
+	while (environment && (environment->process != getpid() || environment->device != data->st_dev ||
+			       environment->inode != data->st_ino))
+		environment = environment->next;
+	return environment;
+}
+
+/* With the list's lock. */
+static enum ll_code open_listed(const struct environment_options *options, struct environment **result,
+				struct error *error)
+{
+	struct stat data;
+	enum ll_code code = prepare_directory(options, &data, error);
+	if (code != LL_OK)
+		return code;
+	struct environment *environment = find(&data);
+	if (environment && environment->read_only && !options->read_only)
+		return error_set(error, LL_BUSY,
+				 "%s: is open for reading in this process, so it cannot be opened for writing; "
+				 "close the readers first",
+				 options->directory);
+	if (environment) {
+		environment->openers++;
+		*result = environment;
+		return LL_OK;
+	}
+	environment = make(options);
+	code = open_new(environment, options, error);
+	if (code != LL_OK) {
+		destroy(environment);
+		return code;
+	}
+	environment->next = list;
+	list = *result = environment;
 	return LL_OK;
 }
 
 enum ll_code environment_open(const struct environment_options *options, struct environment **result,
 			      struct error *error)
 {
-	struct environment *environment = NULL;
-	struct stat status;
 	*result = NULL;
-	enum ll_code code = prepare_directory(options, &status, error);
-	if (code != LL_OK)
-		return code;
 	pthread_mutex_lock(&list_lock);
-	for (environment = list; environment; environment = environment->next)
-		if (environment->device == status.st_dev && environment->inode == status.st_ino)
-			break;
-	if (environment && environment->read_only && !options->read_only) {
-		code = error_set(error, LL_BUSY,
-				 "%s: is open for reading in this process, so it cannot be opened for writing; "
-				 "close the readers first",
-				 options->directory);
-	} else if (environment) {
-		environment->openers++;
-		*result = environment;
-	} else {
-		environment = make(options, &status);
-		code = open_new(environment, options, error);
-		if (code == LL_OK) {
-			environment->next = list;
-			list = *result = environment;
-		} else {
-			destroy(environment);
-		}
-	}
+	enum ll_code code = open_listed(options, result, error);
 	pthread_mutex_unlock(&list_lock);
 	return code;
 }
@@ -331,6 +382,15 @@ void environment_close(struct environment *environment)
 const char *environment_directory(const struct environment *environment)
 {
 	return environment->directory;
+}
+
+bool environment_is_in(const struct environment *environment, const char *directory)
+{
+	char path[4096];
+	struct stat status;
+	if ((size_t)snprintf(path, sizeof path, "%s/data.mdb", directory) >= sizeof path || stat(path, &status) != 0)
+		return false;
+	return status.st_dev == environment->device && status.st_ino == environment->inode;
 }
 
 static enum ll_code database_new(struct environment *environment, const char *name, bool create, MDB_dbi *handle,
@@ -641,22 +701,26 @@ enum ll_code environment_readers_check(struct environment *environment, unsigned
 }
 
 struct listing {
-	void (*visit)(void *context, const char *line);
-	void *context;
+	struct environment_reader *readers;
+	unsigned room, count;
 };
 
+/* A line of mdb_reader_list: process, thread in hexadecimal, commit or "-"; the heading begins with neither. */
 static int list_reader(const char *line, void *context)
 {
 	struct listing *listing = context;
-	listing->visit(listing->context, line);
+	struct environment_reader reader = {.process = 0};
+	int found = sscanf(line, "%d %zx %zu", &reader.process, &reader.thread, &reader.commit);
+	if (found >= 2 && listing->count < listing->room)
+		listing->readers[listing->count++] = reader;
 	return 0;
 }
 
-void environment_readers_list(struct environment *environment, void (*visit)(void *context, const char *line),
-			      void *context)
+unsigned environment_readers(struct environment *environment, struct environment_reader *readers, unsigned room)
 {
-	struct listing listing = {visit, context};
+	struct listing listing = {readers, room, 0};
 	mdb_reader_list(environment->env, list_reader, &listing);
+	return listing.count;
 }
 
 enum ll_code environment_sync(struct environment *environment, struct error *error)

@@ -9,6 +9,7 @@
  * - LMDB allows one write transaction at a time; a second one waits for the first, other processes' included.
  * - Slices handed out point into the map: good until their transaction ends, and in a write transaction until its next
  *   change. Nothing may be written through them.
+ * - Who opens for writing lets the group write lock.mdb, as readers must; all else is as the umask says.
  * - A read transaction keeps old pages from being used again: keep it for milliseconds, or renew it.
  * - A transaction may be used by one thread at a time, not by its own thread only (MDB_NOTLS); a write transaction must end
  *   in the thread that began it.
@@ -46,6 +47,8 @@ enum ll_code environment_open(const struct environment_options *options, struct 
 void environment_close(struct environment *environment);
 
 const char *environment_directory(const struct environment *environment);
+/* Whether its data.mdb is the one that lies in the directory now. One stat(2); nothing is opened. */
+bool environment_is_in(const struct environment *environment, const char *directory);
 
 /* A named database's handle, good as long as the environment is open. Call it while this thread has no transaction open.
  * LL_NOT_FOUND: it is not there, and not `create`. */
@@ -54,7 +57,8 @@ enum ll_code environment_database(struct environment *environment, const char *n
 
 /* ---- transactions ---- */
 
-/* LL_FULL for a reader: all reader slots are taken. Waits while the map is being grown. */
+/* LL_FULL for a reader: all reader slots are taken. Waits while the map is being grown. LL_TIMEOUT: another process made it grow,
+ * and for 10 s some transaction of this process did not end, so that this one could not follow. The same for renewing. */
 enum ll_code environment_txn_begin(struct environment *environment, bool write, struct environment_txn **txn,
 				   struct error *error) LL_CHECKED;
 /* Ends it, whatever comes back; on an error nothing of it was written. */
@@ -129,9 +133,13 @@ void environment_usage(struct environment *environment, struct environment_usage
 
 /* Frees the slots of processes that died. *dead may be NULL. */
 enum ll_code environment_readers_check(struct environment *environment, unsigned *dead, struct error *error) LL_CHECKED;
-/* One line of text per reader: process, thread, commit; the first is a heading. */
-void environment_readers_list(struct environment *environment, void (*visit)(void *context, const char *line),
-			      void *context);
+struct environment_reader {
+	int process;   /* its pid */
+	size_t thread; /* which of its transactions, more or less */
+	size_t commit; /* that it has pinned; 0: none, it only has its slot */
+};
+/* Those that have a slot, of all processes; how many there are, `room` at most. */
+unsigned environment_readers(struct environment *environment, struct environment_reader *readers, unsigned room);
 
 /* Puts all commits on the disk. After an error nothing that was committed since the last good sync can be trusted. */
 enum ll_code environment_sync(struct environment *environment, struct error *error) LL_CHECKED;

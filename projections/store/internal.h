@@ -5,6 +5,7 @@
 #include "projections/store/environment.h"
 #include "projections/store/flush.h"
 #include "projections/store/overlay.h"
+#include "projections/store/readers.h"
 #include "projections/store/store.h"
 #include "projections/store/table.h"
 
@@ -67,6 +68,7 @@ struct store {
 	} announced[PREFETCH_DISTANCE];
 	unsigned announced_next;
 
+	struct reader_watch readers;
 	struct store_statistics statistics;
 };
 

@@ -14,6 +14,7 @@ struct snapshot {
 	bool pinned;
 	unsigned meta;
 	unsigned databases[STORE_TABLES_MAX];
+	struct error *failure; /* where failures are noted; NULL: they abort */
 };
 
 static enum ll_code open_databases(struct snapshot *snapshot, const struct store_spec *spec, struct error *error)
@@ -56,6 +57,11 @@ void snapshot_close(struct snapshot *snapshot)
 	free(snapshot);
 }
 
+bool snapshot_is_in(const struct snapshot *snapshot, const char *directory)
+{
+	return environment_is_in(snapshot->environment, directory);
+}
+
 enum ll_code snapshot_pin(struct snapshot *snapshot, struct error *error)
 {
 	enum ll_code code = snapshot->txn ? environment_txn_renew(snapshot->txn, error)
@@ -71,9 +77,19 @@ void snapshot_unpin(struct snapshot *snapshot)
 	snapshot->pinned = false;
 }
 
-/* What cannot be read is not "not there": an answer made from it would be wrong. */
-__attribute__((noreturn)) static void read_failed(const struct error *error)
+void snapshot_tell(struct snapshot *snapshot, struct error *failure)
 {
+	snapshot->failure = failure;
+}
+
+/* What cannot be read is not "not there": an answer made from it would be wrong. */
+static void read_failed(struct snapshot *snapshot, const struct error *error)
+{
+	if (snapshot->failure) {
+		if (snapshot->failure->code == LL_OK)
+			*snapshot->failure = *error;
+		return;
+	}
 	fprintf(stderr, "ledgerline: a snapshot cannot be read: %s\n", error->text);
 	abort();
 }
@@ -84,7 +100,7 @@ static bool get(struct snapshot *snapshot, unsigned database, struct slice key, 
 	ENSURE(snapshot->pinned);
 	enum ll_code code = environment_get(snapshot->txn, database, key, value, &error);
 	if (code != LL_OK && code != LL_NOT_FOUND)
-		read_failed(&error);
+		read_failed(snapshot, &error);
 	return code == LL_OK;
 }
 
@@ -143,15 +159,15 @@ void snapshot_scan(struct snapshot *snapshot, unsigned table, struct slice from,
 		code = environment_cursor_move(cursor, backwards ? MOVE_PREVIOUS : MOVE_NEXT, &key, &value, &error);
 	environment_cursor_close(cursor);
 	if (code != LL_OK && code != LL_NOT_FOUND)
-		read_failed(&error);
+		read_failed(snapshot, &error);
 }
 
 uint64_t snapshot_rows(struct snapshot *snapshot, unsigned table)
 {
-	struct environment_database_size size;
+	struct environment_database_size size = {.rows = 0};
 	struct error error;
 	ENSURE(snapshot->pinned);
 	if (environment_database_size(snapshot->txn, snapshot->databases[table], &size, &error) != LL_OK)
-		read_failed(&error);
+		read_failed(snapshot, &error);
 	return size.rows;
 }

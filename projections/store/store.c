@@ -160,6 +160,7 @@ static void store_free(struct store *store)
 	handles_release(&store->memory.replaced);
 	handles_release(&store->memory.garbage);
 	overlay_release(&store->overlay);
+	reader_watch_release(&store->readers);
 	slab_release(&store->memory.slab);
 	if (store->lock >= 0)
 		close(store->lock);
@@ -551,6 +552,16 @@ void store_retire(struct store *store)
 	store->retire = true;
 }
 
+void store_look_at_readers(struct store *store, int64_t now_ms)
+{
+	(void)!reader_watch_look(&store->readers, store->environment, now_ms, NULL);
+}
+
+unsigned store_long_readers(const struct store *store, struct store_reader *readers, unsigned room)
+{
+	return reader_watch_long(&store->readers, readers, room);
+}
+
 void store_statistics(struct store *store, struct store_statistics *statistics)
 {
 	struct environment_usage usage;
@@ -560,6 +571,7 @@ void store_statistics(struct store *store, struct store_statistics *statistics)
 	statistics->map_used_bytes = usage.used_bytes;
 	statistics->readers = usage.readers;
 	statistics->readers_max = usage.readers_max;
+	statistics->readers_cleared = store->readers.cleared;
 	statistics->clean_bytes = clean_bytes(store);
 	statistics->dirty_bytes = store->memory.filling_bytes + store->memory.flushing_bytes;
 	statistics->clean_rows = 0;

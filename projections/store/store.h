@@ -161,6 +161,22 @@ void store_finish(struct store *store);
 /* The next flush leaves the mark `retired`, which snapshots see: another generation has taken its place. */
 void store_retire(struct store *store);
 
+/* Looks who reads the store in other processes, or in this one: clears the slots of processes that died, so that their pages
+ * can be used again, and notes who has been standing still behind the newest commit. Wants to be called every few seconds, with
+ * a clock that only goes forward. What the lock file refuses is passed over: the next look tries again. */
+void store_look_at_readers(struct store *store, int64_t now_ms);
+
+enum { STORE_READER_LONG_MS = 5000, STORE_READERS_MAX = 510 };
+
+struct store_reader {
+	int process;                      /* its pid */
+	uint64_t commits_behind, held_ms; /* held: since the first look that saw it behind */
+	bool is_new;                      /* it was not long at the look before */
+};
+/* Those that have stood still for STORE_READER_LONG_MS or longer, as of the last look. Writes `room` of them at most, and says how
+ * many there are. */
+unsigned store_long_readers(const struct store *store, struct store_reader *readers, unsigned room);
+
 struct store_statistics {
 	uint64_t flushes;
 	uint64_t rows_flushed;
@@ -168,6 +184,7 @@ struct store_statistics {
 	uint64_t map_bytes, map_used_bytes;
 	uint64_t clean_rows, clean_bytes, dirty_bytes;
 	uint32_t readers, readers_max; /* read slots in use, of how many */
+	uint64_t readers_cleared;      /* slots of processes that died, since the store was opened */
 };
 void store_statistics(struct store *store, struct store_statistics *statistics);
 

@@ -17,6 +17,7 @@ struct snapshot_view {
 	struct fold *common;                  /* NULL: not pinned */
 	struct arena arena;
 	char *root; /* NULL: opened by directories */
+	bool tell_failures;
 };
 
 static struct snapshot *snapshot_of(struct view *view, enum table_id table)
@@ -40,18 +41,55 @@ static void scan(struct view *view, enum table_id table, struct slice from, stru
 
 static const struct view_ops operations = {.get = get, .scan = scan};
 
-static enum ll_code open_current(const char *root, enum projection_id id, struct snapshot **snapshot,
-				 struct error *error)
+/* Opens it in place of the one that is open, if any. */
+static enum ll_code open_directory(struct snapshot_view *snapshots, enum projection_id id, const char *directory,
+				   struct error *error)
 {
-	const char *name = projection_layouts[id].name;
-	char folder[GENERATION_PATH_MAX], path[GENERATION_PATH_MAX];
-	int size = snprintf(folder, sizeof folder, "%s/%s", root, name);
-	if (size < 0 || (size_t)size >= sizeof folder)
-		return error_set(error, LL_USAGE, "the path %s is too long", root);
-	enum ll_code code = generation_current(folder, path, NULL, error);
-	if (code == LL_OK)
-		code = snapshot_open(projection_spec(id), path, snapshot, error);
-	return code == LL_OK ? code : error_prefix(error, "projection %s", name);
+	struct snapshot *opened;
+	enum ll_code code = snapshot_open(projection_spec(id), directory, &opened, error);
+	if (code != LL_OK)
+		return code;
+	if (snapshots->tell_failures)
+		snapshot_tell(opened, &snapshots->view.failure);
+	snapshot_close(snapshots->snapshots[id]);
+	snapshots->snapshots[id] = opened;
+	return LL_OK;
+}
+
+/* Opens the generation that `current` names, in place of the one that is open. */
+static enum ll_code open_named(struct snapshot_view *snapshots, enum projection_id id, const char *folder,
+			       unsigned *number, struct error *error)
+{
+	char path[GENERATION_PATH_MAX];
+	*number = 0;
+	enum ll_code code = generation_current(folder, path, number, error);
+	return code == LL_OK ? open_directory(snapshots, id, path, error) : code;
+}
+
+/* Sees to it that the current generation is the one that is open: whatever put another one in its place. One that could not
+ * be opened may have been replaced, and deleted, since its name was read: then the next one is. */
+static enum ll_code follow_current(struct snapshot_view *snapshots, enum projection_id id, struct error *error)
+{
+	enum { SWAPS_MAX = 100 };
+	char folder[GENERATION_PATH_MAX], link[GENERATION_PATH_MAX], path[GENERATION_PATH_MAX];
+	unsigned number, again;
+	snprintf(folder, sizeof folder, "%s/%s", snapshots->root, projection_layouts[id].name);
+	if (snprintf(link, sizeof link, "%s/current", folder) >= (int)sizeof link)
+		return error_set(error, LL_USAGE, "the path %s is too long", snapshots->root);
+	for (unsigned swaps = 0; swaps < SWAPS_MAX; swaps++) {
+		if (snapshots->snapshots[id] && snapshot_is_in(snapshots->snapshots[id], link))
+			return LL_OK;
+		enum ll_code code = open_named(snapshots, id, folder, &number, error);
+		if (code != LL_OK && (generation_current(folder, path, &again, NULL) != LL_OK || again == number))
+			return code;
+	}
+	return error_set(error, LL_BUSY, "%s: is replaced faster than it can be opened; try again later", folder);
+}
+
+static enum ll_code open_current(struct snapshot_view *snapshots, enum projection_id id, struct error *error)
+{
+	enum ll_code code = follow_current(snapshots, id, error);
+	return code == LL_OK ? code : error_prefix(error, "projection %s", projection_layouts[id].name);
 }
 
 enum ll_code snapshot_view_open(const struct snapshot_places *places, struct snapshot_view **result,
@@ -61,16 +99,17 @@ enum ll_code snapshot_view_open(const struct snapshot_places *places, struct sna
 	struct snapshot_view *snapshots = calloc(1, sizeof *snapshots);
 	ENSURE(snapshots);
 	snapshots->view = (struct view){.ops = &operations, .arena = &snapshots->arena};
+	snapshots->tell_failures = places->tell_failures;
+	(void)arena_take(&snapshots->arena, 1, 1); /* so that no usual read has to take memory */
 	if (places->root) {
 		snapshots->root = strdup(places->root);
 		ENSURE(snapshots->root);
 	}
 	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++) {
 		if (places->root && places->which >> id & 1)
-			code = open_current(places->root, id, &snapshots->snapshots[id], error);
+			code = open_current(snapshots, id, error);
 		else if (!places->root && places->directories[id])
-			code = snapshot_open(projection_spec(id), places->directories[id], &snapshots->snapshots[id],
-					     error);
+			code = open_directory(snapshots, id, places->directories[id], error);
 	}
 	if (code == LL_OK)
 		*result = snapshots;
@@ -94,16 +133,9 @@ void snapshot_view_close(struct snapshot_view *snapshots)
 static enum ll_code pin_one(struct snapshot_view *snapshots, enum projection_id id, struct error *error)
 {
 	const char *name = projection_layouts[id].name;
-	enum ll_code code = snapshot_pin(snapshots->snapshots[id], error);
-	if (code == LL_OK && snapshots->root && snapshot_retired(snapshots->snapshots[id])) {
-		struct snapshot *newer;
-		code = open_current(snapshots->root, id, &newer, error);
-		if (code != LL_OK)
-			return code;
-		snapshot_close(snapshots->snapshots[id]);
-		snapshots->snapshots[id] = newer;
-		code = snapshot_pin(newer, error);
-	}
+	enum ll_code code = snapshots->root ? follow_current(snapshots, id, error) : LL_OK;
+	if (code == LL_OK)
+		code = snapshot_pin(snapshots->snapshots[id], error);
 	if (code != LL_OK)
 		return error_prefix(error, "projection %s", name);
 	struct slice position = snapshot_position(snapshots->snapshots[id]);

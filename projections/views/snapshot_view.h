@@ -18,9 +18,10 @@ struct snapshot_view;
 
 /* Where the environments are: one of the two. */
 struct snapshot_places {
-	const char *root; /* of projections/<name>/current; a generation that was replaced is followed when pinning */
+	const char *root; /* of projections/<name>/current; pinning follows it to another generation */
 	const char *directories[PROJECTIONS_COUNT]; /* else: one each; NULL: not opened */
-	unsigned which; /* with root: a bit for each enum projection_id; reading a table of another one is a bug */
+	unsigned which;     /* with root: a bit for each enum projection_id; reading a table of another one is a bug */
+	bool tell_failures; /* a page that cannot be read makes the view fail; else it aborts */
 };
 
 /* Opens without pinning. LL_NOT_FOUND: a projection is not there. Else snapshot_open's errors; the text names the projection. */

@@ -1,0 +1,3 @@
+module readledger
+
+go 1.19
