@@ -31,7 +31,7 @@ TABLES = {
     "seats": ["schedules", "seats", "seat_totals"],
     "rankings": ["popular"],
 }
-VERSIONS = {"balances": 1, "seats": 1, "rankings": 1}  # of docs/formats.md, as this program knows them
+VERSIONS = {"balances": 1, "seats": 2, "rankings": 1}  # of docs/formats.md, as this program knows them
 SOURCES = {1: "paid", 2: "bonus"}
 SCHEDULES = {1: "OPEN", 2: "CANCELLING", 3: "CANCELLED"}
 SEATS = {1: "AVAILABLE", 2: "HELD", 3: "RESERVED"}
@@ -68,7 +68,7 @@ class Projection:
         with self.env.begin(self.meta) as txn:
             if txn.get(b"layout") != b"1" or txn.get(b"schema_version") != b"%d" % VERSIONS[self.name]:
                 sys.exit(f"{self.path}: is of another version than this program")
-            if txn.get(b"building"):
+            if txn.get(b"building") is not None:
                 sys.exit(f"{self.path}: is half built")
 
     def check_guard(self):
