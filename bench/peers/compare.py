@@ -36,7 +36,7 @@ STREAMS = "3.9.1"
 RELEASE = re.compile(r"(.*)-([^-]+)\.jar")
 # Python is so much slower that it gets a twentieth of the events.
 QUIX_SHARE = 20
-STAGES = ("read", "judge", "decode", "apply", "whole")
+STAGES = ("read", "judge", "decode", "apply", "write", "whole")
 
 
 class Missing(Exception):

@@ -55,6 +55,7 @@ enum bench_stage {
 	BENCH_JUDGE,  /* and judged by the fold rule: checksum, chain */
 	BENCH_DECODE, /* and their entries decoded */
 	BENCH_APPLY, /* and folded into memory, which grows without bound: read ahead by another thread, as a fold does; nothing flushed */
+	BENCH_WRITE, /* what apply left in memory is written and synced in one go: only that is timed */
 	BENCH_WHOLE,
 };
 enum ll_code bench_stage_parse(const char *text, enum bench_stage *stage, struct error *error) LL_CHECKED;

@@ -106,19 +106,32 @@ static enum ll_code read_back(const char *directory, unsigned mask, bool digest,
 
 /* ---- the stages ---- */
 
+struct mark {
+	double seconds, cpu_seconds;
+};
+
+static struct mark mark_now(void)
+{
+	return (struct mark){bench_seconds(), bench_cpu_seconds()};
+}
+
+static void take_cost(struct bench_fold_result *result, struct mark begin)
+{
+	result->seconds = bench_seconds() - begin.seconds;
+	result->cpu_seconds = bench_cpu_seconds() - begin.cpu_seconds;
+	result->resident_bytes_max = bench_resident_bytes_max();
+}
+
 enum ll_code bench_stage_parse(const char *text, enum bench_stage *stage, struct error *error)
 {
-	static const char *const names[] = {[BENCH_READ] = "read",
-					    [BENCH_JUDGE] = "judge",
-					    [BENCH_DECODE] = "decode",
-					    [BENCH_APPLY] = "apply",
-					    [BENCH_WHOLE] = "whole"};
+	static const char *const names[] = {[BENCH_READ] = "read",   [BENCH_JUDGE] = "judge", [BENCH_DECODE] = "decode",
+					    [BENCH_APPLY] = "apply", [BENCH_WRITE] = "write", [BENCH_WHOLE] = "whole"};
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(text, names[i]) == 0) {
 			*stage = (enum bench_stage)i;
 			return LL_OK;
 		}
-	return error_set(error, LL_USAGE, "there is no stage %s: read, judge, decode, apply or whole", text);
+	return error_set(error, LL_USAGE, "there is no stage %s: read, judge, decode, apply, write or whole", text);
 }
 
 /* Up to where the log ends now. Each record is copied, as a fold that reads ahead must; only the last one is looked at: it knows
@@ -187,21 +200,28 @@ static enum ll_code fold_all(struct journal *journal, const char *directory, uns
 			       .context = &watch,
 			       .end = UINT64_MAX,
 			       .commit_entries = options->commit_entries,
-			       .never_flush = options->stage == BENCH_APPLY};
-	double begin = bench_seconds();
+			       .never_flush = options->stage != BENCH_WHOLE};
+	struct mark begin = mark_now();
 	enum ll_code code = open_stores(directory, mask, &ledger, error);
 	if (code != LL_OK)
 		return code;
 	code = catch_up(journal, ledger, &how, NULL, error);
-	result->seconds_folded = bench_seconds() - begin;
+	if (options->stage == BENCH_WRITE)
+		begin = mark_now();
+	else
+		result->seconds_folded = bench_seconds() - begin.seconds;
 	result->entries = ledger_fold_state(ledger)->next_seq;
 	result->records = ledger_fold_state(ledger)->next_offset;
 	sample(&watch);
+	if (options->stage == BENCH_APPLY)
+		take_cost(result, begin); /* giving the memory back is no part of it */
 	struct error closing;
 	if (code != LL_OK || options->stage == BENCH_APPLY)
 		ledger_abandon(ledger);
 	else if (ledger_close(ledger, &closing) != LL_OK)
 		code = error_set(error, closing.code, "%s", closing.text);
+	if (options->stage != BENCH_APPLY)
+		take_cost(result, begin);
 	result->anonymous_bytes_max = watch.anonymous_max;
 	return code;
 }
@@ -210,12 +230,16 @@ static enum ll_code run_stage(struct journal *journal, const char *directory, un
 			      const struct bench_fold_options *options, struct bench_fold_result *result,
 			      struct error *error)
 {
+	struct mark begin = mark_now();
+	enum ll_code code;
 	switch (options->stage) {
-	case BENCH_READ: return read_all(journal, result, error);
-	case BENCH_JUDGE: return walk_all(journal, false, result, error);
-	case BENCH_DECODE: return walk_all(journal, true, result, error);
+	case BENCH_READ: code = read_all(journal, result, error); break;
+	case BENCH_JUDGE: code = walk_all(journal, false, result, error); break;
+	case BENCH_DECODE: code = walk_all(journal, true, result, error); break;
 	default: return fold_all(journal, directory, mask, options, result, error);
 	}
+	take_cost(result, begin);
+	return code;
 }
 
 enum ll_code bench_fold(struct journal *journal, const struct bench_fold_options *options,
@@ -236,11 +260,7 @@ enum ll_code bench_fold(struct journal *journal, const struct bench_fold_options
 		return error_set(error, errno == EEXIST ? LL_EXISTS : LL_IO, "cannot make %s: %s", directory,
 				 strerror(errno));
 	}
-	double begin = bench_seconds(), spent = bench_cpu_seconds();
 	enum ll_code code = run_stage(journal, directory, mask, options, result, error);
-	result->seconds = (options->stage == BENCH_APPLY ? result->seconds_folded : bench_seconds() - begin);
-	result->cpu_seconds = bench_cpu_seconds() - spent;
-	result->resident_bytes_max = bench_resident_bytes_max();
 	if (code == LL_OK && whole)
 		code = read_back(directory, mask, options->digest, result, error);
 	if (!whole || !options->directory)

@@ -118,7 +118,7 @@ def test_stages(ledgerline, archive, tmp_path, stage):
 def test_an_unknown_stage(ledgerline, archive):
     told = ledgerline("bench", "fold", "--journal", archive, "--stage", "half")
     assert told.returncode == 2
-    assert "there is no stage half: read, judge, decode, apply or whole" in told.stderr
+    assert "there is no stage half: read, judge, decode, apply, write or whole" in told.stderr
 
 
 # ---- tables and picture ----
