@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -131,27 +132,41 @@ class Comparison:
         say(f"{who}: not measured: {why}")
         self.figures.append({"who": who, "shape": shape, "missing": str(why)})
 
-    def fold(self, source, shape, journal, name, expected):
-        projections = ["all"] if name == "all" else ["balances", "seats", "rankings"]
-        who = f"ledgerline, {source}, {name}"
-        say(f"{shape}: {who}")
-        results = []
-        for _ in range(self.runs):
-            kept = self.place / "folded"
-            result = told([self.ledgerline, "bench", "fold", "--journal", journal, "--to", kept, "--json", *projections])
-            same(who, {**result, "events": result["entries"]}, expected, ("events", "charged", "used", "balances"))
-            same(who, told([self.folded, kept]), expected, ("events", "accounts", "balances", "digest"))
-            shutil.rmtree(kept)
-            results.append(result)
-        self.figure(who, shape, results, self.events)
+    def fold(self, who, journal, projections, expected):
+        kept = self.place / "folded"
+        command = [self.ledgerline, "bench", "fold", "--journal", journal, "--to", kept, "--json"]
+        result = told([*command, *projections])
+        same(who, {**result, "events": result["entries"]}, expected, ("events", "charged", "used", "balances"))
+        same(who, told([self.folded, kept]), expected, ("events", "accounts", "balances", "digest"))
+        shutil.rmtree(kept)
+        return result
 
-    def consume(self, topic, shape, expected):
-        say(f"{shape}: a bare consumer")
-        results = [told([self.bare, self.broker, topic, PARTITIONS]) for _ in range(self.runs + 1)]
-        for result in results:
-            same("bare consumer", result, expected, expected)
-        # The first warmed the broker and the page cache for all who read this topic.
-        self.figure("bare consumer", shape, results[1:], self.events)
+    def consume(self, topic, expected):
+        result = told([self.bare, self.broker, topic, PARTITIONS])
+        same("bare consumer", result, expected, expected)
+        return result
+
+    def warm(self, shape, journal, topic, expected):
+        say(f"{shape}: journal and topic are read once, to warm the broker and the page cache")
+        told([self.ledgerline, "bench", "fold", "--journal", journal, "--stage", "read", "--json"])
+        self.consume(topic, expected)
+
+    def quick_ones(self, shape, archive, journal, topic, expected, with_peers):
+        """Those that take seconds: each once a round, so that what disturbs the machine for a while disturbs them all."""
+        programs = []
+        for source, url in (("Kafka", journal), ("archive", archive)):
+            for name, projections in (("balances, seats, rankings", ("balances", "seats", "rankings")), ("all", ("all",))):
+                who = f"ledgerline, {source}, {name}"
+                programs.append((who, partial(self.fold, who, url, projections, expected)))
+        if with_peers:
+            programs.append(("bare consumer", partial(self.consume, topic, expected)))
+        results = {who: [] for who, _ in programs}
+        for number in range(self.runs):
+            for who, run in programs:
+                say(f"{shape}: {who}, run {number + 1} of {self.runs}")
+                results[who].append(run())
+        for who, found in results.items():
+            self.figure(who, shape, found, self.events)
 
     def streams(self, topic, shape, guarantee, expected):
         who = f"Kafka Streams, {guarantee.replace('_v2', '').replace('_', ' ')}"
@@ -213,17 +228,12 @@ class Comparison:
         journal = self.copy(archive, shape)
         topic, expected = self.unrolled(archive, shape)
         same("the events", expected, {"events": self.events}, ["events"])
-        say(f"{shape}: the journal is read once, to warm the broker and the page cache")
-        told([self.ledgerline, "bench", "fold", "--journal", journal, "--stage", "read", "--json"])
-        for name in ("balances, seats, rankings", "all"):
-            self.fold("Kafka", shape, journal, name, expected)
-        for name in ("balances, seats, rankings", "all"):
-            self.fold("archive", shape, archive, name, expected)
+        self.warm(shape, journal, topic, expected)
+        self.quick_ones(shape, archive, journal, topic, expected, with_peers)
         if shape == SHAPES[0]:
             self.stage("Kafka", journal)
             self.stage("archive", archive)
         if with_peers:
-            self.consume(topic, shape, expected)
             for guarantee in ("at_least_once", "exactly_once_v2"):
                 self.streams(topic, shape, guarantee, expected)
             self.quix(archive, shape)

@@ -44,23 +44,26 @@ def times(figure, ledger):
     return f"{ledger['perSecond'] / figure['perSecond']:.2g}"
 
 
-def cost(figure):
-    if not figure or "missing" in figure:
-        return "", ""
-    return f"{figure['cpuUsPerEvent']:.2f}", f"{figure['residentBytesMax'] / 2**20:,.0f}"
+def cpu(figure):
+    return f"{figure['cpuUsPerEvent']:.2f}" if figure and "missing" not in figure else ""
+
+
+def memory(figures):
+    most = max((figure["residentBytesMax"] for figure in figures if figure and "missing" not in figure), default=0)
+    return f"{most / 2**20:,.0f}" if most else ""
 
 
 def programs(result, shapes):
     found = by_program(result["figures"])
-    head = [f"{shape}: events/s | ledgerline is … times as fast" for shape in shapes]
-    yield f"| program | {' | '.join(head)} | CPU µs an event | peak MiB |"
-    yield "|---" * (2 * len(shapes) + 3) + "|"
+    head = [f"{shape}: events/s | ledgerline is … times as fast | CPU µs an event" for shape in shapes]
+    yield f"| program | {' | '.join(head)} | peak MiB |"
+    yield "|---" * (3 * len(shapes) + 2) + "|"
     for who in order(result["figures"]):
         cells = []
         for shape in shapes:
             figure = found.get((who, shape))
-            cells += [rate(figure), times(figure, found.get((RATES["ledger"], shape)))]
-        yield f"| {' | '.join([who, *cells, *cost(found.get((who, shapes[0])))])} |"
+            cells += [rate(figure), times(figure, found.get((RATES["ledger"], shape))), cpu(figure)]
+        yield f"| {' | '.join([who, *cells, memory(found.get((who, shape)) for shape in shapes)])} |"
 
 
 def goals(result, shapes):
@@ -94,7 +97,7 @@ def stages(result):
 def page(result):
     shapes = list(dict.fromkeys(figure["shape"] for figure in result["figures"]))
     slow = [figure for figure in result["figures"] if figure.get("events", result["events"]) != result["events"]]
-    notes = ["CPU and memory are those of the uniform run, of the program itself: the broker's come on top."]
+    notes = ["CPU and memory are the program's own: the broker's come on top."]
     if slow:
         notes.append(f"{slow[0]['who'].split(',')[0]} was given {slow[0]['events']:,} events.")
     if result["versions"]:
