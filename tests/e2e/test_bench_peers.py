@@ -139,6 +139,16 @@ def test_each_program_runs_and_the_middle_run_counts(comparison, archive, ledger
     assert list(comparison.place.iterdir()) == []
 
 
+def test_the_middle_run_is_told_with_its_own_cost(comparison):
+    """Not the best one, nor a mean that no run had."""
+    runs = [(5.0, 1.0, 10), (2.0, 3.0, 20), (4.0, 2.0, 30)]
+    names = ("seconds", "cpuSeconds", "residentBytesMax")
+    comparison.figure("one", "uniform", [dict(zip(names, run)) for run in runs], 1000)
+    told = comparison.figures[0]
+    assert (told["perSecondMin"], told["perSecond"], told["perSecondMax"]) == (200, 250, 500)
+    assert (told["cpuUsPerEvent"], told["residentBytesMax"], told["runs"]) == (2000.0, 30, 3)
+
+
 # ---- tables and picture ----
 
 
