@@ -76,6 +76,8 @@ MAIN := $(wildcard engine/main.c)
 UNIT := $(sort $(wildcard tests/unit/test_*.c))
 INTEGRATION := $(sort $(wildcard tests/integration/test_*.c))
 SIMULATION := $(sort $(wildcard tests/simulation/test_*.c))
+PEERS := $(sort $(filter-out bench/peers/tally.c,$(wildcard bench/peers/*.c)))
+MEASURING := $(sort $(wildcard bench/*.c bench/peers/*.c))
 SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) $(SIMULATION) tests/fuzz/%,$(call sources,tests))
 FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
@@ -84,9 +86,11 @@ BINARY := $(if $(MAIN),$(OUT)/ledgerline)
 MANUAL := $(if $(MAIN),$(OUT)/man/ledgerline.1)
 LIBRARIES := $(if $(READER),$(OUT)/libledgerline.so $(OUT)/libledgerline.a)
 LINTED := $(patsubst %.c,$(OUT)/lint/%.ok,$(filter-out $(GENERATED),$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) \
-	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT)))
+	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT) $(MEASURING)))
 UNIT_PROGRAMS := $(UNIT:%.c=$(OUT)/%) $(SIMULATION:%.c=$(OUT)/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION:%.c=$(OUT)/%)
+PEER_PROGRAMS := $(PEERS:%.c=$(OUT)/%)
+MEASURING_PROGRAMS := $(PEER_PROGRAMS) $(patsubst %.c,$(OUT)/%,$(wildcard bench/*.c))
 
 # ---- targets for people ----
 
@@ -126,7 +130,7 @@ fuzz: | build/.deps-check ## feed random bytes to everything that reads bytes, S
 	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
 	$(Q)tests/run build/fuzzer-no-link-address-undefined fuzz $(SECONDS)
 
-bench: all | build/.deps-bench ## the measurements (BENCH_SCALE=0.01 for a short try)
+bench: all $(MEASURING_PROGRAMS) | build/.deps-bench ## the measurements (BENCH_SCALE=0.01 for a short try)
 	$(Q)bench/run $(OUT)
 
 check: ## all that needs no run of the program: format, lint, layers, house rules, links, generated pages
@@ -175,7 +179,7 @@ $(OUT)/obj/%.o: %.c $(OUT)/obj/flags
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(call objects,$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) $(UNIT) $(INTEGRATION) \
-	$(SIMULATION) $(SUPPORT) $(FUZZ)))
+	$(SIMULATION) $(SUPPORT) $(FUZZ) $(MEASURING)))
 
 # An archive's list of members is kept beside it: a source that went away must leave the archive too.
 define archive
@@ -220,7 +224,7 @@ $(OUT)/libledgerline.a: $(call objects,$(READER)) $(OUT)/obj/libprojections.a $(
 
 # ---- tests ----
 
-test-programs: all $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) | build/.deps-test
+test-programs: all $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) $(PEER_PROGRAMS) | build/.deps-test
 
 $(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT)): | build/.deps-test
 
@@ -238,6 +242,14 @@ $(FUZZ:%.c=$(OUT)/%): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -pie -o $@ $^ $(LIBS)
+
+# What stands beside the program in measurements.
+$(MEASURING_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+
+$(PEER_PROGRAMS): $(OUT)/obj/bench/peers/tally.o
 
 # ---- checks ----
 

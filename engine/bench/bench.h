@@ -48,10 +48,22 @@ struct bench_fill_result {
 enum ll_code bench_fill(struct journal *journal, const struct bench_fill_options *options,
 			struct bench_fill_result *result, struct error *error) LL_CHECKED;
 
+/* How far a fold goes: what is left out shows what it costs. The first three run on the caller's thread alone, beside the
+ * journal's own. */
+enum bench_stage {
+	BENCH_READ,   /* records are read and copied, and not looked at */
+	BENCH_JUDGE,  /* and judged by the fold rule: checksum, chain */
+	BENCH_DECODE, /* and their entries decoded */
+	BENCH_APPLY, /* and folded into memory, which grows without bound: read ahead by another thread, as a fold does; nothing flushed */
+	BENCH_WRITE, /* what apply left in memory is written and synced in one go: only that is timed */
+	BENCH_WHOLE,
+};
+enum ll_code bench_stage_parse(const char *text, enum bench_stage *stage, struct error *error) LL_CHECKED;
+
 struct bench_fold_options {
-	unsigned projections;    /* mask; 0: balances, seats, rankings */
-	const char *directory;   /* of the stores; NULL: a temporary one, removed afterwards */
-	bool decode_only;        /* read, check and decode, but apply nothing */
+	unsigned projections;  /* mask; 0: balances, seats, rankings */
+	const char *directory; /* of the stores; NULL: a temporary one, removed afterwards */
+	enum bench_stage stage;
 	uint64_t commit_entries; /* flush, and wait for it, after so many entries; 0: as memory asks for */
 	bool digest;             /* afterwards; needs every projection of the state */
 	void (*progress)(uint64_t offset, uint64_t end);
@@ -60,10 +72,13 @@ struct bench_fold_result {
 	uint64_t entries, records, bytes;
 	double seconds;        /* to the end, synced */
 	double seconds_folded; /* until all was folded, before the last flush and sync */
+	double cpu_seconds;    /* of all threads, from the beginning to the end of `seconds` */
 	uint64_t anonymous_bytes_max;
+	uint64_t resident_bytes_max;     /* with the pages of files that are mapped */
 	int64_t charged, used, balances; /* from the totals row, read back: checked before the time counts */
 	char digest[65];
 };
+/* Stages before BENCH_WHOLE leave nothing behind, not even in `directory`, and have no totals: those are zeros. */
 enum ll_code bench_fold(struct journal *journal, const struct bench_fold_options *options,
 			struct bench_fold_result *result, struct error *error) LL_CHECKED;
 
@@ -90,6 +105,10 @@ enum ll_code bench_commands(const struct bench_commands_options *options, struct
 /* Anonymous resident memory of this process. */
 uint64_t bench_anonymous_bytes(void);
 double bench_seconds(void);
+
+/* Processor time of this process, and the most memory that it had. */
+double bench_cpu_seconds(void);
+uint64_t bench_resident_bytes_max(void);
 
 /* rm -rf, for directories that a bench has made itself. */
 void bench_remove_tree(const char *path);

@@ -140,7 +140,8 @@ static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger,
 					   how->visit, how->context, error);
 		if (code != LL_OK)
 			return code;
-		make_room(ledger, how->commit_entries, &flushed_seq);
+		if (!how->never_flush)
+			make_room(ledger, how->commit_entries, &flushed_seq);
 		if (how->rate)
 			keep_pace(how, ledger_fold_state(ledger)->next_seq - first_seq, began_ms);
 		if (how->progress && count % PROGRESS_RECORDS == 0)

@@ -29,6 +29,7 @@ struct catch_up {
 	uint64_t end;            /* stop before this offset; UINT64_MAX: at the journal's end */
 	uint64_t commit_entries; /* flush, and wait for it, after so many entries; 0: as memory asks for */
 	uint64_t rate;           /* at most so many entries a second; 0: as fast as it goes */
+	bool never_flush;        /* measurements: all stays in memory */
 	const bool *interrupted; /* set by somebody, in any thread, to stop early; may be NULL */
 };
 
