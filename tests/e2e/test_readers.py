@@ -192,6 +192,7 @@ def test_swaps_beside_a_writer(readers, watches, engines, ledgerline, tmp_path):
     for _ in range(SWAPS):
         swap(ledgerline, engine)
         assert writer.failed is None, writer.failed
+        assert engine.get("/readyz").status == 200
         for one in watching:
             one.must_run()
     writer.stop()
