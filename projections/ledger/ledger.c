@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "projections/balances/totals.h"
+#include "projections/ledger/apply.h"
+#include "projections/ledger/beside.h"
 #include "projections/views/specs.h"
 #include "schemas/wire/ensure.h"
 
@@ -16,6 +18,9 @@ enum { FREEZE_ROWS = 1200 * 1000 };
  * written at least after so many times, for who builds on after a kill. */
 #define RUN_BYTES ((size_t)24 << 20)
 enum { RUNS_PER_LAYER = 64, BULK_ROWS = 2400 * 1000 };
+
+/* What a bulk fold of everything leaves to a thread beside it: about half of the work. */
+#define BESIDE (1u << PROJECTION_RECEIPTS | 1u << PROJECTION_HISTORY)
 
 struct member {
 	struct store *store;
@@ -34,9 +39,10 @@ struct ledger {
 	struct store *stores[PROJECTIONS_COUNT]; /* as views want them */
 	struct view committed, overlay;
 	struct totals_cache committed_totals, overlay_totals;
-	struct arena decoded[2]; /* entries of two windows */
-	struct arena rows;       /* rows read while an entry is applied */
-	struct arena answers;    /* rows read through ledger_view */
+	struct applier applier; /* of the committed view */
+	struct beside *beside;  /* takes a part of the projections; NULL: the applier takes all */
+	struct arena rows;      /* rows read while an entry is applied */
+	struct arena answers;   /* rows read through ledger_view */
 	bool overlay_is_open;
 	bool bulk;
 };
@@ -105,12 +111,21 @@ static void init_views(struct ledger *ledger)
 	ledger->overlay = (struct view){.stores = ledger->stores, .arena = &ledger->rows, .overlay = true};
 	ledger->committed.totals = &ledger->committed_totals;
 	ledger->overlay.totals = &ledger->overlay_totals;
+	ledger->applier.view = &ledger->committed;
 }
 
 static void move_views(struct ledger *ledger)
 {
 	ledger->committed.next_seq = ledger->fold.next_seq;
 	ledger->committed.time = ledger->fold.time;
+}
+
+static bool holds_any(const struct ledger *ledger, unsigned mask)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (mask >> id & 1 && ledger->stores[id])
+			return true;
+	return false;
 }
 
 enum ll_code ledger_open(const struct ledger_options *options, struct ledger **opened, enum projection_id *which,
@@ -134,14 +149,16 @@ enum ll_code ledger_open(const struct ledger_options *options, struct ledger **o
 	}
 	start_at_lowest(ledger, folds);
 	move_views(ledger);
+	if (options->bulk && holds_any(ledger, BESIDE) && holds_any(ledger, ~BESIDE))
+		ledger->beside = beside_open(ledger->stores);
 	*opened = ledger;
 	return LL_OK;
 }
 
 static void release(struct ledger *ledger)
 {
-	arena_release(&ledger->decoded[0]);
-	arena_release(&ledger->decoded[1]);
+	beside_close(ledger->beside);
+	applier_release(&ledger->applier);
 	arena_release(&ledger->rows);
 	arena_release(&ledger->answers);
 	free(ledger);
@@ -245,96 +262,13 @@ static unsigned takers(struct ledger *ledger, uint64_t offset)
 	return mask;
 }
 
-static void apply_entry(struct ledger *ledger, unsigned mask, const struct entry *entry)
-{
-	struct error error;
-	struct view *view = &ledger->committed;
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		if (!(mask & 1u << id) || ledger->members[id].failure.code != LL_OK)
-			continue;
-		enum ll_code code = projections[id]->apply(view, entry, &error);
-		if (code == LL_OK && view->failure.code != LL_OK) {
-			error = view->failure;
-			code = error.code;
-		}
-		view->failure.code = LL_OK;
-		if (code != LL_OK)
-			stop_member(ledger, id, code, error.text, entry->offset);
-	}
-	arena_reset(&ledger->rows);
-}
-
-static void prefetch_entry(struct ledger *ledger, unsigned mask, const struct entry *entry)
-{
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (mask & 1u << id && projections[id]->prefetch)
-			projections[id]->prefetch(&ledger->committed, entry);
-}
-
-/* Some entries of a block, decoded. */
-struct entry_window {
-	struct arena *arena;
-	uint32_t count;
-	struct entry entries[ENTRIES_AHEAD];
-};
-
-/* Decodes the next entries, from number `first` of the block on, and announces them to the cache. */
-static bool decode_window(struct ledger *ledger, struct cursor *cursor, const struct block *block, uint64_t offset,
-			  unsigned mask, uint32_t first, struct entry_window *window)
-{
-	uint32_t left = block->count - first;
-	arena_reset(window->arena);
-	cursor->arena = window->arena;
-	window->count = left < ENTRIES_AHEAD ? left : ENTRIES_AHEAD;
-	for (uint32_t i = 0; i < window->count; i++) {
-		struct entry *entry = &window->entries[i];
-		cursor->seq = block->first_seq + first + i;
-		*entry = (struct entry){
-			.seq = cursor->seq, .offset = offset, .index = first + i, .time = ledger->fold.time};
-		if (!entry_decode(cursor, entry))
-			return false;
-		prefetch_entry(ledger, mask, entry);
-	}
-	return true;
-}
-
-static void apply_window(struct ledger *ledger, unsigned mask, const struct entry_window *window,
-			 ledger_visit_fn *visit, void *context)
-{
-	for (uint32_t i = 0; i < window->count; i++) {
-		apply_entry(ledger, mask, &window->entries[i]);
-		if (visit)
-			visit(context, &window->entries[i]);
-	}
-}
-
-/* A block's entries, two windows in turn: while one is applied, the rows of the next are on their way to the cache. */
-static bool apply_block(struct ledger *ledger, const struct block *block, uint64_t offset, unsigned mask,
-			ledger_visit_fn *visit, void *context, const char **failed)
-{
-	struct cursor cursor = cursor_over(block->body, NULL);
-	struct entry_window windows[2] = {{.arena = &ledger->decoded[0]}, {.arena = &ledger->decoded[1]}};
-	unsigned turn = 0;
-	uint32_t decoded = 0;
-	bool fine = true;
-	while (fine && decoded < block->count) {
-		fine = decode_window(ledger, &cursor, block, offset, mask, decoded, &windows[turn]);
-		decoded += windows[turn].count;
-		turn = !turn;
-		apply_window(ledger, mask, &windows[turn], visit, context);
-	}
-	if (fine)
-		apply_window(ledger, mask, &windows[!turn], visit, context);
-	*failed = cursor.failed ? cursor.failed : "bytes left over after the last entry";
-	return fine && cursor.at == cursor.end;
-}
-
 static void apply_genesis(struct ledger *ledger, const struct block *block, unsigned mask)
 {
 	struct genesis_body genesis;
 	struct error error;
-	struct cursor cursor = cursor_over(block->body, &ledger->decoded[0]);
-	arena_reset(&ledger->decoded[0]);
+	struct arena *arena = &ledger->applier.decoded[0];
+	struct cursor cursor = cursor_over(block->body, arena);
+	arena_reset(arena);
 	ENSURE(genesis_body_decode(&cursor, &genesis)); /* fold_record has decoded it before */
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (mask & 1u << id && projections[id]->begin &&
@@ -367,18 +301,35 @@ static enum ll_code health(struct ledger *ledger, struct error *error)
 	return LL_OK;
 }
 
+static void stop_failed(struct ledger *ledger, const struct applier *applier, uint64_t offset)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (applier->failed & 1u << id)
+			stop_member(ledger, id, applier->failures[id].code, applier->failures[id].text, offset);
+}
+
+/* Those that are taken over by the thread beside are done when this returns, like all others. */
+static void apply_entries(struct ledger *ledger, unsigned mask, uint64_t offset, const struct block *block,
+			  ledger_visit_fn *visit, void *context)
+{
+	unsigned taken = ledger->beside ? mask & BESIDE : 0;
+	if (taken)
+		beside_begin(ledger->beside, block, offset, ledger->fold.time, taken);
+	apply_block(&ledger->applier, block, offset, ledger->fold.time, mask & ~taken, visit, context);
+	if (taken)
+		stop_failed(ledger, beside_end(ledger->beside), offset);
+	stop_failed(ledger, &ledger->applier, offset);
+}
+
 /* Applies what was judged to those who took it; ledger->fold stands behind it already. */
 static enum ll_code apply_judged(struct ledger *ledger, unsigned mask, uint64_t offset, enum fold_verdict verdict,
 				 const struct block *block, ledger_visit_fn *visit, void *context, struct error *error)
 {
-	const char *failed = NULL;
 	ledger->committed.arena = &ledger->rows;
 	if (verdict == FOLD_GENESIS)
 		apply_genesis(ledger, block, mask);
-	else if (verdict == FOLD_ENTRIES && !apply_block(ledger, block, offset, mask, visit, context, &failed))
-		for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-			if (mask & 1u << id)
-				stop_member(ledger, id, LL_POISON, failed, offset);
+	else if (verdict == FOLD_ENTRIES)
+		apply_entries(ledger, mask, offset, block, visit, context);
 	if (mask & 1u << PROJECTION_BALANCES && ledger->members[PROJECTION_BALANCES].failure.code == LL_OK)
 		totals_settle(&ledger->committed);
 	totals_forget(&ledger->committed);
