@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "engine/audit/living.h"
 #include "engine/data/catch_up.h"
@@ -241,9 +242,15 @@ static void unpin_live(struct comparing *comparing)
 static enum ll_code come_near(struct comparing *comparing, bool may_miss, struct error *error)
 {
 	enum { NEAR_RECORDS = 64, ROUNDS_MAX = 10 };
+	static const struct timespec first_flush = {0, 300000000}; /* an engine may have begun a moment ago */
 	struct replay *replay = comparing->replay;
 	for (unsigned round = 0;; round++) {
 		enum ll_code code = pin_live(comparing, may_miss, error);
+		if (code == LL_NOT_FOUND && round < ROUNDS_MAX) {
+			unpin_live(comparing);
+			nanosleep(&first_flush, NULL);
+			continue;
+		}
 		unsigned id = code == LL_OK ? rearmost(comparing, 0) : PROJECTIONS_COUNT;
 		if (id == PROJECTIONS_COUNT)
 			return code;
