@@ -16,8 +16,8 @@ enum { FREEZE_ROWS = 1200 * 1000 };
 #define SPILL_BYTES ((size_t)32 << 20) /* of a projection that is sorted outside: a larger layer gains nothing there */
 /* Of a bulk fold: rows that come in order at a table's end are written out apart, as the others gain by staying; a position is
  * written at least after so many times, for who builds on after a kill. */
-#define RUN_BYTES ((size_t)24 << 20)
-enum { RUNS_PER_LAYER = 64, BULK_ROWS = 2400 * 1000 };
+#define RUN_BYTES ((size_t)16 << 20)
+enum { RUNS_PER_LAYER = 128, BULK_ROWS = 2400 * 1000 };
 
 /* What a bulk fold of everything leaves to a thread beside it: about half of the work. */
 #define BESIDE (1u << PROJECTION_RECEIPTS | 1u << PROJECTION_HISTORY)

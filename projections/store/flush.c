@@ -150,23 +150,29 @@ static enum ll_code write_run(struct flush *flush, const struct table *table, st
 	return code;
 }
 
+/* What one transaction writes. */
+enum part { PART_RUNS = 1, PART_CHANGED = 2, PART_ALL = PART_RUNS | PART_CHANGED };
+
 /* The run first: what the hash holds is newer. */
-static enum ll_code write_table(struct flush *flush, struct environment_txn *txn, unsigned index, struct error *error)
+static enum ll_code write_table(struct flush *flush, struct environment_txn *txn, unsigned index, enum part part,
+				struct error *error)
 {
 	struct table *table = &flush->tables[index];
+	size_t in_run = part & PART_RUNS ? table->flushing_run.rows.count : 0;
+	size_t changed = part & PART_CHANGED ? table->flushing.count : 0;
 	struct environment_cursor *cursor = NULL;
 	struct environment_database_size size;
 	enum ll_code code = LL_OK;
-	if (table->flushing.count + table->flushing_run.rows.count) {
+	if (in_run + changed) {
 		code = environment_database_size(txn, table->database, &size, error);
 		if (code == LL_OK)
 			code = environment_cursor_open(txn, table->database, &cursor, error);
-		if (code == LL_OK)
+		if (code == LL_OK && in_run)
 			code = write_run(flush, table, cursor, error);
-		if (code == LL_OK && table->flushing.count)
+		if (code == LL_OK && changed)
 			code = write_changed(flush, table, size.rows, cursor, error);
 		environment_cursor_close(cursor);
-		flush->rows += table->flushing.count + table->flushing_run.rows.count;
+		flush->rows += in_run + changed;
 	}
 	if (code == LL_OK)
 		code = environment_database_size(txn, table->database, &size, error);
@@ -177,11 +183,19 @@ static enum ll_code write_table(struct flush *flush, struct environment_txn *txn
 
 /* ---- one flush ---- */
 
-/* Whether all that the position says is there, and nothing else. */
-static enum ll_code write_building(struct flush *flush, struct environment_txn *txn, struct error *error)
+static bool has_runs(const struct flush *flush)
 {
-	if (flush->runs_only || flush_has_spilled(flush)) {
-		flush->ahead |= flush->runs_only;
+	for (unsigned i = 0; i < flush->table_count; i++)
+		if (!flush->tables[i].spill && flush->tables[i].flushing_run.rows.count)
+			return true;
+	return false;
+}
+
+/* Whether all that the position says is there, and nothing else. */
+static enum ll_code write_building(struct flush *flush, struct environment_txn *txn, bool ahead, struct error *error)
+{
+	if (ahead || flush_has_spilled(flush)) {
+		flush->ahead |= ahead;
 		return flush_note_spilled(flush, txn, error);
 	}
 	if (!flush->ahead)
@@ -191,22 +205,23 @@ static enum ll_code write_building(struct flush *flush, struct environment_txn *
 	return code == LL_NOT_FOUND ? LL_OK : code;
 }
 
-static enum ll_code write_layer(struct flush *flush, struct error *error)
+static enum ll_code write_part(struct flush *flush, enum part part, struct error *error)
 {
 	struct environment_txn *txn = NULL;
+	bool ahead = part == PART_RUNS;
 	uint64_t spilled = flush->rows;
 	enum ll_code code = environment_txn_begin(flush->environment, true, &txn, error);
 	if (code != LL_OK)
 		return code;
 	for (unsigned i = 0; i < flush->table_count && code == LL_OK; i++)
 		if (!flush->tables[i].spill)
-			code = write_table(flush, txn, i, error);
+			code = write_table(flush, txn, i, part, error);
 	if (code == LL_OK)
-		code = write_building(flush, txn, error);
-	if (code == LL_OK && flush->position_size && !flush->runs_only)
+		code = write_building(flush, txn, ahead, error);
+	if (code == LL_OK && flush->position_size && !ahead)
 		code = environment_put(txn, flush->meta, SLICE("position"),
 				       slice_of(flush->position, flush->position_size), false, error);
-	if (code == LL_OK && flush->retire)
+	if (code == LL_OK && flush->retire && !ahead)
 		code = environment_put(txn, flush->meta, SLICE("retired"), SLICE("yes"), false, error);
 	if (code == LL_OK)
 		return environment_txn_commit(txn, error);
@@ -215,16 +230,33 @@ static enum ll_code write_layer(struct flush *flush, struct error *error)
 	return code;
 }
 
+/* A full map is grown, and the transaction done again. */
+static enum ll_code write_or_grow(struct flush *flush, enum part part, struct error *error)
+{
+	enum ll_code code;
+	do {
+		code = write_part(flush, part, error);
+	} while (code == LL_FULL && environment_grow(flush->environment, error) == LL_OK);
+	return code;
+}
+
+/* While building, runs go in a transaction of their own, ahead of the position: what LMDB keeps of a transaction in memory is as much
+ * as it writes. */
+static enum ll_code write_layer(struct flush *flush, struct error *error)
+{
+	if (!flush->write_out)
+		return write_or_grow(flush, PART_ALL, error);
+	enum ll_code code = has_runs(flush) ? write_or_grow(flush, PART_RUNS, error) : LL_OK;
+	return code == LL_OK && !flush->runs_only ? write_or_grow(flush, PART_CHANGED, error) : code;
+}
+
 static enum ll_code run(struct flush *flush, struct error *error)
 {
 	uint64_t begin_us = now_us();
 	flush->rows = 0;
 	enum ll_code code = flush_spill(flush, error);
-	if (code == LL_OK) {
-		do {
-			code = write_layer(flush, error);
-		} while (code == LL_FULL && environment_grow(flush->environment, error) == LL_OK);
-	}
+	if (code == LL_OK)
+		code = write_layer(flush, error);
 	if (code == LL_OK && flush->finish)
 		code = flush_merge(flush, error);
 	if (code == LL_OK && flush->sync)

@@ -18,7 +18,7 @@
 #endif
 
 #define RANGE_BYTES ((size_t)64 << 30)
-enum { HUGE_PAGE = 2 << 20, RANGE_STEP = 8 << 20, WARM_AHEAD_BULK = 32 << 20, WARM_AHEAD = 8 << 20 };
+enum { HUGE_PAGE = 2 << 20, RANGE_STEP = 8 << 20, WARM_AHEAD_BULK = 16 << 20, WARM_AHEAD = 8 << 20 };
 #define CHUNKS_MAX (RANGE_BYTES / SLAB_CHUNK_BYTES)
 
 _Static_assert(RANGE_BYTES / SLAB_UNIT <= UINT32_MAX, "every handle fits 32 bits");
