@@ -150,6 +150,13 @@ http_handler_fn handle_read;
 extern const struct read_route read_routes[];
 extern const size_t read_route_count;
 read_fn read_receipt; /* receipts.c */
+read_fn audit_account, audit_schedule, audit_reservation, audit_popular, audit_sold_out, audit_totals,
+	audit_diff_of; /* audit.c */
+
+/* Parameters of queries: 0, or CODE_VALIDATION_ERROR with the call's field and reason set. */
+int read_limit(struct read_call *call, unsigned usual, unsigned max, unsigned *limit);
+int read_enum(struct read_call *call, const char *name, const struct enumeration *enumeration, const char *reason,
+	      uint8_t *value); /* the first one is the usual one */
 
 http_handler_fn handle_status, handle_metrics, handle_health, handle_ready;
 

@@ -59,7 +59,7 @@ static int path_id(struct read_call *call, const char *name, struct slice *id)
 	return id_is_fine(*id) ? 0 : invalid(call, name, "must have 1 to 64 characters of A-Z a-z 0-9 . _ : -");
 }
 
-static int take_limit(struct read_call *call, unsigned usual, unsigned max, unsigned *limit)
+int read_limit(struct read_call *call, unsigned usual, unsigned max, unsigned *limit)
 {
 	struct slice text;
 	uint64_t number;
@@ -74,8 +74,8 @@ static int take_limit(struct read_call *call, unsigned usual, unsigned max, unsi
 	return 0;
 }
 
-static int take_enum(struct read_call *call, const char *name, const struct enumeration *enumeration,
-		     const char *reason, uint8_t *value)
+int read_enum(struct read_call *call, const char *name, const struct enumeration *enumeration, const char *reason,
+	      uint8_t *value)
 {
 	struct slice text;
 	*value = 1; /* the first one is the usual one */
@@ -130,7 +130,7 @@ static int points_history(struct read_call *call, struct view *view, struct json
 	uint64_t before = NONE_U64;
 	int code = take_id(call, "userId", &user_id);
 	if (!code)
-		code = take_limit(call, HISTORY_LIMIT, HISTORY_LIMIT_MAX, &limit);
+		code = read_limit(call, HISTORY_LIMIT, HISTORY_LIMIT_MAX, &limit);
 	if (!code && http_query(call->request, "before", &text) && !parse_position(text, &before))
 		code = invalid(call, "before", "must be a position like 0:1842");
 	return code ? code : read_points_history(view, user_id, limit, before, writer);
@@ -194,9 +194,9 @@ static int popular(struct read_call *call, struct view *view, struct json_writer
 	unsigned limit;
 	uint8_t window;
 	int64_t now = engine_now(call->api->engine), entry_time = view->time;
-	int code = take_limit(call, RANKING_LIMIT, RANKING_LIMIT_MAX, &limit);
+	int code = read_limit(call, RANKING_LIMIT, RANKING_LIMIT_MAX, &limit);
 	if (!code)
-		code = take_enum(call, "window", &window_enumeration, "must be all, day, week or month", &window);
+		code = read_enum(call, "window", &window_enumeration, "must be all, day, week or month", &window);
 	if (code)
 		return code;
 	const struct zone *zone = zone_now(call);
@@ -212,9 +212,9 @@ static int sold_out(struct read_call *call, struct view *view, struct json_write
 {
 	unsigned limit;
 	uint8_t origin;
-	int code = take_limit(call, RANKING_LIMIT, RANKING_LIMIT_MAX, &limit);
+	int code = read_limit(call, RANKING_LIMIT, RANKING_LIMIT_MAX, &limit);
 	if (!code)
-		code = take_enum(call, "from", &origin_enumeration, "must be opening or first", &origin);
+		code = read_enum(call, "from", &origin_enumeration, "must be opening or first", &origin);
 	return code ? code : read_sold_out(view, (enum origin)origin, limit, writer);
 }
 
@@ -257,6 +257,13 @@ const struct read_route read_routes[] = {
 	{"/api/rankings/popular", "limit window", popular},
 	{"/api/rankings/sold-out", "limit from", sold_out},
 	{"/api/receipts/{commandId}", NULL, read_receipt},
+	{"/api/audit/accounts/{userId}", "at", audit_account},
+	{"/api/audit/schedules/{scheduleId}", "at", audit_schedule},
+	{"/api/audit/reservations/{reservationId}", "at", audit_reservation},
+	{"/api/audit/rankings/popular", "at limit window", audit_popular},
+	{"/api/audit/rankings/sold-out", "at limit from", audit_sold_out},
+	{"/api/audit/totals", "at", audit_totals},
+	{"/api/audit/diff", "from to", audit_diff_of},
 	{"/api/audit/history/account/{userId}", NULL, account_story},
 	{"/api/audit/history/reservation/{reservationId}", NULL, reservation_story},
 	{"/api/audit/history/seat/{scheduleId}/{seatNo}", NULL, seat_story},

@@ -138,6 +138,17 @@ void compare_projection(enum projection_id id, struct view *left, uint32_t left_
 	side_free(b);
 }
 
+void compare_table_of(enum table_id table, struct view *left, struct view *right, difference_fn *found, void *context)
+{
+	struct side *a = side_new(), *b = side_new();
+	struct compared compared = {.rows = 0};
+	begin(a, left, table);
+	begin(b, right, table);
+	compare_table(a, projection_layouts[table_places[table].projection].version, b, found, context, &compared);
+	side_free(a);
+	side_free(b);
+}
+
 /* ---- joined views ---- */
 
 static struct view *part_of(struct view *view, enum table_id table)

@@ -26,6 +26,9 @@ struct compared {
 void compare_projection(enum projection_id id, struct view *left, uint32_t left_version, struct view *right,
 			difference_fn *found, void *context, struct compared *compared, char *place, size_t place_size);
 
+/* One table of two states, both of the newest layout. */
+void compare_table_of(enum table_id table, struct view *left, struct view *right, difference_fn *found, void *context);
+
 /* A view that takes each projection from another view: parts[id], NULL where no table of it will be read. `parts` is borrowed. */
 struct joined_view {
 	struct view view; /* first: the operations get its address */

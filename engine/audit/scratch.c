@@ -63,6 +63,7 @@ enum ll_code scratch_make(const char *directory, const char *name, char *path, s
 	enum ll_code code = error_set(error,
 				      errno == EACCES || errno == EPERM || errno == EROFS ? LL_DENIED
 				      : errno == ENOSPC                                   ? LL_FULL
+				      : errno == EEXIST                                   ? LL_EXISTS
 											  : LL_IO,
 				      "cannot make %s to work in: %s", path, strerror(errno));
 	*path = 0;

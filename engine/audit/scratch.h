@@ -9,7 +9,7 @@
 
 #include "schemas/wire/error.h"
 
-/* Makes it and writes its path, of at most `size` bytes. LL_DENIED, LL_FULL, LL_IO, LL_USAGE (too long). */
+/* Makes it and writes its path, of at most `size` bytes. LL_EXISTS: this process has one of that name. LL_DENIED, LL_FULL, LL_IO, LL_USAGE (too long). */
 enum ll_code scratch_make(const char *directory, const char *name, char *path, size_t size,
 			  struct error *error) LL_CHECKED;
 

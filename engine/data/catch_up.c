@@ -5,7 +5,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "engine/data/read_ahead.h"
 #include "schemas/wire/ensure.h"
 
 enum { PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000 };
@@ -135,6 +134,8 @@ static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger,
 			return LL_OK;
 		if (code == LL_TIMEOUT)
 			continue;
+		if (code == LL_OK && how->stop && how->stop(how->stop_context, record))
+			return LL_OK;
 		if (code == LL_OK)
 			code = ledger_take(ledger, record->offset, &record->after, record->verdict, &record->block,
 					   how->visit, how->context, error);

@@ -5,6 +5,7 @@
 #ifndef LEDGERLINE_CATCH_UP_H
 #define LEDGERLINE_CATCH_UP_H
 
+#include "engine/data/read_ahead.h"
 #include "engine/journal/journal.h"
 #include "projections/ledger/ledger.h"
 
@@ -26,6 +27,9 @@ struct catch_up {
 	catch_up_progress_fn *progress; /* may be NULL */
 	ledger_visit_fn *visit;         /* sees every entry; may be NULL */
 	void *context;
+	/* Stop before the first record of which this says so; may be NULL. */
+	bool (*stop)(void *context, const struct read_record *record);
+	void *stop_context;
 	uint64_t end;            /* stop before this offset; UINT64_MAX: at the journal's end */
 	uint64_t commit_entries; /* flush, and wait for it, after so many entries; 0: as memory asks for */
 	uint64_t rate;           /* at most so many entries a second; 0: as fast as it goes */

@@ -24,6 +24,8 @@ int read_schedule(struct view *view, struct slice schedule_id, struct json_write
 int read_cancellation(struct view *view, struct slice schedule_id, struct json_writer *writer);
 int read_dates(struct view *view, struct slice concert_id, struct json_writer *writer);
 int read_seats(struct view *view, struct slice schedule_id, struct json_writer *writer);
+/* One of them, as it stands in read_seats. */
+int read_seat(struct view *view, struct slice schedule_id, uint32_t seat_no, struct json_writer *writer);
 int read_reservation(struct view *view, uint64_t reservation_id, struct json_writer *writer);
 int read_payment(struct view *view, uint64_t payment_id, struct json_writer *writer);
 int read_totals_seats(struct view *view, struct json_writer *writer); /* the members "seats" and "reservations" */

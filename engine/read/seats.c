@@ -243,6 +243,16 @@ int read_seats(struct view *view, struct slice schedule_id, struct json_writer *
 	return 0;
 }
 
+int read_seat(struct view *view, struct slice schedule_id, uint32_t seat_no, struct json_writer *writer)
+{
+	struct slice value;
+	struct writing writing = {view, writer};
+	struct key key = seats_key(schedule_id, seat_no);
+	return view_get(view, SEATS_SEATS, key_slice(&key), &value) && write_seat(&writing, key_slice(&key), value)
+		       ? 0
+		       : CODE_SEAT_NOT_FOUND;
+}
+
 /* ---- reservations and payments ---- */
 
 int read_reservation(struct view *view, uint64_t reservation_id, struct json_writer *writer)

@@ -239,6 +239,7 @@ void engine_stop(struct engine *engine, void (*stopped)(void *), void *context)
 	engine->stopping = true;
 	engine->pump_again = true;
 	engine_adopt_stop(engine);
+	engine_audit_stop(engine);
 	writer_stop(engine->writer);
 	for (struct engine_wait *wait = engine->waits, *next; wait; wait = next) {
 		next = wait->next;

@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "engine/audit/questions.h"
 #include "engine/journal/journal.h"
 #include "engine/writer/writer.h"
 #include "projections/ledger/ledger.h"
@@ -71,6 +72,30 @@ void engine_wait_for(struct engine *engine, struct engine_wait *wait, uint64_t s
  * after engine_stop. */
 void engine_read_block(struct engine *engine, uint64_t offset, void (*done)(void *context, struct slice bytes),
 		       void *context);
+
+/* ---- audits ---- */
+
+struct engine_question {
+	struct audit_asked asked;
+	struct cut_point at; /* of a difference: the later one */
+	bool diff;           /* what differs between `from` and `at`, instead of what is asked */
+	struct cut_point from;
+	int64_t latest_time; /* of the cuts that are times, the latest; 0: none is */
+};
+
+/* An answer: good during the call. failure NULL and code 0: body is it, as of so many entries. */
+struct engine_audited {
+	int code;
+	const struct error *failure;
+	struct slice body;
+	uint64_t entries;
+};
+typedef void engine_audited_fn(void *context, const struct engine_audited *audited);
+
+/* Calls `done` once, later, or before the engine has stopped. The question is copied. A time that has passed and is not final yet is made
+ * so by an entry of the engine's own, when it leads. false: too many wait. */
+bool engine_audit(struct engine *engine, const struct engine_question *question, engine_audited_fn *done,
+		  void *context);
 
 /* ---- status ---- */
 

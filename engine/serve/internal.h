@@ -5,6 +5,7 @@
  *	turn.c     the loop's turn: the writer is pumped, those who wait for positions are told
  *	host.c     what the writer needs done: clocks, jobs for the thread pool, the log
  *	adopt.c    a rebuilt generation taken into use
+ *	audit.c    questions about past states
  */
 #ifndef LEDGERLINE_SERVE_INTERNAL_H
 #define LEDGERLINE_SERVE_INTERNAL_H
@@ -43,6 +44,7 @@ struct engine {
 	struct adoption *adoption;               /* NULL: none is under way */
 	unsigned passed_over[PROJECTIONS_COUNT]; /* a generation that cannot be taken; 0: none */
 
+	struct engine_audit *audits; /* that are asked and not answered */
 	struct engine_wait *waits;
 	struct journal_watermarks watermarks;
 	struct journal_identity identity;
@@ -80,6 +82,9 @@ void engine_on_flushed(void *context);
 void engine_adopt_start(struct engine *engine);
 void engine_adopt_turn(struct engine *engine);
 void engine_adopt_stop(struct engine *engine);
+
+/* audit.c. What waits is answered; what runs is given up soon. */
+void engine_audit_stop(struct engine *engine);
 
 /* engine.c: nothing is under way any more. */
 void engine_finish_stop(struct engine *engine);

@@ -198,6 +198,38 @@ enum ll_code snapshot_newest(const char *root, struct snapshot_manifest *manifes
 	return manifest_read(path, manifest, error);
 }
 
+static bool is_within(const struct snapshot_manifest *manifest, const struct snapshot_limit *limit)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (limit->mask >> id & 1 && manifest->projections[id].version != projection_layouts[id].version)
+			return false;
+	return manifest->entries <= limit->entries && (manifest->entries == 0 || manifest->time <= limit->time);
+}
+
+enum ll_code snapshot_before(const char *root, const struct snapshot_limit *limit, struct snapshot_manifest *manifest,
+			     char path[SNAPSHOT_PATH_MAX], struct error *error)
+{
+	uint64_t entries, best = 0;
+	bool found = false;
+	DIR *directory = opendir(root);
+	for (struct dirent *one; directory && (one = readdir(directory));) {
+		struct snapshot_manifest candidate;
+		char candidate_path[SNAPSHOT_PATH_MAX];
+		if (!is_snapshot_name(one->d_name, &entries) || (found && entries < best))
+			continue;
+		snprintf(candidate_path, sizeof candidate_path, "%s/%0*" PRIu64, root, NAME_DIGITS, entries);
+		if (manifest_read(candidate_path, &candidate, NULL) != LL_OK || !is_within(&candidate, limit))
+			continue;
+		found = true;
+		best = entries;
+		*manifest = candidate;
+		memcpy(path, candidate_path, sizeof candidate_path);
+	}
+	if (directory)
+		closedir(directory);
+	return found ? LL_OK : error_set(error, LL_NOT_FOUND, "there is no snapshot in %s for this", root);
+}
+
 static enum ll_code check_copy(const char *path, const struct snapshot_of_projection *expected, enum projection_id id,
 			       const char *directory, struct error *error)
 {

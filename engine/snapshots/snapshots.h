@@ -48,6 +48,17 @@ enum ll_code snapshot_take(const struct data *data, struct journal *journal, con
 enum ll_code snapshot_newest(const char *root, struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX],
 			     struct error *error) LL_CHECKED;
 
+/* What a snapshot may be: not beyond so many entries, its last entry not later, of this program's layouts of the projections in `mask`. */
+struct snapshot_limit {
+	uint64_t entries;
+	int64_t time;
+	unsigned mask;
+};
+
+/* The newest one within a limit. LL_NOT_FOUND: there is none, or none that can be read. */
+enum ll_code snapshot_before(const char *root, const struct snapshot_limit *limit, struct snapshot_manifest *manifest,
+			     char path[SNAPSHOT_PATH_MAX], struct error *error) LL_CHECKED;
+
 /* Copies one projection of a snapshot into `directory` (there, and empty), and checks the copy against the manifest.
  * LL_DIVERGED: its rows are not those that were written. LL_OLDER, LL_NEWER: of another layout. */
 enum ll_code snapshot_restore(const char *path, const struct snapshot_manifest *manifest, enum projection_id id,

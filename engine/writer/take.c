@@ -100,6 +100,14 @@ void writer_build_block(struct writer *writer)
 		writer_halt(writer, &error);
 		return;
 	}
+	/* Any entry will do. */
+	if (writer->tick_wanted && builder_count(writer->builder) == 0 &&
+	    builder_tick(writer->builder, &error) != LL_OK) {
+		builder_drop(writer->builder);
+		writer_halt(writer, &error);
+		return;
+	}
+	writer->tick_wanted = false;
 	if (builder_count(writer->builder) > 0) {
 		send_block(writer);
 		return;

@@ -71,6 +71,12 @@ static void flush(struct writer *writer, int64_t now)
 	}
 }
 
+bool writer_tick(struct writer *writer)
+{
+	writer->tick_wanted = writer->state == WRITER_LEADING && !writer->stopping;
+	return writer->tick_wanted;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -110,7 +116,8 @@ int64_t writer_pump(struct writer *writer)
 	if (writer->state != WRITER_HALTED)
 		check_deadlines(writer, now);
 	if (!more && writer_can_decide(writer, now) &&
-	    (writer->queue.count || (!writer->stopping && writer_something_is_due(writer, &due))))
+	    (writer->queue.count || writer->tick_wanted ||
+	     (!writer->stopping && writer_something_is_due(writer, &due))))
 		writer_build_block(writer);
 	flush(writer, now);
 	return more ? now : next_wake(writer, now);

@@ -94,6 +94,9 @@ bool writer_is_idle(const struct writer *writer);
  * stopping (JOURNAL_UNAVAILABLE): *code says which. */
 enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum code *code) LL_CHECKED;
 
+/* Has an entry made that does nothing but have a time, so that the moments before it are over. false: it does not lead. */
+bool writer_tick(struct writer *writer);
+
 /* Works off what has come: records, reports, commands, what is due. Call it after every event, and at the time that it
  * returns (monotonic ms; INT64_MAX: only after an event). */
 int64_t writer_pump(struct writer *writer);

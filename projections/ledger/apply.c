@@ -33,8 +33,11 @@ static void apply_entry(struct applier *applier, unsigned mask, const struct ent
 	arena_reset(view->arena);
 }
 
+/* Only stores have a use for it. */
 static void prefetch_entry(const struct applier *applier, unsigned mask, const struct entry *entry)
 {
+	if (applier->view->ops)
+		return;
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (mask & 1u << id && projections[id]->prefetch)
 			projections[id]->prefetch(applier->view, entry);
@@ -51,6 +54,7 @@ struct entry_window {
 struct applying {
 	struct applier *applier;
 	const struct block *block;
+	uint32_t count; /* so many of its entries */
 	uint64_t offset;
 	int64_t time;
 	unsigned mask;
@@ -60,7 +64,7 @@ struct applying {
 /* Decodes the next entries, from number `first` of the block on, and announces them to the cache. */
 static bool decode_window(struct applying *applying, uint32_t first, struct entry_window *window)
 {
-	uint32_t left = applying->block->count - first;
+	uint32_t left = applying->count - first;
 	arena_reset(window->arena);
 	applying->cursor.arena = window->arena;
 	window->count = left < ENTRIES_AHEAD ? left : ENTRIES_AHEAD;
@@ -96,7 +100,7 @@ static bool apply_windows(struct applying *applying, ledger_visit_fn *visit, voi
 	unsigned turn = 0;
 	uint32_t decoded = 0;
 	bool fine = true;
-	while (fine && decoded < applying->block->count) {
+	while (fine && decoded < applying->count) {
 		fine = decode_window(applying, decoded, &windows[turn]);
 		decoded += windows[turn].count;
 		turn = !turn;
@@ -104,13 +108,13 @@ static bool apply_windows(struct applying *applying, ledger_visit_fn *visit, voi
 	}
 	if (fine)
 		apply_window(applying, &windows[!turn], visit, context);
-	return fine && applying->cursor.at == applying->cursor.end;
+	return fine && (applying->count < applying->block->count || applying->cursor.at == applying->cursor.end);
 }
 
-void apply_block(struct applier *applier, const struct block *block, uint64_t offset, int64_t time, unsigned mask,
-		 ledger_visit_fn *visit, void *context)
+void apply_block(struct applier *applier, const struct block *block, uint32_t count, uint64_t offset, int64_t time,
+		 unsigned mask, ledger_visit_fn *visit, void *context)
 {
-	struct applying applying = {applier, block, offset, time, mask, cursor_over(block->body, NULL)};
+	struct applying applying = {applier, block, count, offset, time, mask, cursor_over(block->body, NULL)};
 	struct error error;
 	applier->failed = 0;
 	if (apply_windows(&applying, visit, context))

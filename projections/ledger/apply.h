@@ -17,9 +17,9 @@ struct applier {
 
 void applier_release(struct applier *applier);
 
-/* Applies a block of entries to the projections in `mask`. `time` is the effective time of the block. `visit` (may be NULL) sees each
- * entry after it was applied. */
-void apply_block(struct applier *applier, const struct block *block, uint64_t offset, int64_t time, unsigned mask,
-		 ledger_visit_fn *visit, void *context);
+/* Applies the first `count` entries of a block (all of them: block->count) to the projections in `mask`. `time` is the effective time of
+ * the block. `visit` (may be NULL) sees each entry after it was applied. */
+void apply_block(struct applier *applier, const struct block *block, uint32_t count, uint64_t offset, int64_t time,
+		 unsigned mask, ledger_visit_fn *visit, void *context);
 
 #endif

@@ -43,7 +43,8 @@ static void *thread_main(void *argument)
 		pthread_mutex_unlock(&beside->lock);
 		if (stopped)
 			return NULL;
-		apply_block(&beside->applier, &beside->block, beside->offset, beside->time, beside->mask, NULL, NULL);
+		apply_block(&beside->applier, &beside->block, beside->block.count, beside->offset, beside->time,
+			    beside->mask, NULL, NULL);
 		set_state(beside, BESIDE_DONE);
 	}
 }

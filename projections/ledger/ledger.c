@@ -315,7 +315,7 @@ static void apply_entries(struct ledger *ledger, unsigned mask, uint64_t offset,
 	unsigned taken = ledger->beside ? mask & BESIDE : 0;
 	if (taken)
 		beside_begin(ledger->beside, block, offset, ledger->fold.time, taken);
-	apply_block(&ledger->applier, block, offset, ledger->fold.time, mask & ~taken, visit, context);
+	apply_block(&ledger->applier, block, block->count, offset, ledger->fold.time, mask & ~taken, visit, context);
 	if (taken)
 		stop_failed(ledger, beside_end(ledger->beside), offset);
 	stop_failed(ledger, &ledger->applier, offset);

@@ -1,0 +1,142 @@
+/*
+ * GET /api/audit/...: past states, at a cut. The questions are answered in the thread pool (engine/serve/audit.c); here is what a request
+ * asks, and how the answer is sent.
+ */
+#include "engine/api/internal.h"
+#include "engine/audit/questions.h"
+#include "schemas/wire/ensure.h"
+
+enum { RANKING_LIMIT = 10, RANKING_LIMIT_MAX = 100 };
+
+static void audit_answered(void *context, const struct engine_audited *audited)
+{
+	struct read_call *call = context;
+	struct api *api = call->api;
+	if (audited->failure) {
+		answer_code(api, call->request,
+			    audited->failure->code == LL_UNAVAILABLE ? CODE_JOURNAL_UNAVAILABLE : CODE_INTERNAL, NULL,
+			    NULL, NULL);
+		return;
+	}
+	if (audited->code) {
+		answer_code(api, call->request, (uint16_t)audited->code, NULL, NULL, NULL);
+		return;
+	}
+	struct answer_fields fields = {.count = 0};
+	fields_position(&fields, audited->entries ? audited->entries - 1 : AT_START);
+	buffer_clear(&api->body);
+	buffer_append_slice(&api->body, audited->body);
+	answer_body(api, call->request, 200, &fields);
+}
+
+static int invalid(struct read_call *call, const char *field, const char *reason)
+{
+	call->field = field;
+	call->reason = reason;
+	return CODE_VALIDATION_ERROR;
+}
+
+static int take_cut(struct read_call *call, const char *name, bool needed, struct cut_point *point)
+{
+	struct slice text;
+	*point = (struct cut_point){.kind = CUT_LATEST};
+	if (!http_query(call->request, name, &text))
+		return needed ? invalid(call, name, "is missing") : 0;
+	return cut_parse(text, point)
+		       ? 0
+		       : invalid(call, name,
+				 "must be latest, start, a position like 0:1842, or a time like 2026-03-01T09:00:00Z");
+}
+
+/* Adds nothing when it is no time. */
+static void note_time(struct engine_question *question, const struct cut_point *point)
+{
+	if (point->kind == CUT_TIME && point->time > question->latest_time)
+		question->latest_time = point->time;
+}
+
+static int ask(struct read_call *call, struct engine_question *question)
+{
+	int code = take_cut(call, question->diff ? "to" : "at", question->diff, &question->at);
+	if (!code && question->diff)
+		code = take_cut(call, "from", true, &question->from);
+	if (code)
+		return code;
+	note_time(question, &question->at);
+	note_time(question, &question->from);
+	return engine_audit(call->api->engine, question, audit_answered, call) ? READ_LATER : CODE_OVERLOADED;
+}
+
+static int ask_about(struct read_call *call, enum audit_question about, const char *parameter)
+{
+	struct engine_question question = {.asked = {.question = about}};
+	question.asked.subject = http_param(call->request, parameter);
+	if (!id_is_fine(question.asked.subject))
+		return invalid(call, parameter, "must have 1 to 64 characters of A-Z a-z 0-9 . _ : -");
+	return ask(call, &question);
+}
+
+int audit_account(struct read_call *call, struct view *view, struct json_writer *writer)
+{
+	(void)view;
+	(void)writer;
+	return ask_about(call, AUDIT_ACCOUNT, "userId");
+}
+
+int audit_schedule(struct read_call *call, struct view *view, struct json_writer *writer)
+{
+	(void)view;
+	(void)writer;
+	return ask_about(call, AUDIT_SCHEDULE, "scheduleId");
+}
+
+int audit_reservation(struct read_call *call, struct view *view, struct json_writer *writer)
+{
+	(void)view;
+	(void)writer;
+	return ask_about(call, AUDIT_RESERVATION, "reservationId");
+}
+
+static int ask_ranking(struct read_call *call, enum audit_question about)
+{
+	struct engine_question question = {.asked = {.question = about}};
+	uint8_t window = WINDOW_ALL, origin = ORIGIN_OPENING;
+	int code = read_limit(call, RANKING_LIMIT, RANKING_LIMIT_MAX, &question.asked.limit);
+	if (!code && about == AUDIT_POPULAR)
+		code = read_enum(call, "window", &window_enumeration, "must be all, day, week or month", &window);
+	if (!code && about == AUDIT_SOLD_OUT)
+		code = read_enum(call, "from", &origin_enumeration, "must be opening or first", &origin);
+	question.asked.window = (enum window)window;
+	question.asked.origin = (enum origin)origin;
+	return code ? code : ask(call, &question);
+}
+
+int audit_popular(struct read_call *call, struct view *view, struct json_writer *writer)
+{
+	(void)view;
+	(void)writer;
+	return ask_ranking(call, AUDIT_POPULAR);
+}
+
+int audit_sold_out(struct read_call *call, struct view *view, struct json_writer *writer)
+{
+	(void)view;
+	(void)writer;
+	return ask_ranking(call, AUDIT_SOLD_OUT);
+}
+
+int audit_totals(struct read_call *call, struct view *view, struct json_writer *writer)
+{
+	struct engine_question question = {.asked = {.question = AUDIT_TOTALS}};
+	(void)view;
+	(void)writer;
+	return ask(call, &question);
+}
+
+int audit_diff_of(struct read_call *call, struct view *view, struct json_writer *writer)
+{
+	struct engine_question question = {.diff = true};
+	(void)view;
+	(void)writer;
+	return ask(call, &question);
+}

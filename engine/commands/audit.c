@@ -1,0 +1,452 @@
+/*
+ * `ledgerline audit`: past states, from a data directory, a Kafka journal or an archive.
+ *
+ *	audit state    an account, a schedule's seats, a reservation, a ranking, or everything, at a cut
+ *	audit history  what happened to an account, a reservation, a seat, oldest first
+ *	audit totals   control totals and the digest at a cut
+ *	audit diff     what differs between two cuts
+ *
+ * No engine is needed; one that serves is not disturbed. The work is done in a child, because a damaged snapshot can end the process that
+ * reads it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/audit/guarded.h"
+#include "engine/audit/questions.h"
+#include "engine/cli/progress.h"
+#include "engine/commands/commands.h"
+#include "engine/data/data.h"
+#include "engine/reply/reply.h"
+#include "projections/export/export.h"
+#include "schemas/codes.h"
+
+enum { RANKING_LIMIT = 10, SEAT_NO_MAX = 1000000 };
+
+struct auditing {
+	const struct options *options;
+	struct data data;
+	bool has_data;
+	char url[JOURNAL_URL_MAX], snapshots[DATA_PATH_MAX], scratch[DATA_PATH_MAX];
+	struct journal *journal;
+	struct progress progress;
+	struct cut_source source;
+	struct audit_asked asked;
+	struct cut_point point, from;
+	int (*work)(struct auditing *); /* an exit status */
+	struct buffer out;
+};
+
+/* ---- cuts ---- */
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int complain_code(const struct auditing *auditing, int code, const char *what)
+{
+	const struct code_info *info = code_info((uint16_t)code);
+	return option_complain(auditing->options, EXIT_NO, "%s: %s (%s)", info->name, info->message, what);
+}
+
+static void on_progress(void *context, const struct fold *fold, uint64_t end)
+{
+	struct auditing *auditing = context;
+	auditing->progress.total = end;
+	progress_update(&auditing->progress, fold->next_offset);
+}
+
+/* The text of a cut as it was given. */
+static int open_cut(struct auditing *auditing, const struct cut_point *point, const char *text, unsigned mask,
+		    struct cut **cut)
+{
+	struct error error;
+	int refused = 0;
+	auditing->source.mask = mask;
+	progress_begin(&auditing->progress, stderr, "folding", "blocks", 0);
+	enum ll_code code = cut_open(&auditing->source, point, now_ms(), cut, &refused, &error);
+	progress_end(&auditing->progress);
+	if (code != LL_OK)
+		return command_failed(auditing->options, &error);
+	return refused ? complain_code(auditing, refused, text) : EXIT_DONE;
+}
+
+/* ---- the work ---- */
+
+static int answer_one(struct auditing *auditing)
+{
+	const char *text = option_text(auditing->options, "at");
+	const struct audit_asked *asked = &auditing->asked;
+	struct cut *cut = NULL;
+	struct error error;
+	int status = open_cut(auditing, &auditing->point, text, audit_mask(asked->question), &cut);
+	if (status != EXIT_DONE)
+		return status;
+	int code = audit_answer(asked, cut, &auditing->out, &error);
+	if (error.code != LL_OK)
+		status = command_failed(auditing->options, &error);
+	else if (code)
+		status = option_complain(auditing->options, EXIT_NO, "%s: %s (%.*s, after %" PRIu64 " entries)",
+					 code_info((uint16_t)code)->name, code_info((uint16_t)code)->message,
+					 SLICE_PRINT(asked->subject), cut_entries(cut));
+	else
+		command_print(auditing->options, &auditing->out);
+	cut_close(cut);
+	return status;
+}
+
+static bool print_lines(void *context, struct slice lines)
+{
+	(void)context;
+	return fwrite(lines.at, 1, lines.size, stdout) == lines.size;
+}
+
+/* The lines alone: they are what the digest is made over. */
+static int print_all(struct auditing *auditing)
+{
+	struct cut *cut = NULL;
+	struct error error;
+	int status = open_cut(auditing, &auditing->point, option_text(auditing->options, "at"),
+			      audit_mask(AUDIT_TOTALS), &cut);
+	if (status != EXIT_DONE)
+		return status;
+	enum ll_code code = export_state(cut_view(cut), print_lines, NULL, &error);
+	if (code == LL_END || (code == LL_OK && fflush(stdout) != 0))
+		code = error_set(&error, LL_IO, "cannot write to standard output: %s", strerror(errno));
+	cut_close(cut);
+	return code == LL_OK ? EXIT_DONE : command_failed(auditing->options, &error);
+}
+
+static int diff(struct auditing *auditing)
+{
+	const struct options *options = auditing->options;
+	struct cut *from = NULL, *to = NULL;
+	struct error error;
+	uint64_t differences = 0;
+	int status = open_cut(auditing, &auditing->from, option_text(options, "from"), AUDIT_DIFF_MASK, &from);
+	if (status == EXIT_DONE)
+		status = open_cut(auditing, &auditing->point, option_text(options, "to"), AUDIT_DIFF_MASK, &to);
+	if (status == EXIT_DONE) {
+		if (audit_diff(from, to, &auditing->out, &differences, &error) == LL_OK) {
+			command_print(options, &auditing->out);
+			status = differences ? EXIT_NO : EXIT_DONE;
+		} else {
+			status = command_failed(options, &error);
+		}
+	}
+	cut_close(from);
+	cut_close(to);
+	return status;
+}
+
+/* ---- the child ---- */
+
+static int work(void *context, char *place)
+{
+	struct auditing *auditing = context;
+	snprintf(place, GUARDED_PLACE_MAX, "a snapshot in %s", auditing->snapshots);
+	int status = command_open_journal(auditing->options, auditing->url, false, false, &auditing->journal);
+	if (status != EXIT_DONE)
+		return status;
+	auditing->source.journal = auditing->journal;
+	status = auditing->work(auditing);
+	buffer_release(&auditing->out);
+	journal_close(auditing->journal);
+	return status;
+}
+
+/* ---- the command line ---- */
+
+static int find_journal(struct auditing *auditing)
+{
+	const char *directory = option_text(auditing->options, "data"),
+		   *url = option_text(auditing->options, "journal");
+	const char *temporary = getenv("TMPDIR");
+	struct error error;
+	if (!directory && !url)
+		return option_complain(auditing->options, EXIT_USAGE,
+				       "which ledger? Give --data DIR, or --journal URL for a journal alone");
+	if (directory && data_open(directory, url, DATA_READ, &auditing->data, &error) != LL_OK)
+		return command_failed(auditing->options, &error);
+	auditing->has_data = directory != NULL;
+	snprintf(auditing->url, sizeof auditing->url, "%s", directory ? auditing->data.url : url);
+	if (directory)
+		snprintf(auditing->snapshots, sizeof auditing->snapshots, "%s/snapshots", auditing->data.path);
+	bool writable = directory && access(auditing->data.path, W_OK) == 0;
+	snprintf(auditing->scratch, sizeof auditing->scratch, "%s",
+		 writable                  ? auditing->data.path
+		 : temporary && *temporary ? temporary
+					   : "/var/tmp");
+	auditing->source = (struct cut_source){.snapshots = directory ? auditing->snapshots : NULL,
+					       .scratch = auditing->scratch,
+					       .progress = on_progress,
+					       .context = auditing};
+	return EXIT_DONE;
+}
+
+static int take_cut(const struct options *options, const char *name, struct cut_point *point)
+{
+	const char *text = option_text(options, name);
+	if (cut_parse(slice_text(text), point))
+		return EXIT_DONE;
+	return option_complain(
+		options, EXIT_USAGE,
+		"--%s takes latest, start, a position like 0:1842, or a time like 2026-03-01T09:00:00Z, not %s", name,
+		text);
+}
+
+static int run_work(struct auditing *auditing)
+{
+	char place[GUARDED_PLACE_MAX];
+	bool interrupted = false;
+	int status = find_journal(auditing);
+	if (status != EXIT_DONE)
+		return status;
+	status = guarded_run(work, auditing, place, &interrupted);
+	if (auditing->has_data)
+		data_close(&auditing->data);
+	if (status >= 0)
+		return status;
+	return interrupted ? option_complain(auditing->options, EXIT_FAILED, "it was interrupted")
+			   : option_complain(auditing->options, EXIT_FAILED,
+					     "%s cannot be read: its file is damaged; delete that snapshot", place);
+}
+
+static int take_subject(struct auditing *auditing, size_t index, const char *what)
+{
+	const char *text = option_argument(auditing->options, index);
+	if (!text)
+		return option_complain(auditing->options, EXIT_USAGE, "%s is wanted", what);
+	auditing->asked.subject = slice_text(text);
+	if (auditing->asked.subject.size == 0 || auditing->asked.subject.size > ID_BYTES_MAX)
+		return option_complain(auditing->options, EXIT_USAGE, "%s has 1 to %d characters", what, ID_BYTES_MAX);
+	return EXIT_DONE;
+}
+
+static int refuse_more(const struct auditing *auditing, size_t count)
+{
+	if (option_arguments(auditing->options) <= count)
+		return EXIT_DONE;
+	return option_complain(auditing->options, EXIT_USAGE, "%s is one word too many",
+			       option_argument(auditing->options, count));
+}
+
+static const struct {
+	const char *name, *subject; /* NULL: it has none */
+	enum audit_question question;
+} states[] = {
+	{"account", "USER", AUDIT_ACCOUNT},       {"schedule", "SCHEDULE", AUDIT_SCHEDULE},
+	{"reservation", "ID", AUDIT_RESERVATION}, {"popular", NULL, AUDIT_POPULAR},
+	{"sold-out", NULL, AUDIT_SOLD_OUT},
+};
+
+static int take_ranking_options(struct auditing *auditing)
+{
+	const struct options *options = auditing->options;
+	int64_t limit = option_integer(options, "limit");
+	uint8_t window = enumeration_value(&window_enumeration, slice_text(option_text(options, "window")));
+	uint8_t origin = enumeration_value(&origin_enumeration, slice_text(option_text(options, "from")));
+	if (!window)
+		return option_complain(options, EXIT_USAGE, "--window is all, day, week or month");
+	if (!origin)
+		return option_complain(options, EXIT_USAGE, "--from is opening or first");
+	auditing->asked.limit = limit ? (unsigned)limit : RANKING_LIMIT;
+	auditing->asked.window = (enum window)window;
+	auditing->asked.origin = (enum origin)origin;
+	return EXIT_DONE;
+}
+
+static int run_state(const struct options *options, void *context)
+{
+	struct auditing auditing = {.options = options, .work = answer_one};
+	const char *name = option_argument(options, 0);
+	bool all = strcmp(name, "all") == 0, found = all;
+	(void)context;
+	int status = take_cut(options, "at", &auditing.point);
+	if (status == EXIT_DONE)
+		status = take_ranking_options(&auditing);
+	if (status == EXIT_DONE && all)
+		status = refuse_more(&auditing, 1);
+	for (size_t i = 0; i < sizeof states / sizeof *states && status == EXIT_DONE; i++) {
+		if (strcmp(states[i].name, name) != 0)
+			continue;
+		found = true;
+		auditing.asked.question = states[i].question;
+		if (states[i].subject)
+			status = take_subject(&auditing, 1, states[i].subject);
+		if (status == EXIT_DONE)
+			status = refuse_more(&auditing, states[i].subject ? 2 : 1);
+	}
+	if (status != EXIT_DONE)
+		return status;
+	if (!found)
+		return option_complain(options, EXIT_USAGE,
+				       "there is no state %s: account, schedule, reservation, popular, sold-out or all",
+				       name);
+	if (all)
+		auditing.work = print_all;
+	return run_work(&auditing);
+}
+
+static int take_seat(struct auditing *auditing)
+{
+	const char *text = option_argument(auditing->options, 2);
+	char *end = NULL;
+	errno = 0;
+	unsigned long number = text ? strtoul(text, &end, 10) : 0;
+	if (!text || errno || *end || number < 1 || number > SEAT_NO_MAX)
+		return option_complain(auditing->options, EXIT_USAGE, "a seat has a number from 1 to %d", SEAT_NO_MAX);
+	auditing->asked.seat_no = (uint32_t)number;
+	return EXIT_DONE;
+}
+
+static int run_history(const struct options *options, void *context)
+{
+	struct auditing auditing = {.options = options, .work = answer_one};
+	const char *name = option_argument(options, 0);
+	bool seat = strcmp(name, "seat") == 0;
+	(void)context;
+	if (strcmp(name, "account") == 0)
+		auditing.asked.question = AUDIT_STORY_OF_ACCOUNT;
+	else if (strcmp(name, "reservation") == 0)
+		auditing.asked.question = AUDIT_STORY_OF_RESERVATION;
+	else if (seat)
+		auditing.asked.question = AUDIT_STORY_OF_SEAT;
+	else
+		return option_complain(options, EXIT_USAGE, "there is no history of %s: account, reservation or seat",
+				       name);
+	int status = take_cut(options, "at", &auditing.point);
+	if (status == EXIT_DONE)
+		status = take_subject(&auditing, 1, seat ? "SCHEDULE" : "ID");
+	if (status == EXIT_DONE && seat)
+		status = take_seat(&auditing);
+	if (status == EXIT_DONE)
+		status = refuse_more(&auditing, seat ? 3 : 2);
+	return status == EXIT_DONE ? run_work(&auditing) : status;
+}
+
+static int run_totals(const struct options *options, void *context)
+{
+	struct auditing auditing = {.options = options,
+				    .work = answer_one,
+				    .asked = {.question = AUDIT_TOTALS, .subject = SLICE("totals")}};
+	(void)context;
+	int status = take_cut(options, "at", &auditing.point);
+	return status == EXIT_DONE ? run_work(&auditing) : status;
+}
+
+static int run_diff(const struct options *options, void *context)
+{
+	struct auditing auditing = {.options = options, .work = diff};
+	(void)context;
+	int status = take_cut(options, "from", &auditing.from);
+	if (status == EXIT_DONE)
+		status = take_cut(options, "to", &auditing.point);
+	return status == EXIT_DONE ? run_work(&auditing) : status;
+}
+
+#define OPTION_OF_DATA                                                                                                 \
+	{                                                                                                              \
+		.name = "data", .kind = OPTION_TEXT, .value = "DIR",                                                   \
+		.help = "the data directory: its journal, and its snapshots to begin at"                               \
+	}
+#define OPTION_CUT(cut_name, what)                                                                                     \
+	{                                                                                                              \
+		.name = cut_name, .kind = OPTION_TEXT, .value = "CUT", .standard = "latest", .help = what              \
+	}
+#define ABOUT_CUTS                                                                                                        \
+	"A cut is latest, start, a position like 0:1842 (right after that entry), or a time (after the last entry that\n" \
+	"is not later; final once a later one is there). --journal alone reads a journal without a data directory."
+
+static const struct option state_options[] = {
+	OPTION_OF_DATA,
+	OPTION_JOURNAL,
+	OPTION_CUT("at", "the cut"),
+	{.name = "limit",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .min = 1,
+	 .max = 100,
+	 .help = "rows of a ranking (10, at most 100)"},
+	{.name = "window",
+	 .kind = OPTION_TEXT,
+	 .value = "WINDOW",
+	 .standard = "all",
+	 .help = "of popular: all, day, week or month; the one that the cut lies in"},
+	{.name = "from",
+	 .kind = OPTION_TEXT,
+	 .value = "ORIGIN",
+	 .standard = "opening",
+	 .help = "of sold-out: opening or first"},
+	OPTION_KAFKA,
+	OPTION_CONFIG,
+	OPTION_JSON,
+	{0},
+};
+
+static const struct option cut_options[] = {
+	OPTION_OF_DATA, OPTION_JOURNAL, OPTION_CUT("at", "the cut"), OPTION_KAFKA, OPTION_CONFIG, OPTION_JSON, {0},
+};
+
+static const struct option diff_options[] = {
+	OPTION_OF_DATA,
+	OPTION_JOURNAL,
+	{.name = "from", .kind = OPTION_TEXT, .value = "CUT", .standard = "start", .help = "the earlier cut"},
+	OPTION_CUT("to", "the later cut"),
+	OPTION_KAFKA,
+	OPTION_CONFIG,
+	OPTION_JSON,
+	{0},
+};
+
+const struct cli_command command_audit_state = {
+	.name = "audit state",
+	.arguments = "account|schedule|reservation ID, or popular|sold-out|all",
+	.summary = "the state at a cut: an account, seats, a reservation, a ranking, or everything",
+	.description =
+		"Answers what the matching read would have answered at that cut. `all` prints the canonical export, over which the\n"
+		"digest is made.\n" ABOUT_CUTS,
+	.options = state_options,
+	.arguments_min = 1,
+	.arguments_max = 3,
+	.exits = "1: it is not there at that cut, or the cut is not there, or not final",
+	.run = run_state,
+};
+
+const struct cli_command command_audit_history = {
+	.name = "audit history",
+	.arguments = "account|reservation ID, or seat SCHEDULE SEATNO",
+	.summary = "what happened to an account, a reservation or a seat, oldest first",
+	.description = ABOUT_CUTS,
+	.options = cut_options,
+	.arguments_min = 1,
+	.arguments_max = 4,
+	.exits = "1: nothing has happened to it by that cut, or the cut is not there, or not final",
+	.run = run_history,
+};
+
+const struct cli_command command_audit_totals = {
+	.name = "audit totals",
+	.summary = "control totals and the digest of the state at a cut",
+	.description =
+		"charged - used + refunded - expired + adjusted = balances, and available + held + reserved = total, at every cut.\n" ABOUT_CUTS,
+	.options = cut_options,
+	.exits = "1: the cut is not there, or not final",
+	.run = run_totals,
+};
+
+const struct cli_command command_audit_diff = {
+	.name = "audit diff",
+	.summary = "what differs between two cuts: accounts, seats, reservations",
+	.description = "Before and after are what the matching read answered, or null.\n" ABOUT_CUTS,
+	.options = diff_options,
+	.exits = "1: they differ; or a cut is not there, or not final",
+	.run = run_diff,
+};
