@@ -357,9 +357,9 @@ static int run_diff(const struct options *options, void *context)
 		.name = "data", .kind = OPTION_TEXT, .value = "DIR",                                                   \
 		.help = "the data directory: its journal, and its snapshots to begin at"                               \
 	}
-#define OPTION_CUT(cut_name, what)                                                                                     \
+#define OPTION_AT                                                                                                      \
 	{                                                                                                              \
-		.name = cut_name, .kind = OPTION_TEXT, .value = "CUT", .standard = "latest", .help = what              \
+		.name = "at", .kind = OPTION_TEXT, .value = "CUT", .standard = "latest", .help = "the cut"             \
 	}
 #define ABOUT_CUTS                                                                                                        \
 	"A cut is latest, start, a position like 0:1842 (right after that entry), or a time (after the last entry that\n" \
@@ -368,7 +368,7 @@ static int run_diff(const struct options *options, void *context)
 static const struct option state_options[] = {
 	OPTION_OF_DATA,
 	OPTION_JOURNAL,
-	OPTION_CUT("at", "the cut"),
+	OPTION_AT,
 	{.name = "limit",
 	 .kind = OPTION_INTEGER,
 	 .value = "N",
@@ -392,14 +392,14 @@ static const struct option state_options[] = {
 };
 
 static const struct option cut_options[] = {
-	OPTION_OF_DATA, OPTION_JOURNAL, OPTION_CUT("at", "the cut"), OPTION_KAFKA, OPTION_CONFIG, OPTION_JSON, {0},
+	OPTION_OF_DATA, OPTION_JOURNAL, OPTION_AT, OPTION_KAFKA, OPTION_CONFIG, OPTION_JSON, {0},
 };
 
 static const struct option diff_options[] = {
 	OPTION_OF_DATA,
 	OPTION_JOURNAL,
 	{.name = "from", .kind = OPTION_TEXT, .value = "CUT", .standard = "start", .help = "the earlier cut"},
-	OPTION_CUT("to", "the later cut"),
+	{.name = "to", .kind = OPTION_TEXT, .value = "CUT", .standard = "latest", .help = "the later cut"},
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	OPTION_JSON,

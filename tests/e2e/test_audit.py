@@ -1,5 +1,6 @@
 """Past states: by `ledgerline audit` and by HTTP, from a directory, a journal alone, and an archive."""
 
+import hashlib
 import json
 import threading
 import time
@@ -19,6 +20,13 @@ READS = {
 def audit(ledgerline, *arguments, check=0):
     done = ledgerline("audit", *arguments, "--json", check=check)
     return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def a_moment_later():
+    """A time after all that has happened, and before now."""
+    time.sleep(0.05)
+    now = time.time() - 0.01
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
 
 
 def without_at(answer):
@@ -95,8 +103,6 @@ def test_totals(ledgerline, story, journal_url, tmp_path):
     digest = json.loads(ledgerline("verify", "--data", engine.data, "--json", check=0).stdout)["digest"]
     assert totals["digest"] == digest
     lines = ledgerline("audit", "state", "all", "--data", engine.data, check=0).stdout
-    import hashlib
-
     assert hashlib.sha256(lines.encode()).hexdigest() == digest
 
 
@@ -121,9 +127,7 @@ def test_diff(ledgerline, story):
 # not at all without an engine. What is still to come never is.
 def test_times(ledgerline, story):
     engine, answers = story
-    time.sleep(0.05)
-    now = time.time()
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
+    text = a_moment_later()
     found = must(engine.get(f"/api/audit/accounts/kim?at={text}"), 200)
     assert without_at(found) == answers[-1]["account kim"].json and found["at"]["position"] == f"0:{STEPS - 1}"
     assert engine.get("/api/audit/accounts/kim?at=2090-01-01T00:00:00Z").code == "CUT_NOT_FINAL"
@@ -133,9 +137,7 @@ def test_times(ledgerline, story):
         assert engine.get(f"/api/audit/totals?at={wrong}").json["details"]["field"] == "at"
         ledgerline("audit", "totals", "--data", engine.data, "--at", wrong, check=2)
     engine.stop()
-    time.sleep(0.05)
-    late = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
-    assert "CUT_NOT_FINAL" in audit(ledgerline, "totals", "--data", engine.data, "--at", late, check=1)
+    assert "CUT_NOT_FINAL" in audit(ledgerline, "totals", "--data", engine.data, "--at", a_moment_later(), check=1)
     assert "CUT_NOT_FOUND" in audit(ledgerline, "totals", "--data", engine.data, "--at", "0:99999", check=1)
 
 
