@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "engine/audit/scratch.h"
 #include "engine/data/catch_up.h"
 #include "engine/data/read_ahead.h"
+#include "engine/data/scratch.h"
 #include "engine/reply/reply.h"
 #include "engine/snapshots/snapshots.h"
 #include "projections/ledger/apply.h"

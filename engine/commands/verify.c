@@ -12,11 +12,11 @@
 #include "engine/audit/findings.h"
 #include "engine/audit/guarded.h"
 #include "engine/audit/replay.h"
-#include "engine/audit/scratch.h"
 #include "engine/audit/walk.h"
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
 #include "engine/data/data.h"
+#include "engine/data/scratch.h"
 
 struct verifying {
 	const struct options *options;

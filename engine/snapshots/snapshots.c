@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/audit/scratch.h"
 #include "engine/data/catch_up.h"
+#include "engine/data/scratch.h"
 #include "projections/ledger/ledger.h"
 #include "projections/store/copy.h"
 #include "projections/store/environment.h"

@@ -2,8 +2,8 @@
  * A directory for work that nobody keeps: DIR/NAME.PID, removed with all that is in it. What a process that was killed left there is
  * removed by the next one.
  */
-#ifndef LEDGERLINE_AUDIT_SCRATCH_H
-#define LEDGERLINE_AUDIT_SCRATCH_H
+#ifndef LEDGERLINE_SCRATCH_H
+#define LEDGERLINE_SCRATCH_H
 
 #include <stddef.h>
 

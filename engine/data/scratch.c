@@ -1,4 +1,4 @@
-#include "engine/audit/scratch.h"
+#include "engine/data/scratch.h"
 
 #include <dirent.h>
 #include <errno.h>
