@@ -158,6 +158,9 @@ enum ll_code environment_code(int number);
 enum ll_code environment_sync_file(const char *path, struct error *error) LL_CHECKED;
 enum ll_code environment_sync_directory(const char *directory, struct error *error) LL_CHECKED;
 
+/* Makes one; one that is there already is fine. */
+enum ll_code environment_make_directory(const char *path, struct error *error) LL_CHECKED;
+
 /* For tests: asked before every call that can fail, with the call's name; what it returns (an errno or LMDB's code) happens
  * in its place, 0: the call is made. NULL: never. Must be set while no other thread is at work. */
 typedef int environment_fault_fn(const char *call);

@@ -1,6 +1,7 @@
 /* What environments need besides LMDB: files put on the disk, and faults for tests. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "projections/store/environment.h"
@@ -59,4 +60,11 @@ enum ll_code environment_sync_file(const char *path, struct error *error)
 enum ll_code environment_sync_directory(const char *directory, struct error *error)
 {
 	return sync_path(directory, O_RDONLY | O_DIRECTORY, error);
+}
+
+enum ll_code environment_make_directory(const char *path, struct error *error)
+{
+	if (mkdir(path, 0770) == 0 || errno == EEXIST)
+		return LL_OK;
+	return error_set(error, environment_code(errno), "%s: cannot make the directory: %s", path, strerror(errno));
 }

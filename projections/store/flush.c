@@ -1,10 +1,6 @@
 #include "projections/store/flush.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "projections/store/flush_spill.h"
 #include "schemas/wire/ensure.h"
@@ -250,8 +246,9 @@ static enum ll_code write_layer(struct flush *flush, struct error *error)
 	return code == LL_OK && !flush->runs_only ? write_or_grow(flush, PART_CHANGED, error) : code;
 }
 
-static enum ll_code run(struct flush *flush, struct error *error)
+void flush_run(struct flush *flush)
 {
+	struct error *error = &flush->error;
 	uint64_t begin_us = now_us();
 	flush->rows = 0;
 	enum ll_code code = flush_spill(flush, error);
@@ -264,102 +261,11 @@ static enum ll_code run(struct flush *flush, struct error *error)
 	else if (code == LL_OK && flush->write_out)
 		environment_writeback(flush->environment);
 	flush->us = now_us() - begin_us;
-	return code;
+	flush->result = code;
 }
 
-enum { FLUSH_NICENESS = 10 };
-
-static void *thread_main(void *argument)
+void flush_release(struct flush *flush)
 {
-	struct flush *flush = argument;
-	/* Behind those who decide and answer: a flush that takes longer keeps nobody waiting. A rebuild's is as urgent as
-	 * the fold. Without the right to it, or where threads have no niceness of their own, all stays as it is. */
-	if (!flush->write_out)
-		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + FLUSH_NICENESS);
-	pthread_mutex_lock(&flush->lock);
-	for (;;) {
-		while (flush->state != FLUSH_STARTED && flush->state != FLUSH_STOPPED)
-			pthread_cond_wait(&flush->changed, &flush->lock);
-		if (flush->state == FLUSH_STOPPED)
-			break;
-		pthread_mutex_unlock(&flush->lock);
-		flush->result = run(flush, &flush->error);
-		pthread_mutex_lock(&flush->lock);
-		flush->state = FLUSH_DONE;
-		pthread_cond_broadcast(&flush->changed);
-		pthread_mutex_unlock(&flush->lock);
-		if (flush->flushed)
-			flush->flushed(flush->flushed_context);
-		pthread_mutex_lock(&flush->lock);
-	}
-	pthread_mutex_unlock(&flush->lock);
-	return NULL;
-}
-
-/* ---- the owner's side ---- */
-
-enum ll_code flush_open(struct flush *flush, struct error *error)
-{
-	sigset_t all, before;
-	pthread_mutex_init(&flush->lock, NULL);
-	pthread_cond_init(&flush->changed, NULL);
-	sigfillset(&all); /* signals are the other threads' business */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&flush->thread, NULL, thread_main, flush);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	flush->running = !failed;
-	if (!failed)
-		(void)pthread_setname_np(flush->thread, "flush");
-	return failed ? error_set(error, LL_NO_MEMORY, "cannot start a flush thread: %s", strerror(failed)) : LL_OK;
-}
-
-void flush_close(struct flush *flush)
-{
-	if (flush->running) {
-		flush_wait(flush);
-		pthread_mutex_lock(&flush->lock);
-		flush->state = FLUSH_STOPPED;
-		pthread_cond_broadcast(&flush->changed);
-		pthread_mutex_unlock(&flush->lock);
-		pthread_join(flush->thread, NULL);
-		pthread_cond_destroy(&flush->changed);
-		pthread_mutex_destroy(&flush->lock);
-	}
 	pages_free(flush->sorted, flush->sorted_capacity * sizeof *flush->sorted);
 	pages_free(flush->spare, flush->sorted_capacity * sizeof *flush->spare);
-}
-
-static void set_state(struct flush *flush, enum flush_state from, enum flush_state to)
-{
-	pthread_mutex_lock(&flush->lock);
-	ENSURE(flush->state == from);
-	flush->state = to;
-	pthread_cond_broadcast(&flush->changed);
-	pthread_mutex_unlock(&flush->lock);
-}
-
-void flush_start(struct flush *flush)
-{
-	set_state(flush, FLUSH_IDLE, FLUSH_STARTED);
-}
-
-void flush_take(struct flush *flush)
-{
-	set_state(flush, FLUSH_DONE, FLUSH_IDLE);
-}
-
-bool flush_under_way(struct flush *flush)
-{
-	pthread_mutex_lock(&flush->lock);
-	bool under_way = flush->state == FLUSH_STARTED;
-	pthread_mutex_unlock(&flush->lock);
-	return under_way;
-}
-
-void flush_wait(struct flush *flush)
-{
-	pthread_mutex_lock(&flush->lock);
-	while (flush->state == FLUSH_STARTED)
-		pthread_cond_wait(&flush->changed, &flush->lock);
-	pthread_mutex_unlock(&flush->lock);
 }

@@ -3,6 +3,8 @@
  *
  * The owner hands the tables' frozen lists over (flush_start) and leaves them and their rows alone until flush_poll no longer
  * says LL_BUSY. A full map is grown and the transaction done again; any other error ends the flush for good.
+ *
+ * What a flush does is in flush.c; where and when it is done is in flush_thread.c, which the simulator has a twin of.
  */
 #ifndef LEDGERLINE_STORE_FLUSH_H
 #define LEDGERLINE_STORE_FLUSH_H
@@ -56,5 +58,9 @@ bool flush_under_way(struct flush *flush); /* false once it is done, though nobo
 void flush_wait(struct flush *flush);
 /* After the end of a flush: back to idle. */
 void flush_take(struct flush *flush);
+
+/* Of flush.c, for who runs flushes: one flush, to its result; and the memory that they share is freed. */
+void flush_run(struct flush *flush);
+void flush_release(struct flush *flush);
 
 #endif

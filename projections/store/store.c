@@ -1,10 +1,8 @@
 #include "projections/store/store.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "projections/store/flush_spill.h"
@@ -116,10 +114,9 @@ static enum ll_code open_files(struct store *store, const struct store_spec *spe
 {
 	struct environment_options how = {
 		.directory = options->directory, .create = options->create, .map_bytes = options->map_bytes};
-	if (options->create && mkdir(options->directory, 0770) != 0 && errno != EEXIST)
-		return error_set(error, environment_code(errno), "%s: cannot make the directory: %s",
-				 options->directory, strerror(errno));
-	enum ll_code code = generation_lock(options->directory, &store->lock, error);
+	enum ll_code code = options->create ? environment_make_directory(options->directory, error) : LL_OK;
+	if (code == LL_OK)
+		code = generation_lock(options->directory, &store->lock, error);
 	if (code != LL_OK)
 		return code;
 	code = guard_check(options->directory, error);
