@@ -78,7 +78,8 @@ INTEGRATION := $(sort $(wildcard tests/integration/test_*.c))
 SIMULATION := $(sort $(wildcard tests/simulation/test_*.c))
 PEERS := $(sort $(filter-out bench/peers/tally.c,$(wildcard bench/peers/*.c)))
 MEASURING := $(sort $(wildcard bench/*.c bench/peers/*.c))
-SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) $(SIMULATION) tests/fuzz/%,$(call sources,tests))
+SIMULATOR := $(filter-out $(SIMULATION),$(sort $(wildcard tests/simulation/*.c)))
+SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) tests/simulation/% tests/fuzz/%,$(call sources,tests))
 FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 INTERNAL := $(OUT)/obj/libengine.a $(OUT)/obj/libprojections.a $(OUT)/obj/libschemas.a
@@ -86,7 +87,7 @@ BINARY := $(if $(MAIN),$(OUT)/ledgerline)
 MANUAL := $(if $(MAIN),$(OUT)/man/ledgerline.1)
 LIBRARIES := $(if $(READER),$(OUT)/libledgerline.so $(OUT)/libledgerline.a)
 LINTED := $(patsubst %.c,$(OUT)/lint/%.ok,$(filter-out $(GENERATED),$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) \
-	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT) $(MEASURING)))
+	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(SUPPORT) $(MEASURING)))
 UNIT_PROGRAMS := $(UNIT:%.c=$(OUT)/%) $(SIMULATION:%.c=$(OUT)/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION:%.c=$(OUT)/%)
 PEER_PROGRAMS := $(PEERS:%.c=$(OUT)/%)
@@ -179,7 +180,7 @@ $(OUT)/obj/%.o: %.c $(OUT)/obj/flags
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(call objects,$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) $(UNIT) $(INTEGRATION) \
-	$(SIMULATION) $(SUPPORT) $(FUZZ) $(MEASURING)))
+	$(SIMULATION) $(SIMULATOR) $(SUPPORT) $(FUZZ) $(MEASURING)))
 
 # An archive's list of members is kept beside it: a source that went away must leave the archive too.
 define archive
@@ -226,7 +227,7 @@ $(OUT)/libledgerline.a: $(call objects,$(READER)) $(OUT)/obj/libprojections.a $(
 
 test-programs: all $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) $(PEER_PROGRAMS) | build/.deps-test
 
-$(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT)): | build/.deps-test
+$(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(SUPPORT)): | build/.deps-test
 
 $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/libsupport.a $(INTERNAL)
 	$(call say,LINK,$@)
@@ -235,6 +236,9 @@ $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/li
 
 # The tests of what is in no archive of ours.
 $(filter $(OUT)/tests/unit/test_reader $(OUT)/tests/unit/test_reader_%,$(UNIT_PROGRAMS)): $(call objects,$(READER))
+
+# Its twins of the disk stand in for members of the archives, which are then not taken.
+$(SIMULATION:%.c=$(OUT)/%): $(call objects,$(SIMULATOR))
 
 fuzz-programs: $(FUZZ:%.c=$(OUT)/%)
 
