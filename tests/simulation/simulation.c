@@ -514,9 +514,11 @@ static bool all_stand_at_the_end(const struct simulation *simulation)
 static void play(struct simulation *simulation)
 {
 	unsigned steps = STEPS_MIN + draw(simulation, STEPS_MORE);
+	simulation->beginning = true;
 	clients_begin(simulation);
 	for (unsigned i = 0; i < BEGIN_STEPS_MAX && !simulation->failed && !clients_are_settled(simulation); i++)
 		step(simulation, false, false);
+	simulation->beginning = false;
 	for (unsigned i = 0; i < steps && !simulation->failed; i++)
 		step(simulation, true, true);
 	heal(simulation);

@@ -27,7 +27,7 @@
 enum {
 	ENGINES_MAX = 3,
 	KEYS_MAX = 128,
-	ASKINGS_MAX = 1024,
+	ASKINGS_MAX = 512,
 	USERS = 4,
 	SCHEDULES = 2,
 	SEATS = 4,
@@ -210,8 +210,7 @@ struct asking {
 	struct simulation *simulation;
 	struct wish *key;
 	unsigned body, engine;
-	bool answered, given_up;
-	int64_t sent_us;
+	bool answered;
 };
 
 /* The first commands, which all others are about. */
@@ -269,10 +268,10 @@ struct simulation {
 	struct tally *tally;
 	uint64_t step;
 	int64_t now_us;
-	bool healing;
+	bool beginning, healing;
 	/* The swarm's draw. */
 	unsigned rates[FAULT_KINDS]; /* in 10,000 steps (appends, crashes, commands), 0: off */
-	unsigned engine_count, key_max, elsewhere_ms, flush_ms;
+	unsigned engine_count, key_max, elsewhere_ms;
 	int64_t takeover_us; /* without a leader for so long, another engine claims */
 	size_t clean_bytes;
 	struct writer_options options;
@@ -282,7 +281,7 @@ struct simulation {
 	struct wish keys[KEYS_MAX];
 	unsigned key_count;
 	struct asking askings[ASKINGS_MAX];
-	unsigned asking_count;
+	unsigned next_asking;
 	int64_t no_leader_since_us, away_until_us;
 	uint64_t faults_planned, faults_counted; /* appends that the plan covers, and that have come */
 	unsigned char plan[PLAN_AHEAD];          /* of append n, at n % PLAN_AHEAD: its fault, or FAULT_KINDS */
