@@ -50,7 +50,8 @@ static enum ll_code check_own_block(struct journal *journal, const struct fold *
 	return code;
 }
 
-enum ll_code check_log_of(struct journal *journal, const struct fold *fold, struct error *error)
+/* `furthest`: the first offset of which nothing was folded. */
+static enum ll_code check_log(struct journal *journal, const struct fold *fold, uint64_t furthest, struct error *error)
 {
 	struct journal_watermarks marks;
 	enum ll_code code = journal_watermarks(journal, &marks, error);
@@ -62,11 +63,11 @@ enum ll_code check_log_of(struct journal *journal, const struct fold *fold, stru
 			"%s begins at offset %" PRIu64
 			": its beginning was deleted; a journal must keep everything (retention.ms=-1, retention.bytes=-1)",
 			journal_url(journal), marks.low);
-	if (marks.high < fold->next_offset)
+	if (marks.high < furthest)
 		return error_set(error, LL_DIVERGED,
 				 "%s ends before offset %" PRIu64 ", the projections have folded up to %" PRIu64
 				 ": the log was cut short; " REBUILD_HINT,
-				 journal_url(journal), marks.high, fold->next_offset);
+				 journal_url(journal), marks.high, furthest);
 	if (marks.high == 0)
 		return error_set(error, LL_NOT_FOUND,
 				 "%s is empty: it has no genesis; make it with `ledgerline journal create`",
@@ -77,13 +78,18 @@ enum ll_code check_log_of(struct journal *journal, const struct fold *fold, stru
 	return code;
 }
 
+enum ll_code check_log_of(struct journal *journal, const struct fold *fold, struct error *error)
+{
+	return check_log(journal, fold, fold->next_offset, error);
+}
+
 enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, struct error *error)
 {
 	struct journal_identity identity;
 	enum ll_code code = journal_identity(journal, &identity, error);
 	if (code == LL_OK)
 		code = ledger_bind(ledger, identity.kind, identity.cluster, identity.topic, error);
-	return code == LL_OK ? check_log_of(journal, ledger_fold_state(ledger), error) : code;
+	return code == LL_OK ? check_log(journal, ledger_fold_state(ledger), ledger_furthest(ledger), error) : code;
 }
 
 /* Flushes as often as memory asks for; never lets the layers grow without end. */

@@ -370,6 +370,15 @@ const struct error *ledger_failure(const struct ledger *ledger, enum projection_
 	return ledger->members[id].failure.code != LL_OK ? &ledger->members[id].failure : NULL;
 }
 
+uint64_t ledger_furthest(const struct ledger *ledger)
+{
+	uint64_t furthest = ledger->fold.next_offset;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->members[id].store && ledger->members[id].next_offset > furthest)
+			furthest = ledger->members[id].next_offset;
+	return furthest;
+}
+
 uint64_t ledger_position(const struct ledger *ledger, enum projection_id id)
 {
 	return ledger->members[id].next_seq;

@@ -73,6 +73,9 @@ enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fo
 /* The failure of a projection; NULL while it is well (or not held). */
 const struct error *ledger_failure(const struct ledger *ledger, enum projection_id id);
 
+/* The first offset that no projection has folded: beyond the fold's own while some are ahead of it. */
+uint64_t ledger_furthest(const struct ledger *ledger);
+
 /* The first entry that a projection has not folded. */
 uint64_t ledger_position(const struct ledger *ledger, enum projection_id id);
 bool ledger_holds(const struct ledger *ledger, enum projection_id id);

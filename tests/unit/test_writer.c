@@ -609,6 +609,53 @@ static void test_swarm(void **state)
 	}
 }
 
+/* ---- another log ---- */
+
+/* Folds the world's log into those projections of the directory, up to `end`. */
+static enum ll_code fold_some(struct world *world, const char *directory, unsigned mask, uint64_t end)
+{
+	const struct catch_up how = {.end = end};
+	struct ledger_options options = {.create = true};
+	char paths[PROJECTIONS_COUNT][96];
+	struct journal *journal;
+	struct ledger *ledger;
+	struct error error;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		snprintf(paths[id], sizeof paths[id], "%s/%u", directory, id);
+		options.directories[id] = mask & 1u << id ? paths[id] : NULL;
+	}
+	assert_int_equal(ledger_open(&options, &ledger, NULL, &error), LL_OK);
+	assert_int_equal(journal_open(world->url, NULL, &journal, &error), LL_OK);
+	enum ll_code code = catch_up(journal, ledger, &how, NULL, &error);
+	if (code == LL_OK)
+		code = ledger_close(ledger, &error);
+	else
+		ledger_abandon(ledger);
+	journal_close(journal);
+	return code;
+}
+
+/* A log that was cut short is told as soon as any projection has folded beyond its end, though the others have not: what is
+ * decided would be decided on what the log does not have. */
+static void test_one_projection_ahead(void **state)
+{
+	(void)state;
+	struct world *world = world_leading(40);
+	char directory[] = "/tmp/ledgerline_ahead.XXXXXX";
+	assert_non_null(mkdtemp(directory));
+	for (unsigned i = 0; i < 3; i++) {
+		world_ask(world, world->nodes[0], i == 0 ? "a" : i == 1 ? "b" : "c", "kim", 1000);
+		world_steps(world, 3);
+	}
+	uint64_t high = ledger_fold_state(world->nodes[0]->ledger)->next_offset;
+	assert_int_equal(fold_some(world, directory, PROJECTIONS_ALL, high - 2), LL_OK);
+	assert_int_equal(fold_some(world, directory, 1u << PROJECTION_RECEIPTS, high), LL_OK);
+	memory_journal_cut(world->name, high - 1);
+	assert_int_equal(fold_some(world, directory, PROJECTIONS_ALL, UINT64_MAX), LL_DIVERGED);
+	bench_remove_tree(directory);
+	world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -631,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_foreign_record),
 		cmocka_unit_test(test_cut_log_halts),
 		cmocka_unit_test(test_swarm),
+		cmocka_unit_test(test_one_projection_ahead),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	if (failed && swarm_seed)
