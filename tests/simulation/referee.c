@@ -180,27 +180,51 @@ static bool sum_row(void *context, struct slice key, struct slice value)
 	return true;
 }
 
+/* For the trace: a table whose rows differ, of one side. */
+struct shown {
+	struct simulation *simulation;
+	int engine;
+};
+
+static bool show_row(void *context, struct slice key, struct slice value)
+{
+	enum { SHOWN_MAX = 120 };
+	const struct shown *shown = context;
+	char key_text[2 * SHOWN_MAX + 1], value_text[2 * SHOWN_MAX + 1];
+	hex_text(key_text, key.at, key.size < SHOWN_MAX ? key.size : SHOWN_MAX);
+	hex_text(value_text, value.at, value.size < SHOWN_MAX ? value.size : SHOWN_MAX);
+	note(shown->simulation, shown->engine, "has the row %s = %s", key_text, value_text);
+	return true;
+}
+
+static void compare_table(struct simulation *simulation, unsigned engine, enum projection_id id, unsigned table)
+{
+	struct store *stores[] = {ledger_store(simulation->engines[engine].ledger, id),
+				  ledger_store(simulation->referee.replay, id)};
+	uint64_t sums[2] = {0, 0};
+	for (unsigned i = 0; i < 2; i++)
+		store_scan(stores[i], table, SLICE_EMPTY, SLICE_EMPTY, false, false, sum_row, &sums[i]);
+	if (sums[0] == sums[1])
+		return;
+	for (unsigned i = 0; i < 2 && simulation->trace; i++) {
+		struct shown shown = {simulation, i ? -1 : (int)engine};
+		store_scan(stores[i], table, SLICE_EMPTY, SLICE_EMPTY, false, false, show_row, &shown);
+	}
+	violated(simulation, PROPERTY_REPLAY, "table %s of engine %u is not that of a replay, before offset %" PRIu64,
+		 projection_spec(id)->tables[table].name, engine,
+		 ledger_fold_state(simulation->referee.replay)->next_offset);
+}
+
 void referee_compare_rows(struct simulation *simulation, unsigned number)
 {
 	const struct engine *engine = &simulation->engines[number];
-	struct ledger *replayed = simulation->referee.replay;
 	if (!engine->up ||
-	    ledger_fold_state(engine->ledger)->next_offset != ledger_fold_state(replayed)->next_offset)
+	    ledger_fold_state(engine->ledger)->next_offset != simulation->referee.next_offset)
 		return;
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		if (ledger_failure(engine->ledger, id))
 			continue; /* its disk has failed */
-		for (unsigned table = 0; table < projection_spec(id)->table_count; table++) {
-			uint64_t sums[2] = {0, 0};
-			store_scan(ledger_store(engine->ledger, id), table, SLICE_EMPTY, SLICE_EMPTY, false, false,
-				   sum_row, &sums[0]);
-			store_scan(ledger_store(replayed, id), table, SLICE_EMPTY, SLICE_EMPTY, false, false, sum_row,
-				   &sums[1]);
-			if (sums[0] != sums[1])
-				violated(simulation, PROPERTY_REPLAY,
-					 "table %s of engine %u is not that of a replay, before offset %" PRIu64,
-					 projection_spec(id)->tables[table].name, number,
-					 ledger_fold_state(replayed)->next_offset);
-		}
+		for (unsigned table = 0; table < projection_spec(id)->table_count; table++)
+			compare_table(simulation, number, id, table);
 	}
 }
