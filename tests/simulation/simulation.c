@@ -145,6 +145,7 @@ static void draw_swarm(struct simulation *simulation)
 	simulation->engine_count = 1 + draw(simulation, ENGINES_MAX);
 	simulation->key_max = 24 + draw(simulation, KEYS_MAX - 24);
 	simulation->elsewhere_ms = draw(simulation, 3) * draw(simulation, 20);
+	simulation->busy_us = draw(simulation, 2) * draw(simulation, 2000);
 	simulation->takeover_us = (20 + (int64_t)draw(simulation, 600)) * 1000;
 	simulation->clean_bytes = draw(simulation, 2) ? 1 << 20 : 1 << 12;
 	simulation->options = (struct writer_options){

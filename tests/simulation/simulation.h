@@ -236,7 +236,7 @@ struct engine {
 	struct line line;
 	int64_t back_us;                                    /* down until then */
 	int64_t paused_until_us, cut_until_us, late_until_us; /* 0: not */
-	int64_t clock_ahead_ms;
+	int64_t clock_ahead_ms, spent_us;
 	char directories[PROJECTIONS_COUNT][NAME_SIZE];
 	struct journal *journal;
 	struct journal_reader *reader;
@@ -271,7 +271,7 @@ struct simulation {
 	bool beginning, healing;
 	/* The swarm's draw. */
 	unsigned rates[FAULT_KINDS]; /* in 10,000 steps (appends, crashes, commands), 0: off */
-	unsigned engine_count, key_max, elsewhere_ms;
+	unsigned engine_count, key_max, elsewhere_ms, busy_us;
 	int64_t takeover_us; /* without a leader for so long, another engine claims */
 	size_t clean_bytes;
 	struct writer_options options;
