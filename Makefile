@@ -30,6 +30,7 @@ endif
 PYTHON ?= /usr/bin/python3
 SANITIZE ?=
 SECONDS ?= 60
+SEEDS ?= 20000
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 V ?=
@@ -95,7 +96,7 @@ MEASURING_PROGRAMS := $(PEER_PROGRAMS) $(patsubst %.c,$(OUT)/%,$(wildcard bench/
 
 # ---- targets for people ----
 
-.PHONY: all help deps demo test unit integration e2e torture fuzz bench check format lint install uninstall clean
+.PHONY: all help deps demo test unit integration e2e simulation torture fuzz bench check format lint install uninstall clean
 .PHONY: fuzz-programs test-programs
 
 all: $(BINARY) $(LIBRARIES) $(INTERNAL) $(MANUAL) ## build the program and the reader library (SANITIZE=address,undefined or thread)
@@ -104,7 +105,7 @@ all: $(BINARY) $(LIBRARIES) $(INTERNAL) $(MANUAL) ## build the program and the r
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'Variables: SANITIZE=address,undefined|thread  SECONDS=60  PREFIX=/usr/local  DESTDIR=  CC=gcc  V=1'
+	@echo 'Variables: SANITIZE=address,undefined|thread  SECONDS=60  SEEDS=20000  PREFIX=/usr/local  DESTDIR=  CC=gcc  V=1'
 
 deps: ## install the Debian packages that are missing, for everything; says which
 	$(Q)bash .ci/setup build test check bench
@@ -124,7 +125,10 @@ integration: test-programs ## tests of the adapters, on a real Kafka
 e2e: test-programs ## tests of the program from outside, on the embedded journal and on a real Kafka
 	$(Q)tests/run $(OUT) e2e
 
-torture: test-programs ## long tests: kill -9 at random moments, faults of brokers, drawn seeds of the model for SECONDS=
+simulation: $(SIMULATION:%.c=$(OUT)/%) ## play SEEDS= fresh seeds of the simulator on all cores (20,000)
+	$(Q)tests/run $(OUT) simulation $(SEEDS)
+
+torture: test-programs ## long tests: kill -9 at random moments, faults of brokers, the simulator and its bugs, the model for SECONDS=
 	$(Q)LEDGERLINE_MODEL_SECONDS=$(SECONDS) tests/run $(OUT) torture
 
 fuzz: | build/.deps-check ## feed random bytes to everything that reads bytes, SECONDS= for each reader

@@ -93,7 +93,8 @@ static void close_hold(struct posting *posting, uint64_t id, int64_t amount, boo
 	if (!hold)
 		return;
 	if (hold->amount != amount)
-		WRONG(PROPERTY_CONSERVATION, "hold %" PRIu64 " has %" PRId64 ", not %" PRId64, id, hold->amount, amount);
+		WRONG(PROPERTY_CONSERVATION, "hold %" PRIu64 " has %" PRId64 ", not %" PRId64, id, hold->amount,
+		      amount);
 	if ((hold->expires_at <= posting->entry->time) != ends_by_time)
 		WRONG(PROPERTY_IN_TIME, "hold %" PRIu64 " %s", id,
 		      ends_by_time ? "expires before its time" : "is used after its end");

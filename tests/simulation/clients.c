@@ -5,6 +5,7 @@
 #include "schemas/command_hash.h"
 #include "schemas/wire/ensure.h"
 #include "tests/simulation/simulation.h"
+#include "tests/support/policy_no_change.h"
 
 enum { TIMEOUT_MS_MIN = 60, TIMEOUT_MS_MAX = 900, PAUSE_MS_MAX = 200, BEGIN_KEYS = 4 + USERS, AGAIN = 12 };
 
@@ -20,16 +21,20 @@ static struct slice a_user(struct simulation *simulation)
 	return slice_text(users[draw(simulation, USERS)]);
 }
 
-/* One of the ids that the history has, or none that it has. */
-#define AN_ID(simulation, list, count, member)                                                                        \
-	((count) && draw(simulation, 16) ? (list)[draw(simulation, count)] member : (uint64_t)draw(simulation, 64))
+/* One of `count` ids that stand `step` bytes apart in the books, or one that may be none. */
+static uint64_t an_id(struct simulation *simulation, const uint64_t *first, size_t step, unsigned count)
+{
+	uint64_t id = draw(simulation, 64);
+	if (count && draw(simulation, 16))
+		memcpy(&id, (const char *)first + step * draw(simulation, count), sizeof id);
+	return id;
+}
 
 static void a_charge(struct simulation *simulation, struct command *command)
 {
 	command->type = COMMAND_POINTS_CHARGE;
-	command->points_charge = (struct points_charge){
-		a_user(simulation), 1000 * (1 + draw(simulation, 5)),
-		draw(simulation, 3) ? SOURCE_PAID : SOURCE_BONUS, NONE_TIME};
+	command->points_charge = (struct points_charge){a_user(simulation), 1000 * (1 + draw(simulation, 5)),
+							draw(simulation, 3) ? SOURCE_PAID : SOURCE_BONUS, NONE_TIME};
 }
 
 static void a_reservation(struct simulation *simulation, struct body *body)
@@ -79,13 +84,13 @@ static void a_command_of_seats(struct simulation *simulation, struct body *body)
 	case 5: a_payment(simulation, command); break;
 	case 6:
 		command->type = COMMAND_RESERVATION_CANCEL;
-		command->reservation_cancel.reservation_id =
-			AN_ID(simulation, books->reservations, books->reservation_count, .id);
+		command->reservation_cancel.reservation_id = an_id(
+			simulation, &books->reservations->id, sizeof *books->reservations, books->reservation_count);
 		break;
 	default:
 		command->type = COMMAND_PAYMENT_CANCEL;
-		command->payment_cancel.payment_id =
-			AN_ID(simulation, books->reservations, books->reservation_count, .payment);
+		command->payment_cancel.payment_id = an_id(simulation, &books->reservations->payment,
+							   sizeof *books->reservations, books->reservation_count);
 		break;
 	}
 }
@@ -100,29 +105,29 @@ static void a_command_of_points(struct simulation *simulation, struct body *body
 	case 2:
 	case 3:
 		command->type = COMMAND_POINTS_USE;
-		command->points_use = (struct points_use){.user_id = a_user(simulation),
-							  .amount = 1 + draw(simulation, 4000)};
+		command->points_use =
+			(struct points_use){.user_id = a_user(simulation), .amount = 1 + draw(simulation, 4000)};
 		break;
 	case 4:
 		command->type = COMMAND_POINTS_REFUND;
-		command->points_refund = (struct points_refund){
-			AN_ID(simulation, books->uses, books->use_count, ),
-			draw(simulation, 2) ? NONE_I64 : 1 + draw(simulation, 1000)};
+		command->points_refund =
+			(struct points_refund){an_id(simulation, books->uses, sizeof *books->uses, books->use_count),
+					       draw(simulation, 2) ? NONE_I64 : 1 + draw(simulation, 1000)};
 		break;
 	case 5:
 		command->type = COMMAND_POINTS_HOLD;
-		command->points_hold =
-			(struct points_hold){a_user(simulation), 1 + draw(simulation, 2000), NONE_U32};
+		command->points_hold = (struct points_hold){a_user(simulation), 1 + draw(simulation, 2000), NONE_U32};
 		break;
 	case 6:
 		command->type = COMMAND_POINTS_CAPTURE;
 		command->points_capture = (struct points_capture){
-			AN_ID(simulation, books->holds, books->hold_count, .id),
+			an_id(simulation, &books->holds->id, sizeof *books->holds, books->hold_count),
 			draw(simulation, 2) ? NONE_I64 : 1 + draw(simulation, 1000)};
 		break;
 	default:
 		command->type = COMMAND_POINTS_RELEASE;
-		command->points_release.hold_id = AN_ID(simulation, books->holds, books->hold_count, .id);
+		command->points_release.hold_id =
+			an_id(simulation, &books->holds->id, sizeof *books->holds, books->hold_count);
 		break;
 	}
 }
@@ -134,7 +139,8 @@ static void a_command_of_queue(struct simulation *simulation, struct body *body)
 	body->command.queue_enter = (struct queue_enter){a_user(simulation), SLICE("default")};
 	if (!books->token_count || draw(simulation, 4))
 		return;
-	snprintf(body->token, sizeof body->token, "tok-%" PRIu64, books->tokens[draw(simulation, books->token_count)].id);
+	snprintf(body->token, sizeof body->token, "tok-%" PRIu64,
+		 books->tokens[draw(simulation, books->token_count)].id);
 	body->command.type = COMMAND_QUEUE_LEAVE;
 	body->command.queue_leave.queue_token = slice_text(body->token);
 }
@@ -161,32 +167,10 @@ static struct wish *new_key(struct simulation *simulation)
 	return key;
 }
 
-static struct policy_change no_change(void)
-{
-	return (struct policy_change){
-		.hold_seconds = NONE_U32,
-		.charge_min = NONE_I64,
-		.charge_max = NONE_I64,
-		.balance_max = NONE_I64,
-		.seats_per_reservation = NONE_U32,
-		.bonus_expires_seconds = NONE_U64,
-		.paid_expires_seconds = NONE_U64,
-		.regrant_expires_seconds = NONE_U64,
-		.seats_per_user_per_schedule = NONE_U32,
-		.point_hold_seconds = NONE_U32,
-		.queue_required = -1,
-		.queue_active_max = NONE_U32,
-		.queue_wait_seconds = NONE_U32,
-		.queue_active_seconds = NONE_U32,
-		.refund_full_within_seconds = NONE_U32,
-		.registration_required = -1,
-	};
-}
-
 /* Lives of a second or so, so that much ends while it is wanted. */
 static void a_policy(struct simulation *simulation, struct command *command)
 {
-	struct policy_change change = no_change();
+	struct policy_change change = policy_no_change();
 	change.hold_seconds = 1 + draw(simulation, 2);
 	change.point_hold_seconds = 1 + draw(simulation, 2);
 	change.bonus_expires_seconds = 1 + draw(simulation, 3);
@@ -252,8 +236,8 @@ static struct short_hash reply_of(struct simulation *simulation, const struct en
 static void check_possible(struct simulation *simulation, const struct wish *key)
 {
 	if (key->there && !key->forgotten && !key->bodies[key->there_body].possible)
-		violated(simulation, PROPERTY_NOT_TAKEN, "%s is entry %" PRIu64 ", and whoever asked was told that it is not",
-			 key->id, key->seq);
+		violated(simulation, PROPERTY_NOT_TAKEN,
+			 "%s is entry %" PRIu64 ", and whoever asked was told that it is not", key->id, key->seq);
 }
 
 void clients_entry(struct simulation *simulation, const struct entry *entry)
@@ -297,15 +281,16 @@ static void is_told_entry(struct asking *asking, const struct entry *entry)
 		return;
 	key->told = true;
 	if (ledger_fold_state(engine->ledger)->next_seq <= entry->seq)
-		violated(simulation, PROPERTY_COMMITTED_FIRST, "%s was told entry %" PRIu64 " by engine %u, which has not read it",
-			 key->id, entry->seq, engine->number);
+		violated(simulation, PROPERTY_COMMITTED_FIRST,
+			 "%s was told entry %" PRIu64 " by engine %u, which has not read it", key->id, entry->seq,
+			 engine->number);
 	struct short_hash reply = reply_of(simulation, entry);
 	if (!key->there || key->seq != entry->seq || key->there_body != asking->body)
 		violated(simulation, PROPERTY_ACKNOWLEDGED, "%s was told to be entry %" PRIu64 " by engine %u", key->id,
 			 entry->seq, engine->number);
 	else if (!slice_equal(short_hash_slice(&reply), short_hash_slice(&key->reply)))
-		violated(simulation, PROPERTY_ONE_REPLY, "%s was answered with what entry %" PRIu64 " does not say", key->id,
-			 entry->seq);
+		violated(simulation, PROPERTY_ONE_REPLY, "%s was answered with what entry %" PRIu64 " does not say",
+			 key->id, entry->seq);
 }
 
 static bool is_for_good(uint16_t code)
@@ -325,7 +310,8 @@ static void is_told_code(struct asking *asking, uint16_t code)
 	struct wish *key = asking->key;
 	if (code == CODE_IDEMPOTENCY_KEY_REUSED && !simulation->engines[asking->engine].is_of_another_past &&
 	    !(key->there && key->there_body != asking->body))
-		violated(simulation, PROPERTY_ACKNOWLEDGED, "%s was told that its key stands for another command", key->id);
+		violated(simulation, PROPERTY_ACKNOWLEDGED, "%s was told that its key stands for another command",
+			 key->id);
 	key->settled |= is_for_good(code);
 	try_later(simulation, key);
 }
@@ -457,7 +443,8 @@ void clients_step(struct simulation *simulation, bool fresh)
 			send_again(simulation, key);
 	}
 	if (fresh && simulation->key_count < simulation->key_max && draw(simulation, 3) == 0)
-		for (unsigned burst = draw(simulation, 4) ? 1 : 4; burst-- && simulation->key_count < simulation->key_max;) {
+		for (unsigned burst = draw(simulation, 4) ? 1 : 4;
+		     burst-- && simulation->key_count < simulation->key_max;) {
 			struct wish *key = new_key(simulation);
 			draw_body(simulation, &key->bodies[0]);
 			send(simulation, key, 0);
@@ -481,6 +468,7 @@ void clients_check_end(struct simulation *simulation)
 	}
 	for (unsigned i = 0; i < simulation->key_count; i++)
 		if (!simulation->keys[i].settled || simulation->keys[i].outstanding)
-			violated(simulation, PROPERTY_ANSWERED_ONCE, "after all was well for long, %s has no answer (%u askings under way)",
+			violated(simulation, PROPERTY_ANSWERED_ONCE,
+				 "after all was well for long, %s has no answer (%u askings under way)",
 				 simulation->keys[i].id, simulation->keys[i].outstanding);
 }

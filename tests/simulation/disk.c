@@ -80,8 +80,7 @@ static void add_version(struct environment *environment, struct version *version
 {
 	if (environment->count == environment->room) {
 		environment->room = environment->room ? 2 * environment->room : 64;
-		environment->versions =
-			realloc(environment->versions, environment->room * sizeof(struct version *));
+		environment->versions = realloc(environment->versions, environment->room * sizeof(struct version *));
 		ENSURE(environment->versions);
 	}
 	environment->versions[environment->count++] = version;

@@ -143,8 +143,7 @@ static void work_elsewhere(struct engine *engine)
 	if (now >= engine->look_us)
 		look_at_log(engine);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		if (!disk_flush_waits(engine->directories[id]) ||
-		    fault_comes(engine->simulation, FAULT_FLUSH_LATE))
+		if (!disk_flush_waits(engine->directories[id]) || fault_comes(engine->simulation, FAULT_FLUSH_LATE))
 			continue;
 		bool fails = fault_comes(engine->simulation, FAULT_FLUSH_FAILED);
 		if (fails)
@@ -214,7 +213,8 @@ static void start(struct engine *engine)
 	engine->up = true;
 	engine->look_us = simulation->now_us + LOOK_US;
 	simulation->tally->restarts++;
-	note(simulation, (int)engine->number, "starts at offset %" PRIu64, ledger_fold_state(engine->ledger)->next_offset);
+	note(simulation, (int)engine->number, "starts at offset %" PRIu64,
+	     ledger_fold_state(engine->ledger)->next_offset);
 }
 
 /* ---- ending ---- */
@@ -320,9 +320,9 @@ void engines_init(struct simulation *simulation)
 	for (unsigned i = 0; i < simulation->engine_count; i++) {
 		struct engine *engine = &simulation->engines[i];
 		char owner[NAME_SIZE];
-		engine->host = (struct writer_host){host_now,      host_monotonic, host_random,
+		engine->host = (struct writer_host){host_now,           host_monotonic,      host_random,
 						    host_open_appender, host_close_appender, host_read_hit,
-						    host_tell,     host_state_changed};
+						    host_tell,          host_state_changed};
 		engine->simulation = simulation;
 		engine->number = i;
 		snprintf(owner, sizeof owner, "e%u", i);

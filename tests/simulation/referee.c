@@ -154,15 +154,16 @@ void referee_compare(struct simulation *simulation, unsigned number)
 		return;
 	const struct fold *fold = ledger_fold_state(engine->ledger);
 	if (fold->next_offset > referee->next_offset) {
-		violated(simulation, PROPERTY_PREFIX, "engine %u has folded offset %" PRIu64 ", the history ends at %" PRIu64,
-			 number, fold->next_offset - 1, referee->next_offset);
+		violated(simulation, PROPERTY_PREFIX,
+			 "engine %u has folded offset %" PRIu64 ", the history ends at %" PRIu64, number,
+			 fold->next_offset - 1, referee->next_offset);
 		return;
 	}
 	const struct past *past = &referee->past[fold->next_offset];
 	if (fold->epoch != past->epoch)
 		violated(simulation, PROPERTY_ONE_CLAIM,
-			 "engine %u stands in epoch %" PRIu64 " before offset %" PRIu64 ", where it is %" PRIu64, number,
-			 fold->epoch, fold->next_offset, past->epoch);
+			 "engine %u stands in epoch %" PRIu64 " before offset %" PRIu64 ", where it is %" PRIu64,
+			 number, fold->epoch, fold->next_offset, past->epoch);
 	else if (fold->next_seq != past->next_seq || !slice_equal(hash_slice(&fold->chain), hash_slice(&past->chain)) ||
 		 fold->stale_blocks + fold->foreign_blocks != past->void_records)
 		violated(simulation, PROPERTY_PREFIX,
@@ -218,8 +219,7 @@ static void compare_table(struct simulation *simulation, unsigned engine, enum p
 void referee_compare_rows(struct simulation *simulation, unsigned number)
 {
 	const struct engine *engine = &simulation->engines[number];
-	if (!engine->up ||
-	    ledger_fold_state(engine->ledger)->next_offset != simulation->referee.next_offset)
+	if (!engine->up || ledger_fold_state(engine->ledger)->next_offset != simulation->referee.next_offset)
 		return;
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		if (ledger_failure(engine->ledger, id))

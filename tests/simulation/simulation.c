@@ -25,13 +25,13 @@ enum {
 };
 
 const char *const fault_texts[FAULT_KINDS] = {
-#define X(name, text) [FAULT_##name] = text,
+#define X(name, text) [FAULT_##name] = (text),
 	FAULTS(X)
 #undef X
 };
 
 static const char *const property_texts[] = {
-#define X(name, text) [PROPERTY_##name] = text,
+#define X(name, text) [PROPERTY_##name] = (text),
 	PROPERTIES(X)
 #undef X
 };
@@ -524,7 +524,8 @@ static void play(struct simulation *simulation)
 		step(simulation, true, true);
 	heal(simulation);
 	bool settled = false;
-	for (unsigned i = 0; i < HEAL_STEPS_MAX && !simulation->failed && !simulation->referee.damaged && !settled; i++) {
+	for (unsigned i = 0; i < HEAL_STEPS_MAX && !simulation->failed && !simulation->referee.damaged && !settled;
+	     i++) {
 		step(simulation, false, false);
 		settled = clients_are_settled(simulation) && all_stand_at_the_end(simulation);
 	}
@@ -532,7 +533,8 @@ static void play(struct simulation *simulation)
 		return; /* of a damaged log nothing more is promised */
 	clients_check_end(simulation);
 	if (!settled)
-		violated(simulation, PROPERTY_RUNNING, "after all was well for long, not every engine stands at the end");
+		violated(simulation, PROPERTY_RUNNING,
+			 "after all was well for long, not every engine stands at the end");
 	for (unsigned i = 0; i < simulation->engine_count; i++)
 		referee_compare_rows(simulation, i);
 }

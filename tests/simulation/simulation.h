@@ -165,7 +165,7 @@ struct referee {
 	uint8_t uuid[LEDGER_UUID_BYTES];
 	struct past past[PAST_MAX + 1];
 	uint64_t next_offset;
-	bool damaged; /* the log itself: from here on nobody can read on */
+	bool damaged;          /* the log itself: from here on nobody can read on */
 	struct ledger *replay; /* the replay from 0 that engines are compared with */
 	struct arena arena;
 	struct books books;
@@ -234,7 +234,7 @@ struct engine {
 	bool is_of_another_past; /* of what the log has lost */
 	bool dying;              /* its answers reach nobody */
 	struct line line;
-	int64_t back_us;                                    /* down until then */
+	int64_t back_us;                                      /* down until then */
 	int64_t paused_until_us, cut_until_us, late_until_us; /* 0: not */
 	int64_t clock_ahead_ms, spent_us;
 	char directories[PROJECTIONS_COUNT][NAME_SIZE];
@@ -285,8 +285,8 @@ struct simulation {
 	int64_t no_leader_since_us, away_until_us;
 	uint64_t faults_planned, faults_counted; /* appends that the plan covers, and that have come */
 	unsigned char plan[PLAN_AHEAD];          /* of append n, at n % PLAN_AHEAD: its fault, or FAULT_KINDS */
-	bool was_damaged;        /* the log was cut or replaced */
-	struct journal *stranger; /* of who writes what no engine does */
+	bool was_damaged;                        /* the log was cut or replaced */
+	struct journal *stranger;                /* of who writes what no engine does */
 	struct buffer reply;
 
 	bool failed;

@@ -3,7 +3,9 @@
  *
  *	test_simulation                       the named seeds, as a test
  *	test_simulation --seed N [--trace]    one seed again; with --trace: what happened, a line for each thing
- *	test_simulation --seeds N [--from S]  N seeds from S on (fresh ones without --from), --jobs at a time, with figures
+ *	test_simulation --seeds N [--from S]  N seeds from S on (fresh ones without --from), with figures
+ *		--jobs J                      so many at a time; else as many as there are processors
+ *		--keep-going                  on after a seed that failed
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,10 +26,10 @@
 #include "schemas/wire/ensure.h"
 #include "tests/simulation/simulation.h"
 
-enum { NAMED_SEEDS = 600, JOBS_MAX = 64, PROGRESS_SECONDS = 60 };
+enum { NAMED_SEEDS = 2500, JOBS_MAX = 64 };
 
-static uint64_t seed_now; /* for the handler below */
 static const char *program;
+static char epitaph[4096]; /* what to say when the process dies of the present seed */
 
 static void tell_failure(uint64_t seed, const char *failure)
 {
@@ -38,7 +40,7 @@ static void tell_failure(uint64_t seed, const char *failure)
 /* An assertion of the product failed, or worse: say which seed it was, and die of it. */
 static void died(int signal_number)
 {
-	tell_failure(seed_now, signal_number == SIGABRT ? "an assertion failed" : "the program crashed");
+	(void)!write(STDOUT_FILENO, epitaph, strlen(epitaph));
 	signal(signal_number, SIG_DFL);
 	raise(signal_number);
 }
@@ -46,7 +48,8 @@ static void died(int signal_number)
 static bool run_seed(uint64_t seed, FILE *trace, struct tally *tally)
 {
 	char failure[1280];
-	seed_now = seed;
+	snprintf(epitaph, sizeof epitaph,
+		 "seed %" PRIu64 ": the program died\n\treplay: %s --seed %" PRIu64 " --trace\n", seed, program, seed);
 	bool fine = simulate(seed, trace, tally, failure, sizeof failure);
 	if (!fine)
 		tell_failure(seed, failure);

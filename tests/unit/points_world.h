@@ -20,6 +20,7 @@
 #include "projections/projection.h"
 #include "projections/views/layer.h"
 #include "projections/views/rows.h"
+#include "tests/support/policy_no_change.h"
 
 enum { ENTRY_ROOM = 1 << 20 };
 
@@ -223,24 +224,7 @@ static inline struct command user_register(const char *user)
 static inline struct command policy_set(void)
 {
 	struct command command = {.type = COMMAND_POLICY_SET};
-	command.policy_set.change = (struct policy_change){
-		.hold_seconds = NONE_U32,
-		.charge_min = NONE_I64,
-		.charge_max = NONE_I64,
-		.balance_max = NONE_I64,
-		.seats_per_reservation = NONE_U32,
-		.bonus_expires_seconds = NONE_U64,
-		.paid_expires_seconds = NONE_U64,
-		.regrant_expires_seconds = NONE_U64,
-		.seats_per_user_per_schedule = NONE_U32,
-		.point_hold_seconds = NONE_U32,
-		.queue_required = -1,
-		.queue_active_max = NONE_U32,
-		.queue_wait_seconds = NONE_U32,
-		.queue_active_seconds = NONE_U32,
-		.refund_full_within_seconds = NONE_U32,
-		.registration_required = -1,
-	};
+	command.policy_set.change = policy_no_change();
 	return command;
 }
 
