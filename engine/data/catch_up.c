@@ -173,6 +173,8 @@ enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const stru
 		code = fold_to_end(ahead, ledger, how, marks.high, error);
 		read_ahead_close(ahead);
 	}
+	if (code == LL_OK)
+		code = ledger_health(ledger, error);
 	if (code == LL_OK && how->progress)
 		how->progress(how->context, ledger_fold_state(ledger), marks.high);
 	if (code == LL_OK && handed_over)

@@ -37,8 +37,8 @@ struct catch_up {
 	const bool *interrupted; /* set by somebody, in any thread, to stop early; may be NULL */
 };
 
-/* check_same_log, then folds up to the end. *reader (may be NULL) is handed over, standing at the next record. A poisoned
- * projection is an error when decisions read it, after everything was folded. BLOCKING. */
+/* check_same_log, then folds up to the end. *reader (may be NULL) is handed over, standing at the next record. A projection that was
+ * poisoned, or is of another past, is an error when decisions read it. BLOCKING. */
 enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const struct catch_up *how,
 		      struct journal_reader **reader, struct error *error) LL_CHECKED;
 

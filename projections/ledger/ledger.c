@@ -52,6 +52,32 @@ static bool is_well(const struct member *member)
 	return member->store && member->failure.code == LL_OK;
 }
 
+/* ---- projections that stop ---- */
+
+static void stop_member(struct ledger *ledger, enum projection_id id, enum ll_code code, const char *text,
+			uint64_t offset)
+{
+	struct member *member = &ledger->members[id];
+	if (member->failure.code == LL_OK)
+		error_set(&member->failure, code, "projection %s stopped at journal offset %" PRIu64 ": %s",
+			  projection_layouts[id].name, offset, text);
+}
+
+/* The fold stands somewhere: projections that stand there too must have come by the same way. */
+static void meet_members(struct ledger *ledger)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct member *member = &ledger->members[id];
+		if (!member->store || member->reached || member->next_offset != ledger->fold.next_offset)
+			continue;
+		member->reached = true;
+		if (!slice_equal(hash_slice(&member->chain), hash_slice(&ledger->fold.chain)))
+			stop_member(ledger, id, LL_DIVERGED,
+				    "its chain hash is not the journal's: it was built from another past; rebuild it",
+				    ledger->fold.next_offset);
+	}
+}
+
 /* ---- opening and closing ---- */
 
 static enum ll_code read_position(struct member *member, struct slice position, struct fold *fold, struct error *error)
@@ -101,8 +127,7 @@ static void start_at_lowest(struct ledger *ledger, const struct fold folds[PROJE
 			ledger->fold = folds[id];
 			found = true;
 		}
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		ledger->members[id].reached = ledger->members[id].next_offset == ledger->fold.next_offset;
+	meet_members(ledger);
 }
 
 static void init_views(struct ledger *ledger)
@@ -234,31 +259,13 @@ enum ll_code ledger_bind(struct ledger *ledger, const char *kind, const char *cl
 
 /* ---- folding ---- */
 
-static void stop_member(struct ledger *ledger, enum projection_id id, enum ll_code code, const char *text,
-			uint64_t offset)
-{
-	struct member *member = &ledger->members[id];
-	if (member->failure.code == LL_OK)
-		error_set(&member->failure, code, "projection %s stopped at journal offset %" PRIu64 ": %s",
-			  projection_layouts[id].name, offset, text);
-}
-
 /* Which projections take the record at `offset`: those that stand there and are well. */
-static unsigned takers(struct ledger *ledger, uint64_t offset)
+static unsigned takers(const struct ledger *ledger, uint64_t offset)
 {
 	unsigned mask = 0;
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		struct member *member = &ledger->members[id];
-		if (!member->store || member->failure.code != LL_OK || member->next_offset != offset)
-			continue;
-		if (!member->reached && !slice_equal(hash_slice(&member->chain), hash_slice(&ledger->fold.chain)))
-			stop_member(ledger, id, LL_DIVERGED,
-				    "its chain hash is not the journal's: it was built from another past; rebuild it",
-				    offset);
-		else
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (is_well(&ledger->members[id]) && ledger->members[id].next_offset == offset)
 			mask |= 1u << id;
-		member->reached = true;
-	}
 	return mask;
 }
 
@@ -292,7 +299,7 @@ static void mark(struct ledger *ledger, unsigned mask)
 	}
 }
 
-static enum ll_code health(struct ledger *ledger, struct error *error)
+enum ll_code ledger_health(const struct ledger *ledger, struct error *error)
 {
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		if (ledger->members[id].failure.code != LL_OK && projections[id]->decides)
@@ -335,8 +342,9 @@ static enum ll_code apply_judged(struct ledger *ledger, unsigned mask, uint64_t 
 	totals_forget(&ledger->committed);
 	ledger->committed.arena = &ledger->answers;
 	mark(ledger, mask);
+	meet_members(ledger);
 	move_views(ledger);
-	return health(ledger, error);
+	return ledger_health(ledger, error);
 }
 
 enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice value, enum fold_verdict *verdict,

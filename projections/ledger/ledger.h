@@ -7,8 +7,8 @@
  *	record -> fold_record -> entries, decoded a few at a time -> each projection's apply -> visit
  *
  * Positions. Projections may stand at different places when they are opened (one was deleted or crashed). The ledger starts
- * at the lowest; a projection that is ahead skips blocks until its own position, where its chain hash must equal the
- * ledger's: if it does not, that projection is of another past (LL_DIVERGED).
+ * at the lowest; a projection that is ahead skips blocks until its own position. As soon as the ledger stands there (it may at once)
+ * its chain hash must equal the ledger's: if it does not, that projection is of another past (LL_DIVERGED).
  *
  * Poison. A valid block that cannot be decoded, or an entry that contradicts a projection's state, stops that projection:
  * its failure is kept, its store is not flushed beyond the block before, the others go on.
@@ -69,6 +69,10 @@ enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice va
 enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fold *after, enum fold_verdict verdict,
 			 const struct block *block, ledger_visit_fn *visit, void *context,
 			 struct error *error) LL_CHECKED;
+
+/* LL_OK while deciding is allowed; else the failure of a projection that decisions read, as ledger_fold tells it. After ledger_open too:
+ * of projections that stand at one place and have not come there by the same way, one is of another past. */
+enum ll_code ledger_health(const struct ledger *ledger, struct error *error) LL_CHECKED;
 
 /* The failure of a projection; NULL while it is well (or not held). */
 const struct error *ledger_failure(const struct ledger *ledger, enum projection_id id);

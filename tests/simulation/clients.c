@@ -232,10 +232,11 @@ static struct short_hash reply_of(struct simulation *simulation, const struct en
 	return short_hash_of(buffer_slice(&simulation->reply));
 }
 
-/* Of the key's entry, if it has one: may any asking still be why? */
+/* Of the key's entry, if it has one: may any asking still be why? When the log lost a claim, a block that it had made void may be
+ * history after all, and what was told of it wrong. */
 static void check_possible(struct simulation *simulation, const struct wish *key)
 {
-	if (key->there && !key->forgotten && !key->bodies[key->there_body].possible)
+	if (key->there && !simulation->was_damaged && !key->bodies[key->there_body].possible)
 		violated(simulation, PROPERTY_NOT_TAKEN,
 			 "%s is entry %" PRIu64 ", and whoever asked was told that it is not", key->id, key->seq);
 }
@@ -265,7 +266,6 @@ void clients_forget_history(struct simulation *simulation)
 {
 	for (unsigned i = 0; i < simulation->key_count; i++) {
 		struct wish *key = &simulation->keys[i];
-		key->forgotten |= key->there;
 		key->there = false;
 		key->told = false;
 	}

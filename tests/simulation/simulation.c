@@ -22,6 +22,7 @@ enum {
 	DELAY_TICKS_MAX = 150,
 	TICKS_MAX = 400,
 	HOUR_MS = 3600 * 1000,
+	SEEN_US = 2 * 1000 * 1000,
 };
 
 const char *const fault_texts[FAULT_KINDS] = {
@@ -479,7 +480,7 @@ static void step(struct simulation *simulation, bool with_faults, bool fresh)
 		engine_step(&simulation->engines[number]);
 		referee_read(simulation);
 		referee_compare(simulation, number);
-		if (simulation->step % ROWS_EVERY == number)
+		if (simulation->step % ROWS_EVERY == number && !simulation->engines[number].is_of_another_past)
 			referee_compare_rows(simulation, number);
 	}
 	clients_step(simulation, fresh);
@@ -524,10 +525,12 @@ static void play(struct simulation *simulation)
 		step(simulation, true, true);
 	heal(simulation);
 	bool settled = false;
+	int64_t looked_us = simulation->now_us + SEEN_US; /* by then everybody has looked at the log */
 	for (unsigned i = 0; i < HEAL_STEPS_MAX && !simulation->failed && !simulation->referee.damaged && !settled;
 	     i++) {
 		step(simulation, false, false);
-		settled = clients_are_settled(simulation) && all_stand_at_the_end(simulation);
+		settled = clients_are_settled(simulation) && all_stand_at_the_end(simulation) &&
+			  (!simulation->was_damaged || simulation->now_us >= looked_us);
 	}
 	if (simulation->failed || simulation->referee.damaged)
 		return; /* of a damaged log nothing more is promised */

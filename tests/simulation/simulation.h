@@ -196,8 +196,8 @@ struct body {
 struct wish {
 	char id[NAME_SIZE];
 	struct body bodies[2];
-	bool has_other, settled, told, forgotten; /* forgotten: the log lost what it had of it */
-	bool there;                               /* in the valid history */
+	bool has_other, settled, told;
+	bool there; /* in the valid history */
 	unsigned there_body;
 	uint64_t seq;
 	struct short_hash reply;

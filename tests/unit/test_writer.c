@@ -656,6 +656,33 @@ static void test_one_projection_ahead(void **state)
 	world_free(world);
 }
 
+/* Of projections that stand at one place, where the log ends, one was folded from records that the log does not have any more: that
+ * is told before anything is decided on it, and again when the log has grown. */
+static void test_one_projection_of_another_past(void **state)
+{
+	(void)state;
+	const unsigned others = PROJECTIONS_ALL & ~(1u << PROJECTION_RECEIPTS);
+	struct world *world = world_leading(41);
+	char directory[] = "/tmp/ledgerline_past.XXXXXX";
+	assert_non_null(mkdtemp(directory));
+	world_ask(world, world->nodes[0], "a", "kim", 1000);
+	world_steps(world, 3);
+	uint64_t high = ledger_fold_state(world->nodes[0]->ledger)->next_offset;
+	assert_int_equal(fold_some(world, directory, 1u << PROJECTION_RECEIPTS, high), LL_OK);
+	memory_journal_cut(world->name, high - 1);
+	world->nodes[1] = node_new(world);
+	writer_lead(world->nodes[1]->writer);
+	world_until(world, world->nodes[1], WRITER_LEADING);
+	assert_int_equal(fold_some(world, directory, others, high), LL_OK);
+	assert_int_equal(fold_some(world, directory, PROJECTIONS_ALL, high), LL_DIVERGED);
+	assert_int_equal(fold_some(world, directory, others, high), LL_OK);
+	world_ask(world, world->nodes[1], "b", "kim", 1000);
+	world_steps(world, 3);
+	assert_int_equal(fold_some(world, directory, PROJECTIONS_ALL, UINT64_MAX), LL_DIVERGED);
+	bench_remove_tree(directory);
+	world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -679,6 +706,7 @@ int main(void)
 		cmocka_unit_test(test_cut_log_halts),
 		cmocka_unit_test(test_swarm),
 		cmocka_unit_test(test_one_projection_ahead),
+		cmocka_unit_test(test_one_projection_of_another_past),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	if (failed && swarm_seed)
