@@ -50,6 +50,33 @@ static enum ll_code check_own_block(struct journal *journal, const struct fold *
 	return code;
 }
 
+/* What was folded behind the last block of the history counted for nothing: when it does now, those records are others. */
+static enum ll_code check_void_records(struct journal *journal, const struct fold *fold, struct error *error)
+{
+	struct fold then = *fold;
+	enum ll_code code = LL_OK;
+	then.next_offset = fold->block_offset + 1;
+	while (code == LL_OK && then.next_offset < fold->next_offset) {
+		uint8_t *bytes = NULL;
+		size_t size = 0;
+		int64_t time_ms;
+		enum fold_verdict verdict;
+		struct block block;
+		uint64_t offset = then.next_offset;
+		code = journal_read_at(journal, offset, &bytes, &size, &time_ms, error);
+		if (code == LL_OK &&
+		    (fold_record(&then, offset, slice_of(bytes, size), &verdict, &block, NULL) != LL_OK ||
+		     (verdict != FOLD_STALE && verdict != FOLD_FOREIGN)))
+			code = error_set(
+				error, LL_DIVERGED,
+				"the record at offset %" PRIu64
+				" of %s is not the one that the projections skipped there: it is another log, or damaged; " REBUILD_HINT,
+				offset, journal_url(journal));
+		free(bytes);
+	}
+	return code;
+}
+
 /* `furthest`: the first offset of which nothing was folded. */
 static enum ll_code check_log(struct journal *journal, const struct fold *fold, uint64_t furthest, struct error *error)
 {
@@ -75,6 +102,8 @@ static enum ll_code check_log(struct journal *journal, const struct fold *fold, 
 	code = check_genesis(journal, fold, error);
 	if (code == LL_OK && fold->begun)
 		code = check_own_block(journal, fold, error);
+	if (code == LL_OK && fold->begun)
+		code = check_void_records(journal, fold, error);
 	return code;
 }
 

@@ -15,7 +15,8 @@ enum { FAR_RECORDS = 64 };
 /* Called now and then, for a person. */
 typedef void catch_up_progress_fn(void *context, const struct fold *fold, uint64_t end);
 
-/* Is this the log that the ledger was folded from? Compares identity, genesis, and the block at the ledger's own position;
+/* Is this the log that the ledger was folded from? Compares identity, genesis, the block at the ledger's own position and that what was
+ * skipped behind it is still void;
  * the low watermark must be 0, and the log must reach as far as the foremost projection has folded. LL_DIVERGED, LL_FOREIGN: it is not, with what differs and what to do. LL_NOT_FOUND: the journal
  * is empty: no genesis. BLOCKING. */
 enum ll_code check_same_log(struct journal *journal, struct ledger *ledger, struct error *error) LL_CHECKED;

@@ -683,6 +683,39 @@ static void test_one_projection_of_another_past(void **state)
 	world_free(world);
 }
 
+static void append_by_hand(struct world *world)
+{
+	struct journal *journal;
+	struct journal_appender *appender;
+	struct error error;
+	assert_int_equal(journal_open(world->url, NULL, &journal, &error), LL_OK);
+	assert_int_equal(journal_appender_open(journal, &appender, &error), LL_OK);
+	assert_int_equal(journal_append(appender, SLICE("by hand"), 1, NULL, 0, &error), LL_OK);
+	journal_appender_close(appender);
+	journal_close(journal);
+}
+
+/* A log that lost no more than a record that counted for nothing, and has a block in its place now, is another log: who had passed
+ * over that record would never see the block. */
+static void test_void_record_lost(void **state)
+{
+	(void)state;
+	struct world *world = world_leading(42);
+	char directory[] = "/tmp/ledgerline_void.XXXXXX";
+	assert_non_null(mkdtemp(directory));
+	uint64_t high = ledger_fold_state(world->nodes[0]->ledger)->next_offset;
+	append_by_hand(world);
+	assert_int_equal(fold_some(world, directory, PROJECTIONS_ALL, UINT64_MAX), LL_OK);
+	assert_int_equal(fold_some(world, directory, PROJECTIONS_ALL, UINT64_MAX), LL_OK); /* it is void still */
+	memory_journal_cut(world->name, high);
+	struct ask *ask = world_ask(world, world->nodes[0], "a", "kim", 1000);
+	world_steps(world, 3);
+	assert_decided(ask);
+	assert_int_equal(fold_some(world, directory, PROJECTIONS_ALL, UINT64_MAX), LL_DIVERGED);
+	bench_remove_tree(directory);
+	world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -706,6 +739,7 @@ int main(void)
 		cmocka_unit_test(test_cut_log_halts),
 		cmocka_unit_test(test_swarm),
 		cmocka_unit_test(test_one_projection_ahead),
+		cmocka_unit_test(test_void_record_lost),
 		cmocka_unit_test(test_one_projection_of_another_past),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
