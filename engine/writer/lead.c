@@ -145,8 +145,8 @@ static void step_back(struct writer *writer)
 {
 	give_up_appender(writer);
 	writer_take_back(writer);
+	writer_enter(writer, WRITER_FOLLOWING); /* first: who is answered may send it on */
 	writer_answer_all(&writer->queue, CODE_NOT_LEADER);
-	writer_enter(writer, WRITER_FOLLOWING);
 }
 
 void writer_withdraw(struct writer *writer)
