@@ -417,8 +417,9 @@ class Damage:
         return True
 
     def hand_over(self, leader):
+        known = bool(leader.status()["leader"]["standbys"])
         os.kill(leader.pid, signal.SIGUSR1)
-        return bool(leader.status()["leader"]["standbys"])
+        return known
 
     def kill_broker(self, leader):
         node = self.chance.choice(self.cluster.nodes)
