@@ -29,6 +29,7 @@ struct element {
 struct batch {
 	struct api *api;
 	struct http_request *request;
+	void *context; /* of the handler */
 	bool is_array, in_msgpack, out_msgpack;
 	bool stops, stopped; /* ?onRejected=stop, and one was rejected before it reached the writer */
 	struct pending_chain chain;
@@ -69,6 +70,15 @@ static void to_msgpack(struct api *api)
 	buffer_append_slice(&api->body, buffer_slice(&api->scratch));
 }
 
+/* Nothing of it was taken, as another engine leads: that one is to answer all of it. */
+static bool forward_batch(struct batch *batch)
+{
+	if (!forward_may(batch->api, batch->request))
+		return false;
+	forward_request(batch->api, batch->request, handle_batch, batch->context, SLICE_EMPTY, false);
+	return true;
+}
+
 static void batch_end(struct batch *batch)
 {
 	struct api *api = batch->api;
@@ -77,6 +87,8 @@ static void batch_end(struct batch *batch)
 		json_reader_release(&batch->reader);
 	if (batch->unavailable && batch->taken == 0) {
 		buffer_release(&batch->receipts);
+		if (batch->unavailable == CODE_NOT_LEADER && forward_batch(batch))
+			return;
 		answer_code(api, batch->request, batch->unavailable, NULL, NULL, &fields);
 		return;
 	}
@@ -294,6 +306,13 @@ static bool read_batch(struct api *api, struct http_request *request, bool in_ms
 	return true;
 }
 
+/* For who must be told that its outcome is unknown; empty: none, or none that is one. */
+static struct slice header_key(const struct http_request *request)
+{
+	struct slice key;
+	return http_header(request, "Idempotency-Key", &key) && id_is_fine(key) ? key : SLICE_EMPTY;
+}
+
 static bool read_stops(struct api *api, struct http_request *request, bool *stops)
 {
 	struct slice what = SLICE("continue");
@@ -309,6 +328,10 @@ void handle_batch(struct http_request *request, void *context)
 	const struct json_node *root;
 	bool in_msgpack = http_body_is(request, "application/msgpack");
 	bool stops;
+	if (forward_may(api, request)) {
+		forward_request(api, request, handle_batch, context, header_key(request), false);
+		return;
+	}
 	if (http_refuse_query(request) || !read_stops(api, request, &stops) ||
 	    !read_batch(api, request, in_msgpack, &root))
 		return;
@@ -316,6 +339,7 @@ void handle_batch(struct http_request *request, void *context)
 	*batch = (struct batch){
 		.api = api,
 		.request = request,
+		.context = context,
 		.is_array = root->type == JSON_ARRAY,
 		.in_msgpack = in_msgpack,
 		.out_msgpack = in_msgpack && accepts_msgpack(request),

@@ -9,6 +9,7 @@ struct command_call {
 	struct pending pending;
 	struct api *api;
 	struct http_request *request;
+	void *context; /* of the handler */
 };
 
 /* ---- what all commands need ---- */
@@ -76,6 +77,13 @@ static void command_answered(struct pending *pending, const struct answer *answe
 	struct api *api = call->api;
 	struct answer_fields fields = {.count = 0};
 	struct json_writer writer;
+	struct answer truth = *answer;
+	if (answer->kind == ANSWER_REJECTED && answer->code == CODE_NOT_LEADER && forward_may(api, call->request)) {
+		forward_request(api, call->request, handle_command, call->context, pending->id, true);
+		return;
+	}
+	truth.code = answer->kind == ANSWER_REJECTED ? forward_truth(call->request, answer->code) : answer->code;
+	answer = &truth;
 	count_answer(api, answer);
 	fields_position(&fields, answer_position(api, answer));
 	fields_add(&fields, "Idempotency-Key", pending->id);
@@ -145,6 +153,8 @@ static bool take_given(struct api *api, struct http_request *request, const stru
 /* The key that the request has, or one made for it. false: answered. */
 static bool take_key(struct api *api, struct http_request *request, struct slice *key)
 {
+	if (forward_made_key(request, key))
+		return true;
 	if (http_header(request, "Idempotency-Key", key)) {
 		if (id_is_fine(*key) && http_header_count(request, "Idempotency-Key") == 1)
 			return true;
@@ -195,7 +205,7 @@ static void submit(struct command_call *call)
 		return;
 	struct answer_fields fields = {.count = 0};
 	fields_add(&fields, "Idempotency-Key", call->pending.id);
-	refuse_command(api, call->request, code, NULL, NULL, &fields);
+	refuse_command(api, call->request, forward_truth(call->request, code), NULL, NULL, &fields);
 }
 
 void handle_command(struct http_request *request, void *context)
@@ -207,6 +217,8 @@ void handle_command(struct http_request *request, void *context)
 	struct slice values[3], key;
 	const struct json_node *body;
 	struct parsed_command parsed;
+	if (forward_command(api, request, handle_command, context))
+		return;
 	struct resolve_context resolve = api_resolve(api);
 	if (!take_given(api, request, route, names, values) || !take_body(api, request, &body))
 		return;
@@ -234,6 +246,7 @@ void handle_command(struct http_request *request, void *context)
 		(struct pending){.command = parsed.command, .id = key, .answer = command_answered, .context = call};
 	call->api = api;
 	call->request = request;
+	call->context = context;
 	set_actor(&call->pending, route->admin);
 	submit(call);
 }

@@ -125,6 +125,21 @@ uint64_t answer_position(struct api *api, const struct answer *answer);
 void count_answer(struct api *api, const struct answer *answer);
 void count_rejected(struct api *api, uint16_t code);
 
+/* ---- commands for another engine (forward.c) ---- */
+
+/* Whether the request may be sent to the engine that leads: this one follows, and nobody has sent it on yet. */
+bool forward_may(struct api *api, struct http_request *request);
+/* Sends it there, and relays the answer. When this engine leads by then, `handler` is called with it again. `key`: as it was sent or
+ * made for it; empty: the request as a whole has none. `may_repeat`: sent twice it counts once. */
+void forward_request(struct api *api, struct http_request *request, http_handler_fn *handler, void *context,
+		     struct slice key, bool may_repeat);
+/* For a command with a route of its own. false: it is to be handled here. */
+bool forward_command(struct api *api, struct http_request *request, http_handler_fn *handler, void *context);
+/* The key that was made when it was sent on before. false: it was not, or came with one. */
+bool forward_made_key(struct http_request *request, struct slice *key);
+/* The code that is true: one that says "not taken" is not, when another engine may have taken it before. */
+uint16_t forward_truth(struct http_request *request, uint16_t code);
+
 /* ---- reads (reads.c) ---- */
 
 enum { READ_LATER = -1 /* the read answers by itself */ };
@@ -159,5 +174,9 @@ int read_enum(struct read_call *call, const char *name, const struct enumeration
 	      uint8_t *value); /* the first one is the usual one */
 
 http_handler_fn handle_status, handle_metrics, handle_health, handle_ready;
+http_handler_fn handle_leader, handle_lead, handle_handover; /* peers.c */
+
+/* The member "leader" of what is asked. (status.c) */
+void write_leader(struct api *api, struct json_writer *writer);
 
 #endif

@@ -138,8 +138,33 @@ static void write_writer(struct api *api, struct buffer *out)
 	number(out, "ledgerline_waiting_commands", "gauge", "Commands that wait or are in flight.",
 	       writer_waiting(writer));
 	number(out, "ledgerline_leader_info", "gauge", "1: this engine leads.", writer_state(writer) == WRITER_LEADING);
+	number(out, "ledgerline_leader_known_info", "gauge", "1: this engine leads, or knows that the leader lives.",
+	       engine_knows_leader(api->engine));
 	head(out, "ledgerline_writer_state_info", "gauge", "The state that the writer is in.");
 	buffer_printf(out, "ledgerline_writer_state_info{state=\"%s\"} 1\n", writer_state_text(writer_state(writer)));
+}
+
+/* ---- other engines ---- */
+
+static void write_peers(struct api *api, struct buffer *out)
+{
+	static const char *const ends[FORWARD_KINDS] = {[FORWARD_ANSWERED] = "answered",
+							[FORWARD_NOT_TAKEN] = "not_taken",
+							[FORWARD_UNKNOWN] = "unknown",
+							[FORWARD_LEADS_HERE] = "leads_here"};
+	const char *standbys[STANDBYS_MAX];
+	struct engine_status status;
+	engine_status(api->engine, &status);
+	number(out, "ledgerline_standbys", "gauge", "Of the leader: engines that would take over from it.",
+	       engine_standbys(api->engine, standbys));
+	number(out, "ledgerline_takeovers_total", "counter",
+	       "How often this engine began to lead after another one had led.", status.takeovers);
+	number(out, "ledgerline_handovers_total", "counter", "How often this engine handed the lead over.",
+	       status.handovers);
+	head(out, "ledgerline_forwarded_total", "counter", "Requests sent on to the leader, by how that ended.");
+	for (unsigned how = 0; how < FORWARD_KINDS; how++)
+		buffer_printf(out, "ledgerline_forwarded_total{end=\"%s\"} %" PRIu64 "\n", ends[how],
+			      status.forwarded[how]);
 }
 
 static void write_journal(struct api *api, struct buffer *out)
@@ -276,6 +301,7 @@ void handle_metrics(struct http_request *request, void *context)
 	buffer_clear(out);
 	write_commands(api, out);
 	write_writer(api, out);
+	write_peers(api, out);
 	write_journal(api, out);
 	write_projections(api, out);
 	write_http(api, out);

@@ -29,19 +29,44 @@ static void write_journal(const struct engine_status *status, const struct fold 
 	json_object_end(writer);
 }
 
-static void write_leader(struct api *api, const struct fold *fold, struct json_writer *writer)
+/* What it is among the engines of its journal. */
+static const char *role_text(bool leads, enum engine_role role)
 {
-	const struct writer *own = engine_writer(api->engine);
+	return leads ? "leader" : role == ENGINE_STANDS_BY ? "standby" : "follower";
+}
+
+static void write_standbys(struct api *api, struct json_writer *writer)
+{
+	const char *addresses[STANDBYS_MAX];
+	unsigned count = engine_standbys(api->engine, addresses);
+	json_key(writer, "standbys");
+	json_array_begin(writer);
+	for (unsigned i = 0; i < count; i++)
+		json_text(writer, addresses[i]);
+	json_array_end(writer);
+}
+
+void write_leader(struct api *api, struct json_writer *writer)
+{
+	const struct fold *fold = ledger_fold_state(engine_ledger(api->engine));
+	struct engine_status status;
+	engine_status(api->engine, &status);
+	const struct writer *own = api->doors_closed ? NULL : engine_writer(api->engine);
 	bool leads = own && writer_state(own) == WRITER_LEADING;
 	json_key(writer, "leader");
 	json_object_begin(writer);
 	json_member_bool(writer, "self", leads);
+	json_member_text(writer, "role", role_text(leads, status.role));
 	json_member_text(writer, "state", own ? writer_state_text(writer_state(own)) : "stopped");
+	json_member_bool(writer, "known", own && engine_knows_leader(api->engine));
 	json_member_text(writer, "address", *fold->claim_address ? fold->claim_address : NULL);
 	json_member_uint64(writer, "epoch", fold->epoch);
 	json_member_uint64(writer, "waiting", own ? writer_waiting(own) : 0);
 	if (own && writer_failure(own))
 		json_member_text(writer, "failure", writer_failure(own)->text);
+	write_standbys(api, writer);
+	json_member_uint64(writer, "takeovers", status.takeovers);
+	json_member_uint64(writer, "handovers", status.handovers);
 	json_object_end(writer);
 }
 
@@ -114,7 +139,7 @@ static void write_status(struct api *api, struct json_writer *writer)
 	json_member_time(writer, "time", fold->time);
 	json_member_uint64(writer, "entries", fold->next_seq);
 	write_journal(&status, fold, writer);
-	write_leader(api, fold, writer);
+	write_leader(api, writer);
 	json_key(writer, "projections");
 	json_object_begin(writer);
 	for (enum projection_id id = 0; id < PROJECTIONS_COUNT; id++)
@@ -163,8 +188,7 @@ static const char *absence(struct api *api)
 		return "the engine is stopping";
 	if (!status.is_ready)
 		return "the engine is starting";
-	enum writer_state state = writer_state(writer);
-	if (state != WRITER_LEADING && state != WRITER_FOLLOWING)
+	if (!engine_knows_leader(api->engine))
 		return "the engine does not lead, and knows nobody who does";
 	return illness(api);
 }

@@ -17,7 +17,7 @@ enum { STOP_DEADLINE_MS = 5000 };
 
 struct serving {
 	uv_loop_t loop;
-	uv_signal_t terminate, interrupt;
+	uv_signal_t terminate, interrupt, hand_over;
 	struct engine *engine;
 	struct api *api;
 	struct http_server *server;
@@ -35,6 +35,7 @@ static void engine_stopped(void *context)
 	struct serving *serving = context;
 	uv_close((uv_handle_t *)&serving->terminate, NULL);
 	uv_close((uv_handle_t *)&serving->interrupt, NULL);
+	uv_close((uv_handle_t *)&serving->hand_over, NULL);
 	uv_stop(&serving->loop);
 }
 
@@ -44,20 +45,44 @@ static void server_stopped(void *context)
 	engine_stop(serving->engine, engine_stopped, serving);
 }
 
+static void stop_now(struct serving *serving)
+{
+	api_close_doors(serving->api);
+	http_server_stop(serving->server, STOP_DEADLINE_MS, server_stopped, serving);
+}
+
+static void handed_over(void *context, bool done)
+{
+	(void)done; /* without a successor it stops all the same */
+	stop_now(context);
+}
+
+/* While a successor is there, nobody need wait for one. */
 static void stop(struct serving *serving)
 {
 	if (serving->stopping)
 		return;
 	serving->stopping = true;
 	log_info("serve.stopping");
-	api_close_doors(serving->api);
-	http_server_stop(serving->server, STOP_DEADLINE_MS, server_stopped, serving);
+	if (serving->has_failed || !engine_hand_over(serving->engine, SLICE_EMPTY, handed_over, serving))
+		stop_now(serving);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
 {
 	(void)number;
 	stop(signal->data);
+}
+
+static void on_hand_over(uv_signal_t *signal, int number)
+{
+	struct serving *serving = signal->data;
+	(void)number;
+	if (!engine_hand_over(serving->engine, SLICE_EMPTY, NULL, NULL))
+		log_warn("handover.refused",
+			 LOG_TEXT("message", engine_follows(serving->engine)
+						     ? "this engine does not lead"
+						     : "nobody stands by, or the lead is being handed over already"));
 }
 
 static void ready(void *context)
@@ -118,7 +143,9 @@ static void watch_signals(struct serving *serving)
 	signal(SIGPIPE, SIG_IGN);
 	ENSURE(uv_signal_init(&serving->loop, &serving->terminate) == 0);
 	ENSURE(uv_signal_init(&serving->loop, &serving->interrupt) == 0);
-	serving->terminate.data = serving->interrupt.data = serving;
+	ENSURE(uv_signal_init(&serving->loop, &serving->hand_over) == 0);
+	serving->terminate.data = serving->interrupt.data = serving->hand_over.data = serving;
+	uv_signal_start(&serving->hand_over, on_hand_over, SIGUSR1);
 	uv_signal_start(&serving->terminate, on_signal, SIGTERM);
 	uv_signal_start(&serving->interrupt, on_signal, SIGINT);
 }
@@ -140,7 +167,8 @@ static enum ll_code open_engine(struct serving *serving, const struct options *o
 		.settings = settings,
 		.settings_count = settings_count,
 		.secret = option_text(options, "secret"),
-		.follow = option_flag(options, "follow"),
+		.role = option_flag(options, "follow") ? ENGINE_FOLLOWS : ENGINE_STANDS_BY,
+		.patience_ms = option_integer(options, "patience"),
 	};
 	struct progress progress;
 	progress_begin(&progress, stderr, "folding", "blocks", 0);
@@ -230,7 +258,16 @@ static const struct option options[] = {
 	 .kind = OPTION_TEXT,
 	 .value = "FILE",
 	 .help = "64 hexadecimal digits, the same for all engines of one journal: signs waiting-room tokens"},
-	{.name = "follow", .kind = OPTION_FLAG, .help = "do not claim the journal: answer reads only"},
+	{.name = "follow",
+	 .kind = OPTION_FLAG,
+	 .help = "never claim the journal: answer reads, send commands on to the leader"},
+	{.name = "patience",
+	 .kind = OPTION_INTEGER,
+	 .value = "MS",
+	 .standard = "1500",
+	 .min = 100,
+	 .max = 600000,
+	 .help = "how long a leader may be silent before a standby takes over"},
 	{.name = "log-level",
 	 .kind = OPTION_TEXT,
 	 .value = "LEVEL",
@@ -247,7 +284,10 @@ const struct cli_command command_serve = {
 	.description =
 		"Opens the data directory (made when it is not there), folds the journal to its end, claims it, and serves\n"
 		"the HTTP API. Prints `listening on http://HOST:PORT` on standard output once commands are taken.\n"
-		"SIGTERM and SIGINT: finish what was taken, sync, exit 0.",
+		"Where another engine leads the journal, it stands by: it answers reads, sends commands on to the leader, and\n"
+		"claims the journal when the leader is gone.\n"
+		"SIGTERM and SIGINT: hand the lead to a standby if there is one, finish what was taken, sync, exit 0. SIGUSR1: hand\n"
+		"the lead to a standby, and stand by.",
 	.options = options,
 	.exits = "3: the journal or the directory must not or cannot be served; the reason is on standard error",
 	.run = run,

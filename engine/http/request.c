@@ -177,6 +177,11 @@ const char *http_pattern(const struct http_request *request)
 	return request->route ? request->route->spec->pattern : "";
 }
 
+struct slice http_target(const struct http_request *request)
+{
+	return without_authority(slice_of(request->head.at, request->url_size));
+}
+
 struct slice http_path(const struct http_request *request)
 {
 	return request->path;
@@ -244,15 +249,30 @@ static const struct header *find_header(const struct http_request *request, stru
 	return NULL;
 }
 
+static struct slice value_of(const struct http_request *request, const struct header *header)
+{
+	struct slice value = slice_of(request->head.at + header->value_at, header->value_size);
+	while (value.size && (value.at[value.size - 1] == ' ' || value.at[value.size - 1] == '\t'))
+		value.size--;
+	return value;
+}
+
 bool http_header(const struct http_request *request, const char *name, struct slice *value)
 {
 	unsigned from = 0;
 	const struct header *header = find_header(request, slice_text(name), &from);
-	if (!header)
+	if (header)
+		*value = value_of(request, header);
+	return header != NULL;
+}
+
+bool http_header_at(const struct http_request *request, unsigned index, struct slice *name, struct slice *value)
+{
+	if (index >= request->header_count)
 		return false;
-	*value = slice_of(request->head.at + header->value_at, header->value_size);
-	while (value->size && (value->at[value->size - 1] == ' ' || value->at[value->size - 1] == '\t'))
-		value->size--;
+	const struct header *header = &request->headers[index];
+	*name = slice_of(request->head.at + header->name_at, header->name_size);
+	*value = value_of(request, header);
 	return true;
 }
 

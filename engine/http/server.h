@@ -134,6 +134,8 @@ void http_server_statistics(const struct http_server *server, struct http_statis
 const char *http_method_text(const struct http_request *request);
 /* The pattern of its route; "" when none was found. For logs and metrics. */
 const char *http_pattern(const struct http_request *request);
+/* Path and query, as they were sent. */
+struct slice http_target(const struct http_request *request);
 /* The path as it was sent, without the query. */
 struct slice http_path(const struct http_request *request);
 
@@ -157,6 +159,8 @@ bool http_refuse_query(struct http_request *request);
 /* A header's value without the blanks around it, whatever the case of its name; the first one when it was sent several
  * times. false: it was not sent. */
 bool http_header(const struct http_request *request, const char *name, struct slice *value);
+/* The header of that index, from 0, in the order in which they came. false: there are no more. */
+bool http_header_at(const struct http_request *request, unsigned index, struct slice *name, struct slice *value);
 /* How many times it was sent. */
 unsigned http_header_count(const struct http_request *request, const char *name);
 

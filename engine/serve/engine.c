@@ -22,9 +22,10 @@ static void init_handles(struct engine *engine)
 	ENSURE(uv_timer_init(engine->loop, &engine->timer) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->watermarks_timer) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->adopt_timer) == 0);
+	ENSURE(uv_timer_init(engine->loop, &engine->peers.timer) == 0);
 	engine->flushed.data = engine->turn.data = engine->again.data = engine->timer.data =
-		engine->watermarks_timer.data = engine->adopt_timer.data = engine;
-	engine->handles = 6;
+		engine->watermarks_timer.data = engine->adopt_timer.data = engine->peers.timer.data = engine;
+	engine->handles = 7;
 }
 
 static void tell(const char *sentence)
@@ -148,7 +149,8 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 	engine_host_init(&engine->host);
 	engine->loop = loop;
 	engine->appender_descriptor = -1;
-	engine->follow = options->follow;
+	engine->role = options->role;
+	engine->patience_ms = options->patience_ms;
 	engine->started_ms = engine_now(engine);
 	init_handles(engine);
 	ENSURE(uv_mutex_init(&engine->journal_lock) == 0);
@@ -197,8 +199,7 @@ void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(v
 	uv_idle_start(&engine->again, engine_on_again);
 	uv_timer_start(&engine->watermarks_timer, engine_on_watermarks_timer, 0, WATERMARKS_EVERY_MS);
 	engine_adopt_start(engine);
-	if (!engine->follow)
-		writer_lead(engine->writer);
+	engine_peers_start(engine);
 }
 
 /* ---- stopping ---- */
@@ -240,6 +241,7 @@ void engine_stop(struct engine *engine, void (*stopped)(void *), void *context)
 	engine->pump_again = true;
 	engine_adopt_stop(engine);
 	engine_audit_stop(engine);
+	engine_peers_stop(engine);
 	writer_stop(engine->writer);
 	for (struct engine_wait *wait = engine->waits, *next; wait; wait = next) {
 		next = wait->next;
@@ -263,6 +265,7 @@ enum ll_code engine_close(struct engine *engine, struct error *error)
 	close_handle((uv_handle_t *)&engine->timer);
 	close_handle((uv_handle_t *)&engine->watermarks_timer);
 	close_handle((uv_handle_t *)&engine->adopt_timer);
+	close_handle((uv_handle_t *)&engine->peers.timer);
 	while (engine->handles || engine->jobs)
 		uv_run(engine->loop, UV_RUN_ONCE);
 	journal_reader_close(engine->reader);
@@ -271,6 +274,7 @@ enum ll_code engine_close(struct engine *engine, struct error *error)
 	uv_mutex_destroy(&engine->journal_lock);
 	arena_release(&engine->policy_arena);
 	zone_free(engine->zone);
+	engine_peers_release(engine);
 	free(engine);
 	return code;
 }
@@ -328,7 +332,11 @@ void engine_status(struct engine *engine, struct engine_status *status)
 		.started_ms = engine->started_ms,
 		.is_ready = engine->is_ready,
 		.loop_late_us_max = engine->turn_us_max,
+		.role = engine->role,
+		.takeovers = engine->peers.takeovers,
+		.handovers = engine->peers.handovers,
 	};
+	memcpy(status->forwarded, engine->forwards.ended, sizeof status->forwarded);
 	uint64_t folded = ledger_fold_state(engine->ledger)->next_offset;
 	if (status->watermarks.high < folded)
 		status->watermarks.high = folded;

@@ -9,12 +9,19 @@
 #include <uv.h>
 
 #include "engine/audit/questions.h"
+#include "engine/http/caller.h"
 #include "engine/journal/journal.h"
 #include "engine/writer/writer.h"
 #include "projections/ledger/ledger.h"
 #include "schemas/wire/zone.h"
 
 struct engine;
+
+enum engine_role {
+	ENGINE_CLAIMS,    /* claims the journal at once, whoever leads */
+	ENGINE_STANDS_BY, /* claims it when nobody leads, now or later; on a journal of its own that is at once */
+	ENGINE_FOLLOWS,   /* never claims it */
+};
 
 struct engine_options {
 	const char *data;                      /* directory */
@@ -23,7 +30,8 @@ struct engine_options {
 	size_t settings_count;
 	const char *address; /* http://HOST:PORT for claims, or NULL. May be set later by engine_set_address */
 	const char *secret;  /* file with the engines' secret; NULL: the directory's own */
-	bool follow;         /* do not claim the journal by itself */
+	enum engine_role role;
+	int64_t patience_ms; /* of ENGINE_STANDS_BY: how long a leader may be silent (lookout.h); 0: 1,500 */
 };
 
 /* Opens everything and folds to the journal's end. BLOCKING: before the loop runs. `progress` (may be NULL) is called now and
@@ -33,7 +41,8 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 			 struct error *error) LL_CHECKED;
 void engine_set_address(struct engine *engine, const char *address);
 
-/* Begins to lead (unless follow) and to work; `ready` is called once: when it leads, or follows a living leader. `failed` when
+/* Begins to work, and to lead as its role has it; `ready` is called once: when it leads, or follows a living leader (with
+ * ENGINE_FOLLOWS, one that has ever claimed). `failed` when
  * it can go on no more: the process should end with exit status 3. */
 void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(void *, const struct error *),
 		  void *context);
@@ -48,6 +57,63 @@ enum ll_code engine_close(struct engine *engine, struct error *error) LL_CHECKED
 /* writer_submit, with the loop woken. */
 enum ll_code engine_submit(struct engine *engine, struct pending *pending, enum code *code) LL_CHECKED;
 struct writer *engine_writer(struct engine *engine);
+
+/* ---- several engines on one journal (peers.c, forward.c) ---- */
+
+enum { STANDBYS_MAX = 16 };
+
+/* Commands belong elsewhere. */
+bool engine_follows(const struct engine *engine);
+/* Where another engine that leads answers, by the newest claim; NULL: it is this one's, or says no address. */
+const char *engine_leader_address(const struct engine *engine);
+/* It leads, or knows of a living leader. */
+bool engine_knows_leader(const struct engine *engine);
+
+/* Another engine, which stands by, has asked who leads. Kept for some seconds, at most STANDBYS_MAX. */
+void engine_note_standby(struct engine *engine, struct slice address);
+/* The addresses of those that stand by, when this engine leads, the one that asked last first; good until the next call of
+ * either. */
+unsigned engine_standbys(struct engine *engine, const char *addresses[STANDBYS_MAX]);
+
+/* Claims the journal, unless it leads or is about to: the leader is deposed, and nothing is lost by it. LL_DENIED: this engine
+ * never leads, or stops. */
+enum ll_code engine_take_over(struct engine *engine) LL_CHECKED;
+
+/* Hands the lead to the engine that stands by at that address (empty: the one that asked last). false: there is none, or it does not lead, or does so
+ * already. Otherwise `done` (may be NULL) is called once, later: true when another engine leads, false when this one goes
+ * on to. Commands wait meanwhile. */
+bool engine_hand_over(struct engine *engine, struct slice to, void (*done)(void *context, bool done),
+		      void *context) LL_CHECKED;
+
+enum engine_forwarded {
+	FORWARD_ANSWERED,  /* by the engine that leads */
+	FORWARD_NOT_TAKEN, /* nobody has it, and it is too late */
+	FORWARD_UNKNOWN,   /* it was sent, and may have been taken */
+	FORWARD_LEADS_HERE, /* this engine leads by now: hand it to engine_submit. It may have been taken elsewhere before */
+	FORWARD_KINDS,
+};
+
+/* A request for the engine that leads. Owned by the caller with all that it points to until `done` was called. */
+struct engine_forward {
+	const char *method;
+	struct slice target;
+	const struct http_call_field *fields;
+	size_t field_count;
+	struct slice body;
+	bool may_repeat; /* it has a key: sent twice it counts once */
+	void (*done)(struct engine_forward *, enum engine_forwarded, const struct http_call_answer *);
+	void *context;
+
+	/* The engine's own. */
+	struct engine_forward *next;
+	struct engine *engine;
+	bool sent, doubtful;
+	int64_t deadline_ms, again_ms;
+};
+
+/* Sends it to whoever leads, through a change of leaders if need be; for at most 10 s. `done` is called once, from the loop.
+ * false: too many are under way, or it stops: it was not taken. */
+bool engine_forward(struct engine *engine, struct engine_forward *forward) LL_CHECKED;
 
 /* ---- reads ---- */
 
@@ -107,6 +173,10 @@ struct engine_status {
 	int64_t started_ms;
 	bool is_ready;
 	uint64_t loop_late_us_max; /* the longest that one turn of the loop took */
+	enum engine_role role;     /* ENGINE_STANDS_BY also when the journal is its own */
+	uint64_t takeovers;        /* it began to lead after another one had led */
+	uint64_t handovers;        /* it handed the lead to another one */
+	uint64_t forwarded[FORWARD_KINDS];
 };
 void engine_status(struct engine *engine, struct engine_status *status);
 

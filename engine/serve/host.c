@@ -311,6 +311,7 @@ static void host_state_changed(struct writer_host *host, enum writer_state state
 	const struct fold *fold = ledger_fold_state(engine->ledger);
 	log_info("writer.state", LOG_TEXT("state", writer_state_text(state)), LOG_NUMBER("epoch", fold->epoch),
 		 LOG_NUMBER("nextSeq", fold->next_seq));
+	engine_peers_state(engine, state);
 	engine->pump_again = true;
 }
 

@@ -6,6 +6,9 @@
  *	host.c     what the writer needs done: clocks, jobs for the thread pool, the log
  *	adopt.c    a rebuilt generation taken into use
  *	audit.c    questions about past states
+ *	peers.c    other engines: who leads, standing by, taking over, handing over
+ *	lookout.c  when the leader is taken for gone
+ *	forward.c  commands on their way to the leader
  */
 #ifndef LEDGERLINE_SERVE_INTERNAL_H
 #define LEDGERLINE_SERVE_INTERNAL_H
@@ -13,6 +16,50 @@
 #include "engine/data/data.h"
 #include "engine/data/secret.h"
 #include "engine/serve/engine.h"
+#include "engine/serve/lookout.h"
+#include "schemas/wire/json.h"
+
+/* An engine that has asked who leads, and would. */
+struct standby {
+	char address[WRITER_ADDRESS_MAX + 1]; /* empty: none */
+	int64_t seen_ms;
+};
+
+struct hand_over {
+	bool under_way, told; /* told: the successor was told to claim */
+	char to[WRITER_ADDRESS_MAX + 1];
+	int64_t began_ms;
+	void (*done)(void *context, bool done);
+	void *context;
+};
+
+/* peers.c */
+struct peers {
+	bool stands_by; /* claims when the leader is gone */
+	struct http_caller *caller;
+	uv_timer_t timer;
+	struct json_reader reader;
+	struct lookout lookout;
+	bool probing;
+	uint64_t probed_epoch; /* whose leader the probe under way asks */
+	int64_t probed_ms;
+	uint64_t seen_next_seq;
+	bool led;                        /* since the watch began: whoever claims now has deposed this engine */
+	bool taking_over, asked_to_lead; /* an attempt to lead is under way; it is not to be reconsidered */
+	uint64_t takeovers, handovers;
+	struct standby standbys[STANDBYS_MAX];
+	struct hand_over hand_over;
+};
+
+/* forward.c */
+struct forwards {
+	struct engine_forward *first;
+	unsigned count;
+	struct http_caller *caller, *retired; /* to the leader, and to the one before */
+	uint64_t epoch;                       /* of the leader that `caller` is for */
+	int64_t retire_at_ms;
+	uint64_t ended[FORWARD_KINDS];
+};
 
 struct engine {
 	struct writer_host host; /* first: the writer hands it back */
@@ -26,7 +73,10 @@ struct engine {
 	struct writer *writer;
 	struct writer_options writer_options;
 	char address[WRITER_ADDRESS_MAX + 1];
-	bool follow;
+	enum engine_role role;
+	int64_t patience_ms;
+	struct peers peers;
+	struct forwards forwards;
 	uint8_t secret[SECRET_BYTES];
 
 	uv_poll_t reader_poll, appender_poll;
@@ -85,6 +135,18 @@ void engine_adopt_stop(struct engine *engine);
 
 /* audit.c. What waits is answered; what runs is given up soon. */
 void engine_audit_stop(struct engine *engine);
+
+/* peers.c. Started with the engine; a turn is taken after the writer was pumped; stopping ends what is under way. */
+void engine_peers_start(struct engine *engine);
+void engine_peers_turn(struct engine *engine);
+void engine_peers_state(struct engine *engine, enum writer_state state); /* the writer has entered it */
+void engine_peers_stop(struct engine *engine);
+void engine_peers_release(struct engine *engine);
+
+/* forward.c */
+void engine_forward_turn(struct engine *engine);
+void engine_forward_stop(struct engine *engine);
+void engine_forward_caller_freed(void *context);
 
 /* engine.c: nothing is under way any more. */
 void engine_finish_stop(struct engine *engine);

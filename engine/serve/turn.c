@@ -57,15 +57,13 @@ static void on_timer(uv_timer_t *timer)
 
 static void look_for_ready(struct engine *engine)
 {
-	enum writer_state state = writer_state(engine->writer);
 	const struct error *failure = writer_failure(engine->writer);
 	if (failure && engine->failed) {
 		void (*failed)(void *, const struct error *) = engine->failed;
 		engine->failed = NULL;
 		failed(engine->context, failure);
 	}
-	bool follows = state == WRITER_FOLLOWING && ledger_fold_state(engine->ledger)->epoch > 0;
-	if (!engine->is_ready && (state == WRITER_LEADING || follows) && engine->ready) {
+	if (!engine->is_ready && engine_knows_leader(engine) && engine->ready) {
 		engine->is_ready = true;
 		engine->ready(engine->context);
 	}
@@ -98,6 +96,7 @@ static void pump(struct engine *engine)
 	engine->pump_again = false;
 	int64_t wake = writer_pump(engine->writer);
 	engine_adopt_turn(engine);
+	engine_peers_turn(engine);
 	check_waits(engine);
 	look_for_ready(engine);
 	tell_stopped(engine);

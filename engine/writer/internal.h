@@ -31,6 +31,7 @@ struct writer {
 	struct error failure;
 	bool stopping, at_end, flush_soon;
 	bool tick_wanted;
+	bool yields;             /* no further block: the host has another engine claim */
 	bool suspects_log;       /* read no further until the host has seen that it is still the same log */
 	uint64_t log_seen_until; /* the host has seen that it is, with what stood before this offset */
 	bool is_busy;            /* an appender is being opened or closed, somewhere else */

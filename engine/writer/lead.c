@@ -141,6 +141,22 @@ void writer_lead(struct writer *writer)
 	writer_enter(writer, WRITER_WAITING);
 }
 
+static void step_back(struct writer *writer)
+{
+	give_up_appender(writer);
+	writer_take_back(writer);
+	writer_enter(writer, WRITER_FOLLOWING); /* first: who is answered may send it on */
+	writer_answer_all(&writer->queue, CODE_NOT_LEADER);
+}
+
+void writer_withdraw(struct writer *writer)
+{
+	bool attempts = writer->state == WRITER_WAITING || writer->state == WRITER_OPENING ||
+			(writer->state == WRITER_CLAIMING && !writer->claim_is_out && !writer->report_is_due);
+	if (attempts)
+		step_back(writer);
+}
+
 static void follow(struct writer *writer)
 {
 	char sentence[WRITER_ADDRESS_MAX + 128];
@@ -148,11 +164,8 @@ static void follow(struct writer *writer)
 		 "another engine (%s) has claimed the journal with epoch %" PRIu64 ": following it",
 		 ledger_fold_state(writer->ledger)->claim_address, ledger_fold_state(writer->ledger)->epoch);
 	writer->host->tell(writer->host, LL_OK, sentence);
-	give_up_appender(writer);
 	/* The claim is the barrier: what was in flight and is not folded by now never counts. */
-	writer_take_back(writer);
-	writer_answer_all(&writer->queue, CODE_NOT_LEADER);
-	writer_enter(writer, WRITER_FOLLOWING);
+	step_back(writer);
 }
 
 void writer_folded_claim(struct writer *writer)

@@ -126,6 +126,6 @@ bool writer_something_is_due(struct writer *writer, int64_t *when)
 
 bool writer_can_decide(const struct writer *writer, int64_t now)
 {
-	return writer->state == WRITER_LEADING && !writer->block_is_out && !writer->report_is_due &&
+	return writer->state == WRITER_LEADING && !writer->yields && !writer->block_is_out && !writer->report_is_due &&
 	       now >= writer->retry_at_ms && !ledger_is_behind(writer->ledger);
 }

@@ -87,7 +87,7 @@ static int64_t next_wake(struct writer *writer, int64_t now)
 	int64_t wake = INT64_MAX, due;
 	if (writer->retry_at_ms > now || (writer->state == WRITER_WAITING && !writer->is_busy))
 		wake = earlier(wake, writer->retry_at_ms);
-	if (writer->state == WRITER_LEADING && !writer->block_is_out) {
+	if (writer->state == WRITER_LEADING && !writer->block_is_out && !writer->yields) {
 		bool is_due = writer_something_is_due(writer, &due);
 		int64_t delay = is_due ? 1 : due - writer->host->now_ms(writer->host);
 		if (due)
@@ -158,6 +158,16 @@ void writer_free(struct writer *writer)
 	free(writer);
 }
 
+void writer_yield(struct writer *writer, bool yields)
+{
+	writer->yields = yields;
+}
+
+bool writer_sends(const struct writer *writer)
+{
+	return writer->state == WRITER_LEADING && writer->block_is_out;
+}
+
 void writer_stop(struct writer *writer)
 {
 	writer->stopping = true;
@@ -165,10 +175,8 @@ void writer_stop(struct writer *writer)
 
 bool writer_is_idle(const struct writer *writer)
 {
-	bool sends =
-		writer->state == WRITER_LEADING && writer->block_is_out; /* of an earlier lead: nobody waits for it */
-	return !sends && writer->queue.count == 0 && writer->in_flight.count == 0 && writer->held.count == 0 &&
-	       writer->hits.waiting.count == 0;
+	return !writer_sends(writer) && writer->queue.count == 0 && writer->in_flight.count == 0 &&
+	       writer->held.count == 0 && writer->hits.waiting.count == 0;
 }
 
 enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum code *code)

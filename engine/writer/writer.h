@@ -85,6 +85,16 @@ void writer_free(struct writer *writer);
 /* Asks to lead: FOLLOWING -> OPENING. In other states nothing happens. */
 void writer_lead(struct writer *writer);
 
+/* Gives up an attempt to lead whose claim is not out, as somebody turned out to lead: back to FOLLOWING. For attempts that began
+ * with writer_lead only, not for a lead that was lost and is to be won back. In other states nothing happens. */
+void writer_withdraw(struct writer *writer);
+
+/* While `yields` a leader sends no further block: a successor's claim then finds nothing in flight. What is handed over meanwhile
+ * waits; the successor's claim answers it with NOT_LEADER. Nothing but the caller ends it, whoever claims. writer_sends: a block
+ * of this lead is still on its way. */
+void writer_yield(struct writer *writer, bool yields);
+bool writer_sends(const struct writer *writer);
+
 /* Takes no more commands, finishes what was taken. writer_is_idle tells when. */
 void writer_stop(struct writer *writer);
 bool writer_is_idle(const struct writer *writer);

@@ -213,7 +213,7 @@ class Document:
             "x-command": request.get("command"),
             "parameters": self.parameters(path, request, kinds),
             "security": [{}, {"queueToken": []}] if request.get("bearer") == "allowed" else [{"queueToken": []}] if "bearer" in request else None,
-            "requestBody": self.request_body(path, request) if "body" in kinds else None,
+            "requestBody": self.request_body(path, request) if "body" in kinds and not request.get("bare") else None,
             "responses": self.responses(request, codes, "command" in kinds),
         }
         return {k: v for k, v in made.items() if v}

@@ -79,6 +79,10 @@ class Engine:
 
     def start(self, *options):
         """Starts it and waits until it says that it listens. Raises DidNotStart when it ends instead."""
+        return self.launch(*options).await_listening()
+
+    def launch(self, *options):
+        """Starts it, and waits for nothing."""
         command = [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
         command += ["--journal", self.journal] if self.journal else []
         with open(self.log, "ab") as log:
@@ -87,11 +91,14 @@ class Engine:
             )
         self.starts += 1
         self.out, self.url = [], None
-        listens = threading.Event()
-        threading.Thread(target=self.read_out, args=(self.process.stdout, listens), daemon=True).start()
-        listens.wait(START_SECONDS)
+        self.listens = threading.Event()
+        threading.Thread(target=self.read_out, args=(self.process.stdout, self.listens), daemon=True).start()
+        return self
+
+    def await_listening(self):
+        self.listens.wait(START_SECONDS)
         if not self.url:
-            status = self.process.poll() if not listens.is_set() else self.process.wait(STOP_SECONDS)
+            status = self.process.poll() if not self.listens.is_set() else self.process.wait(STOP_SECONDS)
             self.kill()
             raise DidNotStart(status, "".join(self.out), self.errors())
         return self

@@ -310,23 +310,25 @@ def test_disk_that_fills(engines, tmp_path, ledgerline):
 # ---- two engines on one Kafka journal ----
 
 
-# The newest claim leads; the deposed engine follows it, answers reads of what the other wrote, and refuses commands.
+# The newest claim leads; the deposed engine follows it, answers reads of what the other wrote, and takes no commands itself.
 def test_second_engine_on_a_kafka_journal(engines, kafka_url, tmp_path, ledgerline):
     first = engines(tmp_path / "one", kafka_url).start()
     user = rich(first, 1000)
     second = engines(tmp_path / "two", kafka_url).start()
     assert balance(second, user)["balance"] == 1000
+    assert not second.status()["leader"]["self"] and second.post("/api/admin/lead").status == 200
+    first.wait_for(lambda: second.status()["leader"]["self"] and not first.status()["leader"]["self"], "the other to lead")
     reply = second.post("/api/points/charge", {"userId": user, "amount": 1000})
     assert reply.status == 200
     seen = first.get(f"/api/points/balance?userId={user}", headers={"Ledger-Min-Position": reply.position})
     assert (seen.status, seen.json["balance"]) == (200, 2000)
-    told = first.post("/api/points/charge", {"userId": user, "amount": 1000})
+    told = first.post("/api/points/charge", {"userId": user, "amount": 1000}, headers={"Ledger-Forwarded": "1"})
     assert (told.status, told.code) == (503, "NOT_LEADER") and told.headers["Retry-After"]
     one, two = first.status()["leader"], second.status()["leader"]
     assert (one["self"], one["state"], two["self"]) == (False, "following", True)
     assert one["address"] == second.url and one["epoch"] == two["epoch"] == 2
     assert first.get("/healthz").status == 200 and first.get("/readyz").status == 200
-    assert second.stop() == 0 and first.stop() == 0
+    assert first.stop() == 0 and second.stop() == 0
     check(first.start(), ledgerline, [user], charged=2000)
 
 
@@ -340,7 +342,8 @@ def test_engines_that_depose_each_other(engines, kafka_url, tmp_path, ledgerline
         before = load.answered
         pair[leader].wait_for(lambda: load.alive() or load.answered > before + 5, "answers")
         leader = 1 - leader
-        pair[leader].start()  # it claims
+        pair[leader].start()
+        assert pair[leader].post("/api/admin/lead").status == 200
         for one in load.clients:
             one.engine = pair[leader]
         pair[1 - leader].wait_for(lambda: not pair[1 - leader].status()["leader"]["self"], "the other to follow")

@@ -413,6 +413,82 @@ static void test_takeover(void **state)
 	world_free(world);
 }
 
+/* Handing over: a leader that yields sends no further block, and keeps what it is handed; the successor finds nothing in flight, and
+ * what waited is told NOT_LEADER. One that ends yielding goes on where it was. */
+static void test_yield(void **state)
+{
+	(void)state;
+	struct world *world = world_leading(111);
+	struct node *node = world->nodes[0];
+	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+								.kind = MEMORY_DELAY,
+								.amount = 20});
+	struct ask *a = world_ask(world, node, "a", "kim", 1000);
+	world_step(world);
+	assert_true(writer_sends(node->writer));
+	writer_yield(node->writer, true);
+	struct ask *b = world_ask(world, node, "b", "kim", 1000);
+	world_steps(world, 50);
+	assert_decided(a);
+	assert_false(writer_sends(node->writer));
+	assert_int_equal(b->answers, 0);
+	writer_yield(node->writer, false);
+	world_steps(world, 5);
+	assert_decided(b);
+	writer_yield(node->writer, true);
+	struct ask *c = world_ask(world, node, "c", "kim", 1000);
+	world->nodes[1] = node_new(world);
+	writer_lead(world->nodes[1]->writer);
+	world_until(world, world->nodes[1], WRITER_LEADING);
+	world_until(world, node, WRITER_FOLLOWING);
+	assert_rejected(c, CODE_NOT_LEADER);
+	struct ask *again = world_ask(world, world->nodes[1], "c", "kim", 1000);
+	world_steps(world, 5);
+	assert_decided(again);
+	assert_int_equal(ledger_fold_state(world->nodes[1]->ledger)->stale_blocks, 0);
+	world_judge(world);
+	world_free(world);
+}
+
+/* An attempt to lead that waits for the journal can be given up: what was handed over is told NOT_LEADER, and no claim follows. A
+ * claim that is out, or a lead, is not given up. */
+static void test_withdraw(void **state)
+{
+	(void)state;
+	struct world *world = world_leading(112);
+	world->nodes[1] = node_new(world);
+	struct writer *second = world->nodes[1]->writer;
+	memory_journal_set_away(world->name, true);
+	writer_lead(second);
+	world_until(world, world->nodes[1], WRITER_WAITING);
+	world_steps(world, 5);
+	struct ask *a = world_ask(world, world->nodes[1], "a", "kim", 1000);
+	assert_int_equal(a->answers, 0);
+	writer_withdraw(second);
+	assert_int_equal(writer_state(second), WRITER_FOLLOWING);
+	assert_rejected(a, CODE_NOT_LEADER);
+	memory_journal_set_away(world->name, false);
+	world_steps(world, 200);
+	assert_int_equal(writer_state(second), WRITER_FOLLOWING);
+	assert_int_equal(writer_state(world->nodes[0]->writer), WRITER_LEADING);
+	assert_int_equal(ledger_fold_state(world->nodes[1]->ledger)->epoch, 1);
+	writer_withdraw(world->nodes[0]->writer);
+	assert_int_equal(writer_state(world->nodes[0]->writer), WRITER_LEADING);
+	memory_journal_fault(world->name, (struct memory_fault){.append = memory_journal_appends(world->name) + 1,
+								.kind = MEMORY_DELAY,
+								.amount = 20});
+	uint64_t appends = memory_journal_appends(world->name);
+	writer_lead(second);
+	for (unsigned i = 0; memory_journal_appends(world->name) == appends; i++) {
+		assert_true(i < 1000);
+		world_step(world);
+	}
+	writer_withdraw(second);
+	world_until(world, world->nodes[1], WRITER_LEADING);
+	world_judge(world);
+	world_free(world);
+}
+
 /* A block that its writer sent before it was deposed, and that lands behind the other one's claim, never counts: whoever asked is
  * told NOT_LEADER, truthfully. */
 static void test_deposed_in_flight(void **state)
@@ -733,6 +809,8 @@ int main(void)
 		cmocka_unit_test(test_away),
 		cmocka_unit_test(test_stop_while_away),
 		cmocka_unit_test(test_takeover),
+		cmocka_unit_test(test_yield),
+		cmocka_unit_test(test_withdraw),
 		cmocka_unit_test(test_deposed_in_flight),
 		cmocka_unit_test(test_lost_policy),
 		cmocka_unit_test(test_foreign_record),

@@ -1,0 +1,595 @@
+#include "engine/http/caller.h"
+
+#include <http_parser.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "schemas/wire/buffer.h"
+#include "schemas/wire/ensure.h"
+
+enum {
+	CONNECTIONS_DEFAULT = 64,
+	WAITING_DEFAULT = 1024,
+	IDLE_MS_DEFAULT = 20000,
+	FIELDS_MAX = 64,
+	BUFFER_KEPT_MAX = 256 * 1024,
+};
+
+struct asked {
+	struct asked *next;
+	char address[HTTP_CALL_ADDRESS_MAX + 1]; /* HOST:PORT, as in the URL */
+	struct buffer bytes;
+	uint64_t deadline_ms;
+	http_called_fn *done;
+	void *context;
+};
+
+enum line_state { LINE_RESOLVING, LINE_CONNECTING, LINE_SENT, LINE_IDLE, LINE_CLOSING };
+
+/* Where a header stands in `head`. */
+struct place {
+	uint32_t name_at, name_size, value_at, value_size;
+};
+
+/* One connection. */
+struct line {
+	struct http_caller *caller;
+	struct line *next;
+	enum line_state state;
+	char address[HTTP_CALL_ADDRESS_MAX + 1];
+	uv_tcp_t tcp;
+	uv_timer_t timer; /* the call's deadline; idle: when it is closed */
+	unsigned handles;
+	bool resolving; /* the loop still has the request below */
+	uv_getaddrinfo_t resolve;
+	uv_connect_t connect;
+	uv_write_t write;
+	struct asked *asked; /* NULL: idle, or its call has ended */
+	http_parser parser;
+	struct buffer head, body;
+	struct place places[FIELDS_MAX];
+	unsigned place_count;
+	bool value_begun, whole, keep;
+	bool writing; /* the loop still has the call's bytes */
+	char read_buffer[16 * 1024];
+};
+
+struct http_caller {
+	uv_loop_t *loop;
+	struct http_caller_options options;
+	struct line *lines;
+	unsigned line_count;
+	struct asked *first, *last; /* waiting */
+	unsigned waiting, open;
+	uv_timer_t timer;   /* deadlines of those that wait */
+	uv_async_t refuser; /* ends what was refused inside http_caller_ask */
+	struct asked *refused;
+	unsigned handles;
+	bool closing;
+	void (*freed)(void *);
+	void *freed_context;
+};
+
+/* ---- ends ---- */
+
+static void asked_end(struct http_caller *caller, struct asked *asked, enum http_call_end end,
+		      const struct http_call_answer *answer)
+{
+	caller->open--;
+	asked->done(asked->context, end, answer);
+	buffer_release(&asked->bytes);
+	free(asked);
+}
+
+static void caller_closed_one(struct http_caller *caller)
+{
+	if (!caller->closing || caller->handles || caller->lines)
+		return;
+	if (caller->freed)
+		caller->freed(caller->freed_context);
+	free(caller);
+}
+
+static void line_drop_if_done(struct line *line)
+{
+	struct http_caller *caller = line->caller;
+	if (line->handles || line->resolving)
+		return;
+	struct line **link = &caller->lines;
+	while (*link != line)
+		link = &(*link)->next;
+	*link = line->next;
+	caller->line_count--;
+	buffer_release(&line->head);
+	buffer_release(&line->body);
+	free(line);
+	caller_closed_one(caller);
+}
+
+static void on_line_closed(uv_handle_t *handle)
+{
+	struct line *line = handle->data;
+	line->handles--;
+	line_drop_if_done(line);
+}
+
+static void serve_waiting(struct http_caller *caller);
+
+/* Ends the line and, unless NULL, its call. */
+static void line_end(struct line *line, enum http_call_end end, const struct http_call_answer *answer)
+{
+	struct http_caller *caller = line->caller;
+	struct asked *asked = line->asked;
+	if (line->state == LINE_CLOSING)
+		return;
+	line->state = LINE_CLOSING;
+	line->asked = NULL;
+	if (line->resolving)
+		uv_cancel((uv_req_t *)&line->resolve);
+	uv_close((uv_handle_t *)&line->tcp, on_line_closed);
+	uv_close((uv_handle_t *)&line->timer, on_line_closed);
+	if (asked)
+		asked_end(caller, asked, end, answer);
+}
+
+/* ---- the answer ---- */
+
+static int on_field(http_parser *parser, const char *at, size_t size)
+{
+	struct line *line = parser->data;
+	bool is_new = !line->place_count || line->value_begun;
+	if (line->head.size + size > HTTP_CALL_HEAD_BYTES_MAX || (is_new && line->place_count == FIELDS_MAX))
+		return -1;
+	if (is_new) {
+		line->places[line->place_count++] = (struct place){.name_at = (uint32_t)line->head.size};
+		line->value_begun = false;
+	}
+	buffer_append(&line->head, at, size);
+	line->places[line->place_count - 1].name_size += (uint32_t)size;
+	return 0;
+}
+
+static int on_value(http_parser *parser, const char *at, size_t size)
+{
+	struct line *line = parser->data;
+	if (line->head.size + size > HTTP_CALL_HEAD_BYTES_MAX || !line->place_count)
+		return -1;
+	struct place *place = &line->places[line->place_count - 1];
+	if (!line->value_begun)
+		place->value_at = (uint32_t)line->head.size;
+	line->value_begun = true;
+	buffer_append(&line->head, at, size);
+	place->value_size += (uint32_t)size;
+	return 0;
+}
+
+static int on_body(http_parser *parser, const char *at, size_t size)
+{
+	struct line *line = parser->data;
+	if (line->body.size + size > HTTP_CALL_ANSWER_BYTES_MAX)
+		return -1;
+	buffer_append(&line->body, at, size);
+	return 0;
+}
+
+static int on_whole(http_parser *parser)
+{
+	struct line *line = parser->data;
+	if (parser->status_code < 200) { /* 100 Continue: the answer is still to come */
+		line->place_count = 0;
+		buffer_clear(&line->head);
+		return 0;
+	}
+	line->whole = true;
+	line->keep = http_should_keep_alive(parser);
+	http_parser_pause(parser, 1); /* nothing may come behind it */
+	return 0;
+}
+
+static const http_parser_settings settings = {
+	.on_header_field = on_field,
+	.on_header_value = on_value,
+	.on_body = on_body,
+	.on_message_complete = on_whole,
+};
+
+static void line_answered(struct line *line, bool more_came)
+{
+	struct http_caller *caller = line->caller;
+	struct http_call_field fields[FIELDS_MAX];
+	struct asked *asked = line->asked;
+	for (unsigned i = 0; i < line->place_count; i++) {
+		const struct place *place = &line->places[i];
+		fields[i].name = slice_of(line->head.at + place->name_at, place->name_size);
+		fields[i].value = slice_of(line->head.at + place->value_at, place->value_size);
+	}
+	const struct http_call_answer answer = {.status = (int)line->parser.status_code,
+						.fields = fields,
+						.field_count = line->place_count,
+						.body = buffer_slice(&line->body)};
+	if (!line->keep || more_came || line->writing || caller->closing) {
+		line_end(line, HTTP_CALL_ANSWERED, &answer);
+		return;
+	}
+	line->asked = NULL;
+	asked_end(caller, asked, HTTP_CALL_ANSWERED, &answer);
+	if (line->state == LINE_CLOSING) /* by the one who was told */
+		return;
+	line->state = LINE_IDLE;
+	if (line->body.capacity > BUFFER_KEPT_MAX)
+		buffer_release(&line->body);
+}
+
+/* ---- the loop's callbacks ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct line *line = handle->data;
+	(void)suggested;
+	*buf = uv_buf_init(line->read_buffer, sizeof line->read_buffer);
+}
+
+static void on_line_timer(uv_timer_t *timer)
+{
+	struct line *line = timer->data;
+	struct http_caller *caller = line->caller;
+	line_end(line, line->state == LINE_SENT ? HTTP_CALL_BROKEN : HTTP_CALL_NOT_SENT, NULL);
+	serve_waiting(caller);
+}
+
+static void line_idles(struct line *line)
+{
+	if (line->state == LINE_IDLE)
+		uv_timer_start(&line->timer, on_line_timer, line->caller->options.idle_ms, 0);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
+{
+	struct line *line = stream->data;
+	struct http_caller *caller = line->caller;
+	if (size == 0 || line->state == LINE_CLOSING)
+		return;
+	if (line->state != LINE_SENT) { /* idle: it was closed, or says what nobody asked for */
+		line_end(line, HTTP_CALL_BROKEN, NULL);
+		serve_waiting(caller);
+		return;
+	}
+	size_t given = size < 0 ? 0 : (size_t)size;
+	size_t taken = size < 0 && size != UV_EOF ? 0 : http_parser_execute(&line->parser, &settings, buf->base, given);
+	if (line->whole)
+		line_answered(line, taken < given || size < 0);
+	else if (size < 0 || HTTP_PARSER_ERRNO(&line->parser) != HPE_OK)
+		line_end(line, HTTP_CALL_BROKEN, NULL);
+	else
+		return;
+	if (line->state != LINE_CLOSING)
+		line_idles(line);
+	serve_waiting(caller);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+	struct line *line = write->handle->data;
+	line->writing = false;
+	if (status < 0 && line->state == LINE_SENT)
+		line_end(line, HTTP_CALL_BROKEN, NULL);
+}
+
+static void line_send(struct line *line)
+{
+	struct asked *asked = line->asked;
+	uv_buf_t bytes = uv_buf_init((char *)asked->bytes.at, (unsigned)asked->bytes.size);
+	http_parser_init(&line->parser, HTTP_RESPONSE);
+	line->parser.data = line;
+	line->place_count = 0;
+	line->value_begun = line->whole = false;
+	buffer_clear(&line->head);
+	buffer_clear(&line->body);
+	uint64_t now = uv_now(line->caller->loop);
+	uv_timer_start(&line->timer, on_line_timer, asked->deadline_ms > now ? asked->deadline_ms - now : 1, 0);
+	if (uv_write(&line->write, (uv_stream_t *)&line->tcp, &bytes, 1, on_written) != 0) {
+		line_end(line, HTTP_CALL_NOT_SENT, NULL);
+		return;
+	}
+	line->state = LINE_SENT;
+	line->writing = true;
+}
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+	struct line *line = connect->handle->data;
+	struct http_caller *caller = line->caller;
+	if (line->state == LINE_CLOSING)
+		return;
+	if (status != 0) {
+		line_end(line, status == UV_ECONNREFUSED ? HTTP_CALL_REFUSED : HTTP_CALL_NOT_SENT, NULL);
+		serve_waiting(caller);
+		return;
+	}
+	uv_tcp_nodelay(&line->tcp, 1);
+	ENSURE(uv_read_start((uv_stream_t *)&line->tcp, on_alloc, on_read) == 0);
+	line_send(line);
+}
+
+static void line_connect(struct line *line, const struct sockaddr *to)
+{
+	line->state = LINE_CONNECTING;
+	int problem = uv_tcp_connect(&line->connect, &line->tcp, to, on_connected);
+	if (problem)
+		line_end(line, problem == UV_ECONNREFUSED ? HTTP_CALL_REFUSED : HTTP_CALL_NOT_SENT, NULL);
+}
+
+static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *found)
+{
+	struct line *line = resolve->data;
+	struct http_caller *caller = line->caller;
+	line->resolving = false;
+	if (line->state == LINE_CLOSING) {
+		line_drop_if_done(line);
+	} else if (status != 0) {
+		line_end(line, HTTP_CALL_NOT_SENT, NULL);
+		serve_waiting(caller);
+	} else {
+		line_connect(line, found->ai_addr);
+	}
+	uv_freeaddrinfo(found);
+}
+
+/* ---- lines ---- */
+
+static bool read_port(const char *text, uint16_t *port)
+{
+	unsigned number = 0;
+	if (!*text || strlen(text) > 5)
+		return false;
+	for (; *text >= '0' && *text <= '9'; text++)
+		number = number * 10 + (unsigned)(*text - '0');
+	*port = (uint16_t)number;
+	return !*text && number <= UINT16_MAX;
+}
+
+bool http_call_split(const char *url, char host[HTTP_CALL_ADDRESS_MAX + 1], uint16_t *port)
+{
+	char text[HTTP_CALL_ADDRESS_MAX + 1];
+	*port = 80;
+	if (strncasecmp(url, "http://", 7) != 0)
+		return false;
+	size_t size = strcspn(url + 7, "/");
+	if (size == 0 || size > HTTP_CALL_ADDRESS_MAX || (url[7 + size] && url[7 + size + 1]))
+		return false;
+	memcpy(text, url + 7, size);
+	text[size] = 0;
+	char *colon = strrchr(text, ':'), *end = text[0] == '[' ? strchr(text, ']') : NULL;
+	if (text[0] == '[' && (!end || end == text + 1 || (end[1] && end + 1 != colon)))
+		return false;
+	if (colon && (!end || colon > end)) {
+		if (!read_port(colon + 1, port))
+			return false;
+		*colon = 0;
+	}
+	if (end)
+		*end = 0;
+	snprintf(host, HTTP_CALL_ADDRESS_MAX + 1, "%s", end ? text + 1 : text);
+	return *host != 0 && (end || !strchr(host, ':'));
+}
+
+static void line_begin(struct line *line)
+{
+	char host[HTTP_CALL_ADDRESS_MAX + 1], url[HTTP_CALL_ADDRESS_MAX + 8], service[8];
+	uint16_t port;
+	struct sockaddr_storage to;
+	snprintf(url, sizeof url, "http://%s", line->address);
+	ENSURE(http_call_split(url, host, &port)); /* as it could be when it was asked */
+	if (uv_ip4_addr(host, port, (struct sockaddr_in *)&to) == 0 ||
+	    uv_ip6_addr(host, port, (struct sockaddr_in6 *)&to) == 0) {
+		line_connect(line, (struct sockaddr *)&to);
+		return;
+	}
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	snprintf(service, sizeof service, "%u", port);
+	line->resolve.data = line;
+	if (uv_getaddrinfo(line->caller->loop, &line->resolve, on_resolved, host, service, &hints) == 0)
+		line->resolving = true;
+	else
+		line_end(line, HTTP_CALL_NOT_SENT, NULL);
+}
+
+static struct line *line_new(struct http_caller *caller, struct asked *asked)
+{
+	struct line *line = calloc(1, sizeof *line);
+	ENSURE(line);
+	line->caller = caller;
+	line->asked = asked;
+	memcpy(line->address, asked->address, sizeof line->address);
+	ENSURE(uv_tcp_init(caller->loop, &line->tcp) == 0);
+	ENSURE(uv_timer_init(caller->loop, &line->timer) == 0);
+	line->tcp.data = line->timer.data = line;
+	line->handles = 2;
+	line->next = caller->lines;
+	caller->lines = line;
+	caller->line_count++;
+	return line;
+}
+
+/* An idle one to that address; NULL: none. *other: an idle one to another address, which may give way. */
+static struct line *find_idle(struct http_caller *caller, const char *address, struct line **other)
+{
+	*other = NULL;
+	for (struct line *line = caller->lines; line; line = line->next) {
+		if (line->state != LINE_IDLE)
+			continue;
+		if (strcmp(line->address, address) == 0)
+			return line;
+		*other = line;
+	}
+	return NULL;
+}
+
+/* Whether a call to that address can begin now. If not, an idle line to another one gives way: when it is closed, it can. */
+static bool has_room(struct http_caller *caller, const char *address)
+{
+	struct line *other;
+	if (find_idle(caller, address, &other) || caller->line_count < caller->options.connections_max)
+		return true;
+	if (other)
+		line_end(other, HTTP_CALL_BROKEN, NULL);
+	return false;
+}
+
+static void begin(struct http_caller *caller, struct asked *asked)
+{
+	struct line *other, *line = find_idle(caller, asked->address, &other);
+	if (line) {
+		line->asked = asked;
+		line_send(line);
+		return;
+	}
+	line = line_new(caller, asked);
+	uint64_t now = uv_now(caller->loop);
+	uv_timer_start(&line->timer, on_line_timer, asked->deadline_ms > now ? asked->deadline_ms - now : 1, 0);
+	line_begin(line);
+}
+
+/* ---- those that wait ---- */
+
+static void on_wait_timer(uv_timer_t *timer)
+{
+	serve_waiting(timer->data);
+}
+
+static void serve_waiting(struct http_caller *caller)
+{
+	enum { LOOK_EVERY_MS = 20 };
+	while (caller->first && !caller->closing) {
+		struct asked *asked = caller->first;
+		bool late = asked->deadline_ms <= uv_now(caller->loop);
+		if (!late && !has_room(caller, asked->address))
+			break;
+		caller->first = asked->next;
+		caller->last = caller->first ? caller->last : NULL;
+		caller->waiting--;
+		if (late)
+			asked_end(caller, asked, HTTP_CALL_NOT_SENT, NULL);
+		else
+			begin(caller, asked);
+	}
+	if (caller->first && !caller->closing)
+		uv_timer_start(&caller->timer, on_wait_timer, LOOK_EVERY_MS, 0);
+}
+
+static void on_refuser(uv_async_t *async)
+{
+	struct http_caller *caller = async->data;
+	while (caller->refused) {
+		struct asked *asked = caller->refused;
+		caller->refused = asked->next;
+		asked_end(caller, asked, HTTP_CALL_NOT_SENT, NULL);
+	}
+	serve_waiting(caller);
+}
+
+static bool goes_on_a_line(struct slice text)
+{
+	return !text.size || (!memchr(text.at, '\r', text.size) && !memchr(text.at, '\n', text.size));
+}
+
+static void write_request(struct buffer *out, const struct http_call *call, const char *address)
+{
+	buffer_printf(out, "%s ", call->method);
+	buffer_append_slice(out, call->target);
+	buffer_printf(out, " HTTP/1.1\r\nHost: %s\r\n", address);
+	for (size_t i = 0; i < call->field_count; i++) {
+		const struct http_call_field *field = &call->fields[i];
+		if (!goes_on_a_line(field->name) || !goes_on_a_line(field->value))
+			continue;
+		buffer_append_slice(out, field->name);
+		buffer_append(out, ": ", 2);
+		buffer_append_slice(out, field->value);
+		buffer_append(out, "\r\n", 2);
+	}
+	if (call->body.size || call->method[0] == 'P')
+		buffer_printf(out, "Content-Length: %zu\r\n", call->body.size);
+	buffer_append(out, "\r\n", 2);
+	buffer_append_slice(out, call->body);
+}
+
+void http_caller_ask(struct http_caller *caller, const struct http_call *call)
+{
+	char host[HTTP_CALL_ADDRESS_MAX + 1];
+	uint16_t port;
+	struct asked *asked = calloc(1, sizeof *asked);
+	ENSURE(asked && !caller->closing);
+	asked->done = call->done;
+	asked->context = call->context;
+	asked->deadline_ms = uv_now(caller->loop) + call->timeout_ms;
+	caller->open++;
+	if (!http_call_split(call->url, host, &port) || !goes_on_a_line(call->target) ||
+	    caller->waiting >= caller->options.waiting_max) {
+		asked->next = caller->refused;
+		caller->refused = asked;
+	} else {
+		size_t size = strcspn(call->url + 7, "/");
+		memcpy(asked->address, call->url + 7, size);
+		write_request(&asked->bytes, call, asked->address);
+		*(caller->last ? &caller->last->next : &caller->first) = asked;
+		caller->last = asked;
+		caller->waiting++;
+	}
+	uv_async_send(&caller->refuser); /* the loop goes on from there: nothing ends inside this call */
+}
+
+unsigned http_caller_open_calls(const struct http_caller *caller)
+{
+	return caller->open;
+}
+
+/* ---- life ---- */
+
+struct http_caller *http_caller_new(uv_loop_t *loop, const struct http_caller_options *options)
+{
+	struct http_caller *caller = calloc(1, sizeof *caller);
+	ENSURE(caller);
+	caller->loop = loop;
+	if (options)
+		caller->options = *options;
+	struct http_caller_options *set = &caller->options;
+	set->connections_max = set->connections_max ? set->connections_max : CONNECTIONS_DEFAULT;
+	set->waiting_max = set->waiting_max ? set->waiting_max : WAITING_DEFAULT;
+	set->idle_ms = set->idle_ms ? set->idle_ms : IDLE_MS_DEFAULT;
+	ENSURE(uv_timer_init(loop, &caller->timer) == 0);
+	ENSURE(uv_async_init(loop, &caller->refuser, on_refuser) == 0);
+	caller->timer.data = caller->refuser.data = caller;
+	caller->handles = 2;
+	return caller;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct http_caller *caller = handle->data;
+	caller->handles--;
+	caller_closed_one(caller);
+}
+
+void http_caller_free(struct http_caller *caller, void (*freed)(void *), void *context)
+{
+	if (!caller)
+		return;
+	caller->closing = true;
+	caller->freed = freed;
+	caller->freed_context = context;
+	while (caller->first) {
+		struct asked *asked = caller->first;
+		caller->first = asked->next;
+		asked_end(caller, asked, HTTP_CALL_NOT_SENT, NULL);
+	}
+	while (caller->refused) {
+		struct asked *asked = caller->refused;
+		caller->refused = asked->next;
+		asked_end(caller, asked, HTTP_CALL_NOT_SENT, NULL);
+	}
+	for (struct line *line = caller->lines; line; line = line->next)
+		line_end(line, line->state == LINE_SENT ? HTTP_CALL_BROKEN : HTTP_CALL_NOT_SENT, NULL);
+	uv_close((uv_handle_t *)&caller->timer, on_closed);
+	uv_close((uv_handle_t *)&caller->refuser, on_closed);
+}
