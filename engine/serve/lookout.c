@@ -13,12 +13,13 @@ void lookout_watch(struct lookout *lookout, uint64_t epoch, enum lookout_why why
 	lookout->epoch = epoch;
 	lookout->alive_ms = why == LOOKOUT_STARTS ? now - lookout->patience_ms / LOOKOUT_GONE : now;
 	lookout->bad_probes = 0;
-	lookout->was_seen = false;
+	lookout->was_seen = lookout->was_alive = false;
 	lookout->claim_at_ms = 0;
 }
 
 void lookout_saw_block(struct lookout *lookout, int64_t now)
 {
+	lookout->was_alive = true;
 	lookout->alive_ms = now;
 	lookout->bad_probes = 0;
 	lookout->claim_at_ms = 0;
@@ -61,6 +62,11 @@ bool lookout_says_claim(struct lookout *lookout, int64_t now, uint32_t random)
 	if (!lookout->claim_at_ms)
 		lookout->claim_at_ms = now + (int64_t)(random % (uint32_t)(lookout->patience_ms / LOOKOUT_SPREAD + 1));
 	return now >= lookout->claim_at_ms;
+}
+
+bool lookout_knows_leader(const struct lookout *lookout)
+{
+	return lookout->was_alive && lookout->bad_probes < LOOKOUT_BAD_PROBES_MIN;
 }
 
 int64_t lookout_probe_every(const struct lookout *lookout)

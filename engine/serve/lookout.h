@@ -46,6 +46,7 @@ struct lookout {
 	unsigned bad_probes;       /* in a row */
 	enum lookout_probe newest; /* of them */
 	bool was_seen;             /* it answered a probe, and led */
+	bool was_alive;            /* that, or a block of its came */
 	unsigned doublings;
 	int64_t claim_at_ms; /* the wait is over and the random part was drawn; 0: not yet */
 };
@@ -66,6 +67,9 @@ void lookout_saw_probe(struct lookout *lookout, enum lookout_probe probe, int64_
 
 /* Whether to claim now. `random`: any number, drawn anew for each call. */
 bool lookout_says_claim(struct lookout *lookout, int64_t now, uint32_t random);
+
+/* It was alive, and nothing speaks against it now. */
+bool lookout_knows_leader(const struct lookout *lookout);
 
 /* How long to wait between the end of a probe and the next one, and for its answer. */
 int64_t lookout_probe_every(const struct lookout *lookout);

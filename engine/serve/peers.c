@@ -60,7 +60,7 @@ bool engine_knows_leader(const struct engine *engine)
 		return leads(engine);
 	if (!engine->peers.stands_by)
 		return fold_of(engine)->epoch > 0;
-	return engine->peers.lookout.was_seen && engine->peers.lookout.bad_probes < LOOKOUT_BAD_PROBES_MIN;
+	return lookout_knows_leader(&engine->peers.lookout);
 }
 
 /* ---- probing the leader ---- */

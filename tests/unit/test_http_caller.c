@@ -364,6 +364,22 @@ static void answers_of_others(void **state)
 	}
 }
 
+/* A connection on which more came than the answer is not used again: the rest would be taken for the next answer. */
+static void what_comes_behind_an_answer(void **state)
+{
+	(void)state;
+	struct heard heard;
+	talk("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmore", false);
+	ask_and_wait(&heard, world->talker_url, "/");
+	assert_string_equal(heard.body, "ok");
+	while (!uv_is_closing((uv_handle_t *)&world->talker.peer)) /* as the caller hung up */
+		uv_run(&world->loop, UV_RUN_ONCE);
+	uv_run(&world->loop, UV_RUN_ONCE);
+	ask_and_wait(&heard, world->talker_url, "/");
+	assert_string_equal(heard.body, "ok");
+	assert_int_equal(world->talker.accepted, 2);
+}
+
 /* No more connections than allowed, the others wait their turn; too many waiting are not sent; late ones neither. */
 static void connections_are_bounded(void **state)
 {
@@ -458,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nobody_there_is_not_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_answer_in_time_is_broken, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_of_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_comes_behind_an_answer, setup, teardown),
 		cmocka_unit_test_teardown(connections_are_bounded, teardown),
 		cmocka_unit_test_teardown(freeing_ends_calls, teardown),
 		cmocka_unit_test(urls_are_split),

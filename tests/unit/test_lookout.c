@@ -96,6 +96,24 @@ static void blocks_are_signs_of_life(void **state)
 	assert_about(until_claim(&lookout, PROBE_REFUSED, 10000), LOOKOUT_PATIENCE_MS / LOOKOUT_GONE);
 }
 
+/* A leader is known once it was seen alive, by a probe or by a block, until two probes say otherwise. */
+static void who_is_known(void **state)
+{
+	(void)state;
+	struct lookout lookout = watching(LOOKOUT_CHANGES);
+	assert_false(lookout_knows_leader(&lookout));
+	lookout_saw_probe(&lookout, PROBE_SILENT, now);
+	lookout_saw_block(&lookout, now);
+	assert_true(lookout_knows_leader(&lookout));
+	lookout_watch(&lookout, 2, LOOKOUT_CHANGES, now);
+	assert_false(lookout_knows_leader(&lookout));
+	lookout_saw_probe(&lookout, PROBE_LEADS, now);
+	lookout_saw_probe(&lookout, PROBE_SILENT, now);
+	assert_true(lookout_knows_leader(&lookout));
+	lookout_saw_probe(&lookout, PROBE_SILENT, now);
+	assert_false(lookout_knows_leader(&lookout));
+}
+
 /* The random wait comes on top, and ends when a sign of life comes. */
 static void claims_are_spread(void **state)
 {
@@ -135,9 +153,13 @@ static void deposing_one_another_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_sign_has_its_patience), cmocka_unit_test(a_start_is_quick),
-		cmocka_unit_test(one_bad_probe_is_none),      cmocka_unit_test(blocks_are_signs_of_life),
-		cmocka_unit_test(claims_are_spread),          cmocka_unit_test(deposing_one_another_ends),
+		cmocka_unit_test(each_sign_has_its_patience),
+		cmocka_unit_test(a_start_is_quick),
+		cmocka_unit_test(one_bad_probe_is_none),
+		cmocka_unit_test(blocks_are_signs_of_life),
+		cmocka_unit_test(who_is_known),
+		cmocka_unit_test(claims_are_spread),
+		cmocka_unit_test(deposing_one_another_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
