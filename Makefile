@@ -78,7 +78,8 @@ INTEGRATION := $(sort $(wildcard tests/integration/test_*.c))
 SIMULATION := $(sort $(wildcard tests/simulation/test_*.c))
 PEERS := $(sort $(filter-out bench/peers/tally.c,$(wildcard bench/peers/*.c)))
 MEASURING := $(sort $(wildcard bench/*.c bench/peers/*.c))
-SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) $(SIMULATION) tests/fuzz/%,$(call sources,tests))
+TOOLS := $(sort $(wildcard tests/tools/*.c))
+SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) $(SIMULATION) $(TOOLS) tests/fuzz/%,$(call sources,tests))
 FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 INTERNAL := $(OUT)/obj/libengine.a $(OUT)/obj/libprojections.a $(OUT)/obj/libschemas.a
@@ -86,9 +87,10 @@ BINARY := $(if $(MAIN),$(OUT)/ledgerline)
 MANUAL := $(if $(MAIN),$(OUT)/man/ledgerline.1)
 LIBRARIES := $(if $(READER),$(OUT)/libledgerline.so $(OUT)/libledgerline.a)
 LINTED := $(patsubst %.c,$(OUT)/lint/%.ok,$(filter-out $(GENERATED),$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) \
-	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT) $(MEASURING)))
+	$(UNIT) $(INTEGRATION) $(SIMULATION) $(TOOLS) $(SUPPORT) $(MEASURING)))
 UNIT_PROGRAMS := $(UNIT:%.c=$(OUT)/%) $(SIMULATION:%.c=$(OUT)/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION:%.c=$(OUT)/%)
+TOOL_PROGRAMS := $(TOOLS:%.c=$(OUT)/%)
 PEER_PROGRAMS := $(PEERS:%.c=$(OUT)/%)
 MEASURING_PROGRAMS := $(PEER_PROGRAMS) $(patsubst %.c,$(OUT)/%,$(wildcard bench/*.c))
 
@@ -179,7 +181,7 @@ $(OUT)/obj/%.o: %.c $(OUT)/obj/flags
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(call objects,$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) $(UNIT) $(INTEGRATION) \
-	$(SIMULATION) $(SUPPORT) $(FUZZ) $(MEASURING)))
+	$(SIMULATION) $(TOOLS) $(SUPPORT) $(FUZZ) $(MEASURING)))
 
 # An archive's list of members is kept beside it: a source that went away must leave the archive too.
 define archive
@@ -224,7 +226,7 @@ $(OUT)/libledgerline.a: $(call objects,$(READER)) $(OUT)/obj/libprojections.a $(
 
 # ---- tests ----
 
-test-programs: all $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) $(PEER_PROGRAMS) | build/.deps-test
+test-programs: all $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) $(TOOL_PROGRAMS) $(PEER_PROGRAMS) | build/.deps-test
 
 $(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SUPPORT)): | build/.deps-test
 
@@ -243,8 +245,8 @@ $(FUZZ:%.c=$(OUT)/%): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -pie -o $@ $^ $(LIBS)
 
-# What stands beside the program in measurements.
-$(MEASURING_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
+# What stands beside the program in measurements, and does in tests what the program never does.
+$(MEASURING_PROGRAMS) $(TOOL_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
