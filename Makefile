@@ -96,7 +96,7 @@ MEASURING_PROGRAMS := $(PEER_PROGRAMS) $(patsubst %.c,$(OUT)/%,$(wildcard bench/
 
 # ---- targets for people ----
 
-.PHONY: all help deps demo test unit integration e2e torture fuzz bench check format lint install uninstall clean
+.PHONY: all help deps demo test unit integration e2e torture fuzz fuzz-coverage bench check format lint install uninstall clean
 .PHONY: fuzz-programs test-programs
 
 all: $(BINARY) $(LIBRARIES) $(INTERNAL) $(MANUAL) ## build the program and the reader library (SANITIZE=address,undefined or thread)
@@ -131,6 +131,10 @@ torture: test-programs ## long tests: kill -9 at random moments, faults of broke
 fuzz: | build/.deps-check ## feed random bytes to everything that reads bytes, SECONDS= for each reader
 	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
 	$(Q)tests/run build/fuzzer-no-link-address-undefined fuzz $(SECONDS)
+
+fuzz-coverage: | build/.deps-check ## which lines and branches of decoders and decisions the fuzzers' inputs reach
+	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link CFLAGS='-fprofile-instr-generate -fcoverage-mapping' fuzz-programs
+	$(Q)tests/fuzz/coverage build/fuzzer-no-link
 
 bench: all $(MEASURING_PROGRAMS) | build/.deps-bench ## the measurements (BENCH_SCALE=0.01 for a short try)
 	$(Q)bench/run $(OUT)
