@@ -20,16 +20,22 @@ PLAY = [
     {"type": "points.charge", "userId": "u", "amount": 10000},
     {"type": "points.charge", "userId": "u", "amount": 5000, "source": "bonus"},
     {"type": "reservation.create", "userId": "u", "scheduleId": "s", "seatNo": 1},
-    {"type": "payment.create", "userId": "u", "reservationId": "rsv-4"},
+    {"type": "payment.create", "userId": "u", "reservationId": "reservation-4"},
     {"type": "points.use", "userId": "u", "amount": 700},
     {"type": "points.refund", "useId": "use-6", "amount": 300},
     {"type": "points.hold", "userId": "u", "amount": 100},
     {"type": "points.capture", "holdId": "hold-8", "amount": 60},
     {"type": "points.adjust", "userId": "u", "amount": -99999, "reason": "r", "approver": "a"},
     {"type": "queue.enter", "queueId": "q", "userId": "u"},
-    {"type": "reservation.cancel", "reservationId": "rsv-4", "userId": "u"},
+    {"type": "reservation.cancel", "reservationId": "reservation-4", "userId": "u"},
     {"type": "schedule.cancel", "scheduleId": "s", "reason": "rain"},
-    {"type": "policy.set", "changes": {"holdSeconds": 60}},
+    {"type": "policy.set", "holdSeconds": 60, "queueRequired": False, "refundTable": [[10, 100], [0, 0]]},
+    {"type": "user.register", "userId": "w"},
+    {"type": "schedule.addSeats", "scheduleId": "s", "seats": [{"seatNo": 3, "price": 5}]},
+    {"type": "schedule.update", "scheduleId": "s", "concertDate": "2026-07-01T19:00:00Z"},
+    {"type": "points.release", "holdId": "hold-8"},
+    {"type": "payment.cancel", "paymentId": "payment-5"},
+    {"type": "queue.leave", "queueToken": "tok-11"},
 ]  # fmt: skip
 
 REQUESTS = [
@@ -98,6 +104,7 @@ def main():
     for one, text in zip(PLAY, lines):
         write("fuzz_command", b"\x00" + text.encode())
         write("fuzz_command", b"\x01" + msgpack.packb({"id": "c", **one}))
+    write("fuzz_json", lines[1].encode())
     for request in REQUESTS:
         write("fuzz_http", b"\x07" + request)
     for one in LINES:
