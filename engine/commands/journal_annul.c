@@ -11,11 +11,11 @@
 #include <string.h>
 
 #include "engine/audit/replay.h"
-#include "engine/audit/scratch.h"
 #include "engine/audit/walk.h"
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
 #include "engine/data/operator_entry.h"
+#include "engine/data/scratch.h"
 #include "schemas/wire/json.h"
 
 enum { SCRATCH_MAX = GENERATION_PATH_MAX / 2, REASON_MAX = 512 };

@@ -28,7 +28,7 @@ static void stop_at(struct applier *applier, enum projection_id id, const struct
 
 static bool is_annulled(const struct applier *applier, uint64_t offset, uint32_t index)
 {
-	return applier->annulled->count && annulments_cover(applier->annulled, offset, index);
+	return applier->annulled && applier->annulled->count && annulments_cover(applier->annulled, offset, index);
 }
 
 static void apply_entry(struct applier *applier, unsigned mask, const struct entry *entry)

@@ -9,7 +9,7 @@
 #include "projections/ledger/ledger.h"
 
 struct applier {
-	const struct annulments *annulled; /* borrowed */
+	const struct annulments *annulled; /* borrowed; NULL: nothing */
 	struct view *view; /* borrowed; rows that are read meanwhile go to its arena, which is reset after each entry */
 	struct arena decoded[2];                  /* entries of two windows */
 	unsigned failed;                          /* a bit for each projection that the last block stopped */
