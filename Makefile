@@ -80,7 +80,8 @@ SIMULATION := $(sort $(wildcard tests/simulation/test_*.c))
 PEERS := $(sort $(filter-out bench/peers/tally.c,$(wildcard bench/peers/*.c)))
 MEASURING := $(sort $(wildcard bench/*.c bench/peers/*.c))
 SIMULATOR := $(filter-out $(SIMULATION),$(sort $(wildcard tests/simulation/*.c)))
-SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) tests/simulation/% tests/fuzz/%,$(call sources,tests))
+TOOLS := $(sort $(wildcard tests/tools/*.c))
+SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) $(TOOLS) tests/simulation/% tests/fuzz/%,$(call sources,tests))
 FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 INTERNAL := $(OUT)/obj/libengine.a $(OUT)/obj/libprojections.a $(OUT)/obj/libschemas.a
@@ -88,15 +89,16 @@ BINARY := $(if $(MAIN),$(OUT)/ledgerline)
 MANUAL := $(if $(MAIN),$(OUT)/man/ledgerline.1)
 LIBRARIES := $(if $(READER),$(OUT)/libledgerline.so $(OUT)/libledgerline.a)
 LINTED := $(patsubst %.c,$(OUT)/lint/%.ok,$(filter-out $(GENERATED),$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) \
-	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(SUPPORT) $(MEASURING)))
+	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(TOOLS) $(SUPPORT) $(MEASURING)))
 UNIT_PROGRAMS := $(UNIT:%.c=$(OUT)/%) $(SIMULATION:%.c=$(OUT)/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION:%.c=$(OUT)/%)
+TOOL_PROGRAMS := $(TOOLS:%.c=$(OUT)/%)
 PEER_PROGRAMS := $(PEERS:%.c=$(OUT)/%)
 MEASURING_PROGRAMS := $(PEER_PROGRAMS) $(patsubst %.c,$(OUT)/%,$(wildcard bench/*.c))
 
 # ---- targets for people ----
 
-.PHONY: all help deps demo test unit integration e2e simulation torture fuzz bench check format lint install uninstall clean
+.PHONY: all help deps demo test unit integration e2e simulation torture fuzz fuzz-coverage bench check format lint install uninstall clean
 .PHONY: fuzz-programs test-programs
 
 all: $(BINARY) $(LIBRARIES) $(INTERNAL) $(MANUAL) ## build the program and the reader library (SANITIZE=address,undefined or thread)
@@ -134,6 +136,10 @@ torture: test-programs ## long tests: kill -9 at random moments, faults of broke
 fuzz: | build/.deps-check ## feed random bytes to everything that reads bytes, SECONDS= for each reader
 	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
 	$(Q)tests/run build/fuzzer-no-link-address-undefined fuzz $(SECONDS)
+
+fuzz-coverage: | build/.deps-check ## which lines and branches of decoders and decisions the fuzzers' inputs reach
+	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link CFLAGS='-fprofile-instr-generate -fcoverage-mapping' fuzz-programs
+	$(Q)tests/fuzz/coverage build/fuzzer-no-link
 
 bench: all $(MEASURING_PROGRAMS) | build/.deps-bench ## the measurements (BENCH_SCALE=0.01 for a short try)
 	$(Q)bench/run $(OUT)
@@ -184,7 +190,7 @@ $(OUT)/obj/%.o: %.c $(OUT)/obj/flags
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(call objects,$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) $(UNIT) $(INTEGRATION) \
-	$(SIMULATION) $(SIMULATOR) $(SUPPORT) $(FUZZ) $(MEASURING)))
+	$(SIMULATION) $(SIMULATOR) $(TOOLS) $(SUPPORT) $(FUZZ) $(MEASURING)))
 
 # An archive's list of members is kept beside it: a source that went away must leave the archive too.
 define archive
@@ -229,9 +235,9 @@ $(OUT)/libledgerline.a: $(call objects,$(READER)) $(OUT)/obj/libprojections.a $(
 
 # ---- tests ----
 
-test-programs: all $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) $(PEER_PROGRAMS) | build/.deps-test
+test-programs: all $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) $(TOOL_PROGRAMS) $(PEER_PROGRAMS) | build/.deps-test
 
-$(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(SUPPORT)): | build/.deps-test
+$(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(TOOLS) $(SUPPORT)): | build/.deps-test
 
 $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/libsupport.a $(INTERNAL)
 	$(call say,LINK,$@)
@@ -251,8 +257,8 @@ $(FUZZ:%.c=$(OUT)/%): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -pie -o $@ $^ $(LIBS)
 
-# What stands beside the program in measurements.
-$(MEASURING_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
+# What stands beside the program in measurements, and does in tests what the program never does.
+$(MEASURING_PROGRAMS) $(TOOL_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(INTERNAL)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)

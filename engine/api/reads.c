@@ -97,7 +97,9 @@ static int take_schedule(struct read_call *call, struct view *view, struct slice
 	struct slice concert_id, date;
 	int32_t day;
 	bool by_id = http_query(call->request, "scheduleId", schedule_id);
-	bool by_day = http_query(call->request, "concertId", &concert_id) | http_query(call->request, "date", &date);
+	bool has_concert = http_query(call->request, "concertId", &concert_id);
+	bool has_date = http_query(call->request, "date", &date);
+	bool by_day = has_concert || has_date;
 	if (by_id && by_day)
 		return invalid(call, "scheduleId",
 			       "stands beside concertId or date: one way of naming the schedule is wanted");

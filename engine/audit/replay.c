@@ -6,6 +6,7 @@
 
 #include "engine/audit/living.h"
 #include "engine/data/catch_up.h"
+#include "projections/store/generation.h"
 #include "projections/views/snapshot_view.h"
 
 /* Those that the export, and so the digest, is made from. */
@@ -19,6 +20,7 @@ enum ll_code replay_open(struct replay *replay, struct error *error)
 	struct ledger_options options = {.create = true, .bulk = true, .resume = replay->resume};
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		options.directories[id] = replay->mask >> id & 1 ? replay->directories[id] : NULL;
+	options.annulled = replay->annulled.count ? &replay->annulled : NULL;
 	replay->ledger = NULL;
 	return ledger_open(&options, &replay->ledger, NULL, error);
 }
@@ -30,12 +32,42 @@ static void on_progress(void *context, const struct fold *fold, uint64_t end)
 		replay->progress(replay->context, fold->next_offset, end);
 }
 
+static enum ll_code begin_anew(struct replay *replay, struct error *error)
+{
+	enum ll_code code = LL_OK;
+	ledger_abandon(replay->ledger);
+	replay->ledger = NULL;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
+		if (replay->mask >> id & 1)
+			code = generation_empty(replay->directories[id], error);
+	return code == LL_OK ? replay_open(replay, error) : code;
+}
+
+static enum ll_code catch_up_with(struct replay *replay, uint64_t end, struct error *error)
+{
+	struct catch_up how = {.progress = on_progress,
+			       .context = replay,
+			       .end = end,
+			       .rate = replay->rate,
+			       .annulled = &replay->annulled};
+	for (;;) {
+		size_t known = replay->annulled.count;
+		enum ll_code code = catch_up(replay->journal, replay->ledger, &how, NULL, error);
+		if (!catch_up_found_more(&how, code, known))
+			return code;
+		code = begin_anew(replay, error);
+		if (code != LL_OK)
+			return code;
+	}
+}
+
 /* Without a flush at the end: more will follow. */
 static enum ll_code fold_to(struct replay *replay, uint64_t end, struct error *error)
 {
-	struct catch_up how = {.progress = on_progress, .context = replay, .end = end, .rate = replay->rate};
+	enum ll_code code = catch_up_with(replay, end, error);
+	if (!replay->ledger)
+		return code;
 	const struct fold *fold = ledger_fold_state(replay->ledger);
-	enum ll_code code = catch_up(replay->journal, replay->ledger, &how, NULL, error);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
 		if (ledger_failure(replay->ledger, id))
 			code = error_set(error, LL_POISON, "%s", ledger_failure(replay->ledger, id)->text);
@@ -57,6 +89,7 @@ enum ll_code replay_close(struct replay *replay, struct error *error)
 {
 	struct ledger *ledger = replay->ledger;
 	replay->ledger = NULL;
+	annulments_release(&replay->annulled);
 	return ledger_close(ledger, error);
 }
 
@@ -65,6 +98,7 @@ void replay_abandon(struct replay *replay)
 	if (replay->ledger)
 		ledger_abandon(replay->ledger);
 	replay->ledger = NULL;
+	annulments_release(&replay->annulled);
 }
 
 /* ---- the comparison ---- */
@@ -160,6 +194,11 @@ static enum ll_code same_past(enum projection_id id, const struct fold *live, co
 		return error_set(
 			error, LL_DIVERGED,
 			"the new generation of %s was folded further than the one in use: they cannot be compared",
+			name);
+	if (live->ahead.digest != replayed->ahead.digest)
+		return error_set(
+			error, LL_UNTRUSTED,
+			"projection %s has folded an entry before it was annulled: the engine's next start builds it anew",
 			name);
 	if (live->next_seq != replayed->next_seq || memcmp(live->chain.bytes, replayed->chain.bytes, HASH_BYTES) != 0)
 		return error_set(error, LL_DIVERGED,

@@ -6,6 +6,8 @@
  *	replay               folded from 0 to exactly P, flushed
  *	both                 all tables row by row; then the digests of the whole state
  *
+ * Where the journal turns out to annul what was folded, the directories are emptied and all is folded again without it.
+ *
  * The live ones may be written meanwhile: they are read through pinned snapshots, some times to learn how far the replay has to go,
  * and once it is nearly there for good, so that pages are not held back longer than the comparison lasts. They may stand at
  * different positions (an engine died between two flushes): each is compared at its own.
@@ -24,8 +26,10 @@ struct replay {
 	unsigned mask;           /* a bit for each projection that is replayed */
 	char directories[PROJECTIONS_COUNT][GENERATION_PATH_MAX];
 	struct ledger *ledger;
-	bool resume;   /* what was left half built is built on */
-	uint64_t rate; /* at most so many entries a second; 0: as fast as it goes */
+	struct annulments
+		annulled; /* found on the way: the replay has begun anew without those entries. replay_close releases it */
+	bool resume;      /* what was left half built is built on */
+	uint64_t rate;    /* at most so many entries a second; 0: as fast as it goes */
 	void (*progress)(void *context, uint64_t offset, uint64_t end); /* may be NULL */
 	void *context;
 };

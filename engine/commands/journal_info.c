@@ -1,4 +1,4 @@
-/* `ledgerline journal info`: what a journal is and how far it goes, from its envelopes alone. */
+/* `ledgerline journal info`: what a journal is and how far it goes; what of it does not count, and why. */
 #include <inttypes.h>
 
 #include "engine/audit/walk.h"
@@ -7,11 +7,25 @@
 #include "schemas/wire/hash.h"
 #include "schemas/wire/record_json.h"
 
+enum { LAST_VOID = 10 };
+
+/* A record that does not count. */
+struct void_record {
+	uint64_t offset, epoch;
+	const char *kind, *reason;
+};
+
 struct info {
 	char name[TEXT_BYTES_MAX + 1];
 	uint32_t format;
-	uint64_t blocks;
+	uint64_t blocks, stale_claims;
 	int64_t first_time;
+	uint64_t void_count;
+	struct void_record last_void[LAST_VOID]; /* a ring: the newest stands at (void_count - 1) % LAST_VOID */
+	struct buffer annulled;                  /* JSON objects, with commas between */
+	bool is_poisoned;                        /* by an entry that cannot be decoded: the first is told */
+	uint64_t poison_offset, poison_seq;
+	char poison[LL_ERROR_TEXT_MAX];
 	struct journal_watermarks marks;
 	struct fold fold;
 	struct progress progress;
@@ -38,17 +52,87 @@ static void take_claim(struct info *info, const struct block *block)
 		info->format = claim.format;
 }
 
+static struct void_record stale(const struct fold *fold, const struct journal_record *record, const struct block *block)
+{
+	struct void_record found = {.offset = record->offset, .epoch = block->epoch};
+	if (block->kind == BLOCK_CLAIM) {
+		found.kind = "claim";
+		found.reason = "its epoch was claimed before";
+	} else {
+		found.kind = "entries";
+		found.reason = block->epoch < fold->epoch ? "of a writer that was deposed"
+							  : "its entries were folded before: appended twice";
+	}
+	return found;
+}
+
+static struct void_record foreign(const struct journal_record *record, const struct block *block)
+{
+	struct void_record found = {.offset = record->offset, .epoch = block->epoch, .kind = "foreign"};
+	found.reason = block->ledger.size ? "a block of another ledger: of a writer that outlived its topic?"
+					  : "not a block at all: somebody writes into this journal by hand";
+	return found;
+}
+
+static void take_void(struct info *info, const struct void_record *record, bool is_stale_claim)
+{
+	info->last_void[info->void_count++ % LAST_VOID] = *record;
+	info->stale_claims += is_stale_claim;
+}
+
+static enum ll_code on_entry(void *context, const struct entry *entry, struct error *error)
+{
+	struct info *info = context;
+	struct json_writer writer;
+	(void)error;
+	if (entry->event_count != 1 || entry->events[0].type != EVENT_ANNULLED)
+		return LL_OK;
+	const struct annulled *event = &entry->events[0].annulled;
+	if (info->annulled.size)
+		buffer_append_byte(&info->annulled, ',');
+	json_writer_init(&writer, &info->annulled, false);
+	json_object_begin(&writer);
+	json_member_uint64(&writer, "offset", event->offset);
+	json_key(&writer, "index");
+	if (event->index == NONE_U32)
+		json_null(&writer);
+	else
+		json_uint64(&writer, event->index);
+	json_member_uint64(&writer, "by", entry->offset);
+	json_member_string(&writer, "approver", event->approver);
+	json_member_string(&writer, "reason", event->reason);
+	json_object_end(&writer);
+	return LL_OK;
+}
+
+static enum ll_code on_poison(void *context, const struct entry *entry, const char *why, struct error *error)
+{
+	struct info *info = context;
+	(void)error;
+	if (info->is_poisoned)
+		return LL_OK;
+	info->is_poisoned = true;
+	info->poison_offset = entry->offset;
+	info->poison_seq = entry->seq;
+	snprintf(info->poison, sizeof info->poison, "the entry cannot be decoded (%s)", why);
+	return LL_OK;
+}
+
 static enum ll_code on_record(void *context, const struct journal_record *record, enum fold_verdict verdict,
 			      const struct block *block, struct error *error)
 {
 	struct info *info = context;
-	(void)record;
+	struct void_record nothing;
 	(void)error;
 	info->blocks += verdict == FOLD_GENESIS || verdict == FOLD_CLAIM || verdict == FOLD_ENTRIES;
 	if (verdict == FOLD_GENESIS)
 		take_genesis(info, block);
 	else if (verdict == FOLD_CLAIM)
 		take_claim(info, block);
+	else if (verdict == FOLD_STALE)
+		nothing = stale(&info->fold, record, block), take_void(info, &nothing, block->kind == BLOCK_CLAIM);
+	else if (verdict == FOLD_FOREIGN)
+		nothing = foreign(record, block), take_void(info, &nothing, false);
 	return LL_OK;
 }
 
@@ -71,6 +155,40 @@ static void member_uuid(struct json_writer *writer, const char *key, const uint8
 	json_text(writer, text);
 }
 
+static void write_void(const struct info *info, struct json_writer *writer)
+{
+	uint64_t shown = info->void_count < LAST_VOID ? info->void_count : LAST_VOID;
+	json_key(writer, "void");
+	json_object_begin(writer);
+	json_member_uint64(writer, "stale", info->fold.stale_blocks);
+	json_member_uint64(writer, "foreign", info->fold.foreign_blocks);
+	json_member_uint64(writer, "staleClaims", info->stale_claims);
+	json_key(writer, "last");
+	json_array_begin(writer);
+	for (uint64_t i = info->void_count - shown; i < info->void_count; i++) {
+		const struct void_record *record = &info->last_void[i % LAST_VOID];
+		json_object_begin(writer);
+		json_member_uint64(writer, "offset", record->offset);
+		json_member_text(writer, "kind", record->kind);
+		json_member_uint64(writer, "epoch", record->epoch);
+		json_member_text(writer, "reason", record->reason);
+		json_object_end(writer);
+	}
+	json_array_end(writer);
+	json_object_end(writer);
+}
+
+static void write_poison(const struct info *info, struct json_writer *writer)
+{
+	json_key(writer, "poison");
+	json_object_begin(writer);
+	json_member_uint64(writer, "offset", info->poison_offset);
+	json_key(writer, "position");
+	json_textf(writer, "0:%" PRIu64, info->poison_seq);
+	json_member_text(writer, "message", info->poison);
+	json_object_end(writer);
+}
+
 static void write_info(const struct info *info, const struct error *damage, struct json_writer *writer)
 {
 	const struct fold *fold = &info->fold;
@@ -84,11 +202,14 @@ static void write_info(const struct info *info, const struct error *damage, stru
 	member_uuid(writer, "writer", fold->claim_writer, fold->epoch > 0);
 	json_member_uint64(writer, "blocks", info->blocks);
 	json_member_uint64(writer, "entries", fold->next_seq);
-	json_key(writer, "void");
-	json_object_begin(writer);
-	json_member_uint64(writer, "stale", fold->stale_blocks);
-	json_member_uint64(writer, "foreign", fold->foreign_blocks);
-	json_object_end(writer);
+	write_void(info, writer);
+	json_key(writer, "annulled");
+	json_array_begin(writer);
+	if (info->annulled.size)
+		json_raw(writer, buffer_slice(&info->annulled));
+	json_array_end(writer);
+	if (info->is_poisoned)
+		write_poison(info, writer);
 	json_key(writer, "firstTime");
 	json_time(writer, info->first_time);
 	json_key(writer, "lastTime");
@@ -126,7 +247,12 @@ static int run(const struct options *options, void *context)
 	if (status != EXIT_DONE)
 		return status;
 	progress_begin(&info.progress, stderr, "reading", "blocks", 0);
-	struct walk walk = {.end = UINT64_MAX, .record = on_record, .context = &info, .progress = on_progress};
+	struct walk walk = {.end = UINT64_MAX,
+			    .record = on_record,
+			    .entry = on_entry,
+			    .poison = on_poison,
+			    .context = &info,
+			    .progress = on_progress};
 	enum ll_code code = journal_watermarks(journal, &info.marks, &error);
 	if (code == LL_OK)
 		code = walk_journal(journal, &walk, &info.fold, &error);
@@ -134,9 +260,15 @@ static int run(const struct options *options, void *context)
 	if (info.marks.high < info.fold.next_offset)
 		info.marks.high = info.fold.next_offset; /* it grew meanwhile */
 	journal_close(journal);
-	if (code != LL_OK && !journal_is_bad(code))
+	bool is_told = code == LL_OK || journal_is_bad(code);
+	if (is_told)
+		print_info(options, &info, code == LL_OK ? NULL : &error);
+	buffer_release(&info.annulled);
+	if (!is_told)
 		return command_failed(options, &error);
-	print_info(options, &info, code == LL_OK ? NULL : &error);
+	if (code == LL_OK && info.is_poisoned)
+		return option_complain(options, EXIT_NO, "journal offset %" PRIu64 ": position 0:%" PRIu64 ": %s",
+				       info.poison_offset, info.poison_seq, info.poison);
 	return code == LL_OK ? EXIT_DONE : option_complain(options, EXIT_NO, "%s", error.text);
 }
 
@@ -151,12 +283,13 @@ static const struct option options[] = {
 const struct cli_command command_journal_info = {
 	.name = "journal info",
 	.arguments = "[URL]",
-	.summary = "offsets, epoch, entries and void blocks of a journal",
+	.summary = "offsets, epoch, entries, void blocks and annulled entries of a journal",
 	.description =
-		"Reads all envelopes by the fold rule. `blocks` are those that count; stale ones are of writers that were fenced,\n"
-		"foreign ones are not of this ledger.",
+		"Reads everything by the fold rule. `blocks` are those that count; stale ones are of writers that were fenced (of them\n"
+		"claims that came too late), foreign ones are not of this ledger: the last ones are told with their reason. `annulled` are\n"
+		"entries that an operator has annulled, `poison` is the first that cannot be decoded.",
 	.options = options,
 	.arguments_max = 1,
-	.exits = "1: the journal is damaged, or its beginning is gone; the offset is told",
+	.exits = "1: the journal is damaged, its beginning is gone, or an entry cannot be decoded; the offset is told",
 	.run = run,
 };

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "engine/data/annulled.h"
 #include "schemas/wire/ensure.h"
 
 enum { PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000 };
@@ -155,10 +156,61 @@ static void keep_pace(const struct catch_up *how, uint64_t entries, int64_t bega
 		nanosleep(&(struct timespec){0, (left < STEP_MS ? left : STEP_MS) * 1000000}, NULL);
 }
 
-static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger, const struct catch_up *how,
-				uint64_t end, struct error *error)
+/* ---- what is annulled ---- */
+
+bool catch_up_found_more(const struct catch_up *how, enum ll_code code, size_t known)
+{
+	return code == LL_UNTRUSTED && how->annulled && how->annulled->count > known;
+}
+
+/* For a ledger that was closed between an entry that it left out and its annulment. */
+static enum ll_code honour_what_is_ahead(struct journal *journal, struct ledger *ledger, const struct catch_up *how,
+					 struct error *error)
+{
+	struct annulments found = {.count = 0};
+	if (!ledger_leans_on_annulments(ledger))
+		return LL_OK;
+	enum ll_code code = annulled_find(journal, ledger_fold_state(ledger), &found, error);
+	if (code == LL_OK)
+		code = ledger_honour(ledger, &found, NULL, error);
+	if (code == LL_UNTRUSTED && how->annulled)
+		annulments_add_all(how->annulled, &found);
+	annulments_release(&found);
+	return code;
+}
+
+/* A projection has stopped at the record behind `before`. Is the reason annulled? */
+static enum ll_code look_for_annulments(struct journal *journal, struct ledger *ledger, const struct catch_up *how,
+					const struct fold *before, enum ll_code code, struct error *error)
+{
+	struct error reading;
+	struct annulments found = {.count = 0};
+	const struct annulments *known = ledger_annulments(ledger);
+	annulments_add_all(&found, known);
+	enum ll_code looked = annulled_find(journal, before, &found, &reading);
+	bool more = false;
+	for (size_t i = 0; i < found.count; i++)
+		more = more || (found.at[i].offset <= before->next_offset &&
+				!annulments_cover(known, found.at[i].offset, found.at[i].index));
+	if (looked != LL_OK)
+		code = error_set(error, looked, "%s", reading.text);
+	else if (more)
+		code = error_set(error, LL_UNTRUSTED,
+				 "journal offset %" PRIu64
+				 ": entries that were folded are annulled further on: folding again without them",
+				 before->next_offset);
+	if (looked == LL_OK && more && how->annulled)
+		annulments_add_all(how->annulled, &found);
+	annulments_release(&found);
+	return code;
+}
+
+static enum ll_code fold_to_end(struct journal *journal, struct read_ahead *ahead, struct ledger *ledger,
+				const struct catch_up *how, uint64_t end, struct error *error)
 {
 	struct read_record *record;
+	struct fold before;
+	unsigned stopped = ledger_stopped(ledger);
 	uint64_t first_seq = ledger_fold_state(ledger)->next_seq, flushed_seq = first_seq;
 	int64_t began_ms = how->rate ? now_ms() : 0;
 	for (uint64_t count = 0;; count++) {
@@ -169,11 +221,17 @@ static enum ll_code fold_to_end(struct read_ahead *ahead, struct ledger *ledger,
 			return LL_OK;
 		if (code == LL_TIMEOUT)
 			continue;
-		if (code == LL_OK && how->stop && how->stop(how->stop_context, record))
+		if (code != LL_OK)
+			return code;
+		if (how->stop && how->stop(how->stop_context, record))
 			return LL_OK;
-		if (code == LL_OK)
-			code = ledger_take(ledger, record->offset, &record->after, record->verdict, &record->block,
-					   how->visit, how->context, error);
+		before = *ledger_fold_state(ledger);
+		code = ledger_take(ledger, record->offset, &record->after, record->verdict, &record->block, how->visit,
+				   how->context, error);
+		if (ledger_stopped(ledger) != stopped) {
+			stopped = ledger_stopped(ledger);
+			code = look_for_annulments(journal, ledger, how, &before, code, error);
+		}
 		if (code != LL_OK)
 			return code;
 		if (!how->never_flush)
@@ -193,13 +251,15 @@ enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const stru
 	const struct fold *fold = ledger_fold_state(ledger);
 	enum ll_code code = check_same_log(journal, ledger, error);
 	if (code == LL_OK)
+		code = honour_what_is_ahead(journal, ledger, how, error);
+	if (code == LL_OK)
 		code = journal_watermarks(journal, &marks, error);
 	if (code == LL_OK)
 		code = journal_reader_open(journal, fold->next_offset, &reader, error);
 	if (code == LL_OK) {
 		bool far = marks.high >= fold->next_offset + FAR_RECORDS;
 		struct read_ahead *ahead = read_ahead_open(reader, fold, how->end, far);
-		code = fold_to_end(ahead, ledger, how, marks.high, error);
+		code = fold_to_end(journal, ahead, ledger, how, marks.high, error);
 		read_ahead_close(ahead);
 	}
 	if (code == LL_OK)

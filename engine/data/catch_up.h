@@ -35,13 +35,21 @@ struct catch_up {
 	uint64_t commit_entries; /* flush, and wait for it, after so many entries; 0: as memory asks for */
 	uint64_t rate;           /* at most so many entries a second; 0: as fast as it goes */
 	bool never_flush;        /* measurements: all stays in memory */
+	/* May be NULL. What of the journal is annulled, as far as it is known: see catch_up. The caller's, to be released. */
+	struct annulments *annulled;
 	const bool *interrupted; /* set by somebody, in any thread, to stop early; may be NULL */
 };
 
 /* check_same_log, then folds up to the end. *reader (may be NULL) is handed over, standing at the next record. A projection that was
- * poisoned, or is of another past, is an error when decisions read it. BLOCKING. */
+ * poisoned, or is of another past, is an error when decisions read it. BLOCKING.
+ *
+ * LL_UNTRUSTED: a projection has folded what the journal annuls (projections/ledger/ledger.h). What it annuls is in how->annulled now:
+ * the ledger is to be abandoned, opened with that set, and caught up again (catch_up_found_more tells this from other reasons). */
 enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const struct catch_up *how,
 		      struct journal_reader **reader, struct error *error) LL_CHECKED;
+
+/* Did the last catch_up, which ended with `code`, add to a set that had `known` annulments? */
+bool catch_up_found_more(const struct catch_up *how, enum ll_code code, size_t known);
 
 /* Appends the genesis to an empty journal. LL_EXISTS: it is not empty. BLOCKING. */
 enum ll_code write_genesis(struct journal *journal, const char *name, int64_t now_ms, struct error *error) LL_CHECKED;

@@ -227,7 +227,10 @@ bool http_refuse_query(struct http_request *request)
 	json_member_string(&writer, "field", request->query_problem_name);
 	json_member_text(&writer, "reason", request->query_problem);
 	json_object_end(&writer);
-	buffer_append_slice(&message, request->query_problem_name);
+	for (size_t i = 0; i < request->query_problem_name.size; i++) { /* a text: it ends at a NUL, and `%00` is one */
+		uint8_t byte = request->query_problem_name.at[i];
+		buffer_append_byte(&message, byte ? byte : '?');
+	}
 	buffer_printf(&message, " %s", request->query_problem);
 	http_respond_error(request, 400, "VALIDATION_ERROR", buffer_text(&message), buffer_slice(&details), NULL, 0);
 	buffer_release(&message);

@@ -91,6 +91,5 @@ int reply_render(const struct entry *entry, struct json_writer *writer)
 	ENSURE(entry->head.outcome == OUTCOME_ACCEPTED);
 	bool rendered = reply_points(entry, writer, &status) || reply_seats(entry, writer, &status) ||
 			reply_queue(entry, writer, &status);
-	ENSURE(rendered);
-	return status;
+	return rendered ? status : reply_error(CODE_INTERNAL, NULL, NULL, NULL, writer);
 }

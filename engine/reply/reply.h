@@ -10,7 +10,9 @@
 #include "schemas/block.h"
 #include "schemas/wire/json.h"
 
-/* Writes the body of the answer to a client's entry (accepted or refused) and returns its HTTP status. 204 writes nothing. */
+/* Writes the body of the answer to a client's entry (accepted or refused) and returns its HTTP status. 204 writes nothing.
+ * 500 for an accepted entry whose events are no answer to its command: no program of ours has written such a one, but one may stand
+ * in the journal. */
 int reply_render(const struct entry *entry, struct json_writer *writer);
 
 /* Writes {"code","message","details"} for any code. `facts` become details; field and reason (both or none, for

@@ -112,32 +112,56 @@ static enum ll_code build_in_bulk(struct engine *engine, const struct catch_up *
 	struct error closing;
 	enum ll_code code = ledger_close(engine->ledger, error);
 	engine->ledger = NULL;
+	options.annulled = how->annulled->count ? how->annulled : NULL;
 	if (code == LL_OK)
 		code = data_open_ledger(&engine->data, PROJECTIONS_ALL, &options, tell, &ledger, error);
 	if (code != LL_OK)
 		return code;
 	code = catch_up(engine->journal, ledger, how, NULL, error);
+	if (code == LL_UNTRUSTED) {
+		ledger_abandon(ledger);
+		return code;
+	}
 	if (ledger_close(ledger, &closing) != LL_OK && code == LL_OK)
 		code = error_set(error, closing.code, "%s", closing.text);
 	return code;
 }
 
-static enum ll_code open_ledger(struct engine *engine, void (*progress)(uint64_t, uint64_t), struct error *error)
+static enum ll_code open_and_catch_up(struct engine *engine, const struct catch_up *how, struct error *error)
 {
-	struct ledger_options ledger_options = {.flushed = engine_on_flushed, .flushed_context = engine};
-	struct progress context = {progress};
-	struct catch_up how = {.progress = on_progress, .context = &context, .end = UINT64_MAX};
-	enum ll_code code = adopt_all_waiting(&engine->data, PROJECTIONS_ALL, tell_not_used, error);
-	if (code == LL_OK)
-		code = data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
+	struct ledger_options ledger_options = {.flushed = engine_on_flushed,
+						.flushed_context = engine,
+						.annulled = how->annulled->count ? how->annulled : NULL};
+	enum ll_code code =
+		data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger, error);
 	if (code == LL_OK && begins_far_behind(engine)) {
-		code = build_in_bulk(engine, &how, error);
+		code = build_in_bulk(engine, how, error);
+		ledger_options.annulled = how->annulled->count ? how->annulled : NULL;
 		if (code == LL_OK)
 			code = data_open_ledger(&engine->data, PROJECTIONS_ALL, &ledger_options, tell, &engine->ledger,
 						error);
 	}
-	if (code == LL_OK)
-		code = catch_up(engine->journal, engine->ledger, &how, &engine->reader, error);
+	return code == LL_OK ? catch_up(engine->journal, engine->ledger, how, &engine->reader, error) : code;
+}
+
+/* Again when the journal turns out to annul what was folded: what folded it is then begun anew. */
+static enum ll_code open_ledger(struct engine *engine, void (*progress)(uint64_t, uint64_t), struct error *error)
+{
+	struct progress context = {progress};
+	struct annulments annulled = {.count = 0};
+	struct catch_up how = {.progress = on_progress, .context = &context, .end = UINT64_MAX, .annulled = &annulled};
+	size_t known;
+	enum ll_code code = adopt_all_waiting(&engine->data, PROJECTIONS_ALL, tell_not_used, error);
+	if (code != LL_OK)
+		return code;
+	do {
+		known = annulled.count;
+		if (engine->ledger)
+			ledger_abandon(engine->ledger);
+		engine->ledger = NULL;
+		code = open_and_catch_up(engine, &how, error);
+	} while (catch_up_found_more(&how, code, known));
+	annulments_release(&annulled);
 	return code;
 }
 

@@ -197,6 +197,10 @@ struct slice fold_to_position(const struct fold *fold, uint8_t *room)
 	};
 	struct packer p = packer_over(room, POSITION_BYTES_MAX);
 	position_encode(&p, &position);
+	if (fold->ahead.count) { /* most ledgers never have any: their positions are as they always were */
+		pack_u64(&p, fold->ahead.count);
+		pack_u64(&p, fold->ahead.digest);
+	}
 	ENSURE(!p.full);
 	return slice_of(room, (size_t)(p.at - room));
 }
@@ -212,8 +216,13 @@ static void copy_text(char *to, size_t size, struct slice from)
 enum ll_code fold_from_position(struct fold *fold, struct slice bytes, struct error *error)
 {
 	struct position position;
+	struct annulments_ahead ahead = {.count = 0};
 	struct cursor cursor = cursor_over(bytes, NULL);
-	if (!position_decode(&cursor, &position) || cursor.at != cursor.end)
+	bool fine = position_decode(&cursor, &position);
+	if (fine && cursor.at != cursor.end)
+		fine = cursor_u64(&cursor, &ahead.count, "position.ahead") &&
+		       cursor_u64(&cursor, &ahead.digest, "position.ahead");
+	if (!fine || cursor.at != cursor.end)
 		return error_set(error, LL_CORRUPT, "the position row cannot be decoded (%s)",
 				 cursor.failed ? cursor.failed : "bytes left over");
 	*fold = (struct fold){
@@ -225,6 +234,7 @@ enum ll_code fold_from_position(struct fold *fold, struct slice bytes, struct er
 		.block_offset = position.block_offset,
 		.stale_blocks = position.stale_blocks,
 		.foreign_blocks = position.foreign_blocks,
+		.ahead = ahead,
 	};
 	memcpy(fold->ledger, position.ledger.at, sizeof fold->ledger);
 	memcpy(fold->chain.bytes, position.chain.at, HASH_BYTES);

@@ -23,7 +23,7 @@
 #ifndef LEDGERLINE_FOLD_H
 #define LEDGERLINE_FOLD_H
 
-#include "schemas/block.h"
+#include "projections/fold/annulments.h"
 
 enum { WRITER_ADDRESS_MAX = 128, POSITION_BYTES_MAX = 1024, JOURNAL_NAME_MAX = 256 };
 
@@ -40,6 +40,7 @@ struct fold {
 	uint8_t claim_writer[LEDGER_UUID_BYTES]; /* who leads: zeros before the first claim */
 	char claim_address[WRITER_ADDRESS_MAX + 1];
 	uint64_t stale_blocks, foreign_blocks;
+	struct annulments_ahead ahead; /* of who applies the entries; fold_record leaves it alone */
 	/* Which log it is: set once by whoever opened it, kept in positions. */
 	char journal_kind[16], journal_cluster[JOURNAL_NAME_MAX + 1], journal_topic[JOURNAL_NAME_MAX + 1];
 };

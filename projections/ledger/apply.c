@@ -1,5 +1,7 @@
 #include "projections/ledger/apply.h"
 
+#include <inttypes.h>
+
 void applier_release(struct applier *applier)
 {
 	arena_release(&applier->decoded[0]);
@@ -11,6 +13,22 @@ static void stop(struct applier *applier, enum projection_id id, const struct er
 	if (!(applier->failed & 1u << id))
 		applier->failures[id] = *error;
 	applier->failed |= 1u << id;
+}
+
+/* What cannot be folded is told by its position: that is what `journal annul` asks for. */
+static void stop_at(struct applier *applier, enum projection_id id, const struct poison *poison, struct error *error)
+{
+	if (error->code == LL_POISON) {
+		(void)error_prefix(error, "position 0:%" PRIu64, poison->seq);
+		if (!(applier->failed & 1u << id))
+			applier->poisons[id] = *poison;
+	}
+	stop(applier, id, error);
+}
+
+static bool is_annulled(const struct applier *applier, uint64_t offset, uint32_t index)
+{
+	return applier->annulled && applier->annulled->count && annulments_cover(applier->annulled, offset, index);
 }
 
 static void apply_entry(struct applier *applier, unsigned mask, const struct entry *entry)
@@ -28,7 +46,7 @@ static void apply_entry(struct applier *applier, unsigned mask, const struct ent
 		}
 		view->failure.code = LL_OK;
 		if (code != LL_OK)
-			stop(applier, id, &error);
+			stop_at(applier, id, &(struct poison){entry->offset, entry->index, entry->seq}, &error);
 	}
 	arena_reset(view->arena);
 }
@@ -47,6 +65,7 @@ static void prefetch_entry(const struct applier *applier, unsigned mask, const s
 struct entry_window {
 	struct arena *arena;
 	uint32_t count;
+	bool is_last; /* what follows cannot be decoded, and is annulled */
 	struct entry entries[ENTRIES_AHEAD];
 };
 
@@ -75,53 +94,82 @@ static bool decode_window(struct applying *applying, uint32_t first, struct entr
 					.offset = applying->offset,
 					.index = first + i,
 					.time = applying->time};
-		if (!entry_decode(&applying->cursor, entry))
-			return false;
+		if (!entry_decode(&applying->cursor, entry)) {
+			window->count = i;
+			window->is_last = is_annulled(applying->applier, applying->offset, first + i);
+			return window->is_last;
+		}
 		prefetch_entry(applying->applier, applying->mask, entry);
 	}
 	return true;
+}
+
+/* Who has folded what this entry annuls cannot take it back: a fold from before it is needed. */
+static void look_for_annulment(const struct applying *applying, const struct entry *entry)
+{
+	struct annulment annulment;
+	struct error error;
+	if (!annulment_of(applying->block, entry, &annulment) ||
+	    is_annulled(applying->applier, annulment.offset, annulment.index))
+		return;
+	error_set(&error, LL_UNTRUSTED,
+		  "an entry that it has folded is annulled here: start the engine again, which builds it anew without "
+		  "that entry");
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (applying->mask & 1u << id)
+			stop(applying->applier, id, &error);
 }
 
 static void apply_window(const struct applying *applying, const struct entry_window *window, ledger_visit_fn *visit,
 			 void *context)
 {
 	for (uint32_t i = 0; i < window->count; i++) {
-		apply_entry(applying->applier, applying->mask, &window->entries[i]);
+		const struct entry *entry = &window->entries[i];
+		if (is_annulled(applying->applier, entry->offset, entry->index))
+			continue;
+		apply_entry(applying->applier, applying->mask, entry);
+		look_for_annulment(applying, entry);
 		if (visit)
-			visit(context, &window->entries[i]);
+			visit(context, entry);
 	}
 }
 
-/* Two windows in turn: while one is applied, the rows of the next are on their way to the cache. */
-static bool apply_windows(struct applying *applying, ledger_visit_fn *visit, void *context)
+/* Two windows in turn: while one is applied, the rows of the next are on their way to the cache. *failed_at: the entry that cannot
+ * be decoded; of bytes behind the last one: the last. */
+static bool apply_windows(struct applying *applying, ledger_visit_fn *visit, void *context, uint32_t *failed_at)
 {
 	struct applier *applier = applying->applier;
 	struct entry_window windows[2] = {{.arena = &applier->decoded[0]}, {.arena = &applier->decoded[1]}};
 	unsigned turn = 0;
-	uint32_t decoded = 0;
-	bool fine = true;
-	while (fine && decoded < applying->count) {
+	uint32_t decoded = 0, last = applying->block->count - 1;
+	bool fine = true, cut = false;
+	while (fine && !cut && decoded < applying->count) {
 		fine = decode_window(applying, decoded, &windows[turn]);
 		decoded += windows[turn].count;
+		cut = windows[turn].is_last;
 		turn = !turn;
 		apply_window(applying, &windows[turn], visit, context);
 	}
-	if (fine)
-		apply_window(applying, &windows[!turn], visit, context);
-	return fine && (applying->count < applying->block->count || applying->cursor.at == applying->cursor.end);
+	apply_window(applying, &windows[!turn], visit, context);
+	*failed_at = decoded < last ? decoded : last;
+	return fine && (cut || applying->count < applying->block->count ||
+			applying->cursor.at == applying->cursor.end || is_annulled(applier, applying->offset, last));
 }
 
 void apply_block(struct applier *applier, const struct block *block, uint32_t count, uint64_t offset, int64_t time,
 		 unsigned mask, ledger_visit_fn *visit, void *context)
 {
 	struct applying applying = {applier, block, count, offset, time, mask, cursor_over(block->body, NULL)};
-	struct error error;
+	uint32_t at = 0;
 	applier->failed = 0;
-	if (apply_windows(&applying, visit, context))
+	if (apply_windows(&applying, visit, context, &at))
 		return;
 	const char *failed = applying.cursor.failed;
-	error_set(&error, LL_POISON, "%s", failed ? failed : "bytes left over after the last entry");
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (mask & 1u << id)
-			stop(applier, id, &error);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		struct error error;
+		if (!(mask & 1u << id))
+			continue;
+		error_set(&error, LL_POISON, "%s", failed ? failed : "bytes left over after the last entry");
+		stop_at(applier, id, &(struct poison){offset, at, block->first_seq + at}, &error);
+	}
 }

@@ -9,16 +9,19 @@
 #include "projections/ledger/ledger.h"
 
 struct applier {
+	const struct annulments *annulled; /* borrowed; NULL: nothing */
 	struct view *view; /* borrowed; rows that are read meanwhile go to its arena, which is reset after each entry */
 	struct arena decoded[2];                  /* entries of two windows */
 	unsigned failed;                          /* a bit for each projection that the last block stopped */
 	struct error failures[PROJECTIONS_COUNT]; /* of those */
+	struct poison poisons[PROJECTIONS_COUNT]; /* where it stands, of those with LL_POISON */
 };
 
 void applier_release(struct applier *applier);
 
-/* Applies the first `count` entries of a block (all of them: block->count) to the projections in `mask`. `time` is the effective time of
- * the block. `visit` (may be NULL) sees each entry after it was applied. */
+/* Applies the first `count` entries of a block (all of them: block->count) to the projections in `mask`, but for those that are annulled.
+ * What annuls an entry that is not left out stops them with LL_UNTRUSTED. `time` is the effective time of the block. `visit` (may be
+ * NULL) sees each entry after it was applied. */
 void apply_block(struct applier *applier, const struct block *block, uint32_t count, uint64_t offset, int64_t time,
 		 unsigned mask, ledger_visit_fn *visit, void *context);
 

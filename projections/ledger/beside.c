@@ -49,13 +49,14 @@ static void *thread_main(void *argument)
 	}
 }
 
-struct beside *beside_open(struct store **stores)
+struct beside *beside_open(struct store **stores, const struct annulments *annulled)
 {
 	struct beside *beside = calloc(1, sizeof *beside);
 	sigset_t all, before;
 	ENSURE(beside && "memory is used up");
 	beside->view = (struct view){.stores = stores, .arena = &beside->rows};
 	beside->applier.view = &beside->view;
+	beside->applier.annulled = annulled;
 	pthread_mutex_init(&beside->lock, NULL);
 	pthread_cond_init(&beside->changed, NULL);
 	sigfillset(&all); /* signals are the other threads' business */

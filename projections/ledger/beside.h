@@ -9,8 +9,8 @@
 
 struct beside;
 
-/* `stores` is borrowed. NULL: no thread could be started; then the ledger does all by itself. */
-struct beside *beside_open(struct store **stores);
+/* `stores` and `annulled` are borrowed; what is annulled changes only while none is under way. NULL: no thread could be started; then the ledger does all by itself. */
+struct beside *beside_open(struct store **stores, const struct annulments *annulled);
 void beside_close(struct beside *beside); /* NULL allowed; none may be under way */
 
 /* Begins with a block, which is borrowed until beside_end. */

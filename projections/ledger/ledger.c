@@ -31,6 +31,8 @@ struct member {
 	bool dirty;            /* folded since the last freeze */
 	unsigned runs_written; /* since the last freeze */
 	struct error failure;
+	struct poison poison;          /* when that is LL_POISON */
+	struct annulments_ahead ahead; /* as its position said when it was opened */
 };
 
 struct ledger {
@@ -39,6 +41,7 @@ struct ledger {
 	struct store *stores[PROJECTIONS_COUNT]; /* as views want them */
 	struct view committed, overlay;
 	struct totals_cache committed_totals, overlay_totals;
+	struct annulments annulled;
 	struct applier applier; /* of the committed view */
 	struct beside *beside;  /* takes a part of the projections; NULL: the applier takes all */
 	struct arena rows;      /* rows read while an entry is applied */
@@ -90,6 +93,7 @@ static enum ll_code read_position(struct member *member, struct slice position, 
 	member->next_offset = fold->next_offset;
 	member->next_seq = fold->next_seq;
 	member->chain = fold->chain;
+	member->ahead = fold->ahead;
 	return code;
 }
 
@@ -137,6 +141,7 @@ static void init_views(struct ledger *ledger)
 	ledger->committed.totals = &ledger->committed_totals;
 	ledger->overlay.totals = &ledger->overlay_totals;
 	ledger->applier.view = &ledger->committed;
+	ledger->applier.annulled = &ledger->annulled;
 }
 
 static void move_views(struct ledger *ledger)
@@ -175,9 +180,52 @@ enum ll_code ledger_open(const struct ledger_options *options, struct ledger **o
 	start_at_lowest(ledger, folds);
 	move_views(ledger);
 	if (options->bulk && holds_any(ledger, BESIDE) && holds_any(ledger, ~BESIDE))
-		ledger->beside = beside_open(ledger->stores);
+		ledger->beside = beside_open(ledger->stores, &ledger->annulled);
+	if (options->annulled) {
+		enum ll_code code = ledger_honour(ledger, options->annulled, which, error);
+		if (code != LL_OK) {
+			ledger_abandon(ledger);
+			return code;
+		}
+	}
 	*opened = ledger;
 	return LL_OK;
+}
+
+/* ---- annulments ---- */
+
+enum ll_code ledger_honour(struct ledger *ledger, const struct annulments *annulled, enum projection_id *which,
+			   struct error *error)
+{
+	annulments_add_all(&ledger->annulled, annulled);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		const struct member *member = &ledger->members[id];
+		if (!member->store)
+			continue;
+		struct annulments_ahead ahead = annulments_ahead(&ledger->annulled, member->next_offset);
+		if (ahead.count == member->ahead.count && ahead.digest == member->ahead.digest)
+			continue;
+		if (which)
+			*which = id;
+		return error_set(error, LL_UNTRUSTED,
+				 "projection %s has folded an entry before it was annulled: it is of no use any more",
+				 projection_layouts[id].name);
+	}
+	ledger->fold.ahead = annulments_ahead(&ledger->annulled, ledger->fold.next_offset);
+	return LL_OK;
+}
+
+const struct annulments *ledger_annulments(const struct ledger *ledger)
+{
+	return &ledger->annulled;
+}
+
+bool ledger_leans_on_annulments(const struct ledger *ledger)
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->members[id].store && ledger->members[id].ahead.count)
+			return !ledger->annulled.count;
+	return false;
 }
 
 static void release(struct ledger *ledger)
@@ -186,6 +234,7 @@ static void release(struct ledger *ledger)
 	applier_release(&ledger->applier);
 	arena_release(&ledger->rows);
 	arena_release(&ledger->answers);
+	annulments_release(&ledger->annulled);
 	free(ledger);
 }
 
@@ -287,6 +336,8 @@ static void apply_genesis(struct ledger *ledger, const struct block *block, unsi
 static void mark(struct ledger *ledger, unsigned mask)
 {
 	uint8_t room[POSITION_BYTES_MAX];
+	if (ledger->annulled.count)
+		ledger->fold.ahead = annulments_ahead(&ledger->annulled, ledger->fold.next_offset);
 	struct slice position = fold_to_position(&ledger->fold, room);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		struct member *member = &ledger->members[id];
@@ -310,9 +361,12 @@ enum ll_code ledger_health(const struct ledger *ledger, struct error *error)
 
 static void stop_failed(struct ledger *ledger, const struct applier *applier, uint64_t offset)
 {
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (applier->failed & 1u << id)
-			stop_member(ledger, id, applier->failures[id].code, applier->failures[id].text, offset);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!(applier->failed & 1u << id))
+			continue;
+		ledger->members[id].poison = applier->poisons[id];
+		stop_member(ledger, id, applier->failures[id].code, applier->failures[id].text, offset);
+	}
 }
 
 /* Those that are taken over by the thread beside are done when this returns, like all others. */
@@ -364,7 +418,9 @@ enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fo
 {
 	ENSURE(!ledger->overlay_is_open && offset == ledger->fold.next_offset && after->next_offset == offset + 1);
 	unsigned mask = takers(ledger, offset);
+	struct annulments_ahead ahead = ledger->fold.ahead;
 	ledger->fold = *after;
+	ledger->fold.ahead = ahead;
 	return apply_judged(ledger, mask, offset, verdict, block, visit, context, error);
 }
 
@@ -385,6 +441,21 @@ uint64_t ledger_furthest(const struct ledger *ledger)
 		if (ledger->members[id].store && ledger->members[id].next_offset > furthest)
 			furthest = ledger->members[id].next_offset;
 	return furthest;
+}
+
+bool ledger_poison(const struct ledger *ledger, enum projection_id id, struct poison *poison)
+{
+	*poison = ledger->members[id].poison;
+	return ledger->members[id].failure.code == LL_POISON;
+}
+
+unsigned ledger_stopped(const struct ledger *ledger)
+{
+	unsigned mask = 0;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger->members[id].failure.code != LL_OK)
+			mask |= 1u << id;
+	return mask;
 }
 
 uint64_t ledger_position(const struct ledger *ledger, enum projection_id id)
@@ -414,7 +485,8 @@ enum ll_code ledger_take_over(struct ledger *ledger, struct ledger *from, enum p
 	struct member *member = &from->members[id];
 	ENSURE(!ledger->overlay_is_open && member->store);
 	if (own->next_offset != other->next_offset || member->next_offset != own->next_offset ||
-	    !slice_equal(hash_slice(&own->chain), hash_slice(&other->chain)))
+	    !slice_equal(hash_slice(&own->chain), hash_slice(&other->chain)) ||
+	    own->ahead.digest != other->ahead.digest)
 		return error_set(error, LL_DIVERGED,
 				 "projection %s was rebuilt from another past: at offset %" PRIu64
 				 " its chain hash is not the journal's",

@@ -13,6 +13,11 @@
  * Poison. A valid block that cannot be decoded, or an entry that contradicts a projection's state, stops that projection:
  * its failure is kept, its store is not flushed beyond the block before, the others go on.
  *
+ * Annulments. An entry that a later one annuls is applied to nothing, and no visitor sees it (projections/fold/annulments.h). The
+ * caller finds them in the journal (engine/data/annulled.h) and gives them to ledger_open. A projection that has folded what
+ * is annulled is of no use: ledger_open says LL_UNTRUSTED of it, and one that meets an annulment which it has not honoured stops
+ * with LL_UNTRUSTED.
+ *
  * Memory. Everything given to a visitor lies in the ledger's arena and is good during the visit.
  */
 #ifndef LEDGERLINE_LEDGER_H
@@ -34,6 +39,7 @@ struct ledger_options {
 	bool create;                                /* directories that are not there are made */
 	bool bulk;                                  /* a rebuild: large layers, no checkpoints */
 	bool resume;                                /* with bulk: what was left half built is built on */
+	const struct annulments *annulled;          /* copied; NULL: not looked for yet */
 	size_t clean_bytes_max;                     /* of all stores together; 0: their defaults */
 	void (*flushed)(void *);                    /* called by flush threads when a flush ended; may be NULL */
 	void *flushed_context;
@@ -43,6 +49,16 @@ struct ledger_options {
  * replaces the directory and opens again; *which (may be NULL) says which projection it was. */
 enum ll_code ledger_open(const struct ledger_options *options, struct ledger **ledger, enum projection_id *which,
 			 struct error *error) LL_CHECKED;
+
+/* From now on these are left out too; for a ledger that has folded none of them since it was opened. LL_UNTRUSTED: the projection
+ * *which (may be NULL) folded one before it was annulled, or left out what is not annulled. The ledger must then be abandoned. */
+enum ll_code ledger_honour(struct ledger *ledger, const struct annulments *annulled, enum projection_id *which,
+			   struct error *error) LL_CHECKED;
+const struct annulments *ledger_annulments(const struct ledger *ledger);
+
+/* A projection stands between an entry that it left out and the annulment of it, which is not in ledger_annulments: the journal is to be
+ * looked through before anything is folded. */
+bool ledger_leans_on_annulments(const struct ledger *ledger);
 
 /* Flushes everything, marks it clean, closes. Even when it fails, all is freed. NULL allowed. */
 enum ll_code ledger_close(struct ledger *ledger, struct error *error) LL_CHECKED;
@@ -73,6 +89,16 @@ enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fo
 /* LL_OK while deciding is allowed; else the failure of a projection that decisions read, as ledger_fold tells it. After ledger_open too:
  * of projections that stand at one place and have not come there by the same way, one is of another past. */
 enum ll_code ledger_health(const struct ledger *ledger, struct error *error) LL_CHECKED;
+/* Where the entry stands that stopped a projection with LL_POISON. false: nothing poisoned it. */
+struct poison {
+	uint64_t offset;
+	uint32_t index;
+	uint64_t seq;
+};
+bool ledger_poison(const struct ledger *ledger, enum projection_id id, struct poison *poison);
+
+/* A bit for each projection that has stopped. */
+unsigned ledger_stopped(const struct ledger *ledger);
 
 /* The failure of a projection; NULL while it is well (or not held). */
 const struct error *ledger_failure(const struct ledger *ledger, enum projection_id id);

@@ -208,9 +208,12 @@ static enum ll_code remove_files(const char *path, struct error *error)
 			code = fail(path, "remove a file in it", errno, error);
 	}
 	closedir(directory);
-	if (code == LL_OK && rmdir(path) != 0)
-		code = fail(path, "remove the directory", errno, error);
 	return code;
+}
+
+enum ll_code generation_empty(const char *directory, struct error *error)
+{
+	return access(directory, F_OK) == 0 ? remove_files(directory, error) : LL_OK;
 }
 
 enum ll_code generation_delete(const char *root, unsigned number, struct error *error)
@@ -228,6 +231,8 @@ enum ll_code generation_delete(const char *root, unsigned number, struct error *
 	if (code != LL_OK)
 		return code;
 	code = remove_files(path, error);
+	if (code == LL_OK && rmdir(path) != 0)
+		code = fail(path, "remove the directory", errno, error);
 	close(lock);
 	return code == LL_OK ? environment_sync_directory(root, error) : code;
 }

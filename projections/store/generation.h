@@ -57,6 +57,9 @@ enum ll_code generation_list(const char *root, unsigned numbers[GENERATIONS_MAX]
 /* Removes one. LL_BUSY: it is the current one, or somebody writes it. Readers that have it open keep what they have. */
 enum ll_code generation_delete(const char *root, unsigned number, struct error *error) LL_CHECKED;
 
+/* Removes the files of a generation that nobody else has open; the directory stays. Allowed when it is not there. */
+enum ll_code generation_empty(const char *directory, struct error *error) LL_CHECKED;
+
 /* The writer's lock of a generation: held until the descriptor is closed, or the process ends. LL_BUSY: somebody has it. */
 enum ll_code generation_lock(const char *directory, int *descriptor, struct error *error) LL_CHECKED;
 

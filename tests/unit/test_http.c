@@ -609,6 +609,8 @@ static void queries_are_strict(void **state)
 	} bad[] = {
 		{"?at=1&limt=2", "{\"field\":\"limt\",\"reason\":\"is not a known parameter\"}"},
 		{"?at=1&limit=2&at=1", "{\"field\":\"at\",\"reason\":\"is given twice\"}"},
+		{"?%00=1",
+		 "{\"field\":\"\\u0000\",\"reason\":\"is not a known parameter\"}"}, /* found by fuzz_http: it ended the process */
 		{"?at=%f", "{\"field\":\"at\",\"reason\":\"is not percent-encoded UTF-8\"}"},
 		{"?=", "{\"field\":\"\",\"reason\":\"is not a known parameter\"}"},
 		{"?%ff=1", "{\"field\":\"query\",\"reason\":\"has a name that is not percent-encoded UTF-8\"}"},

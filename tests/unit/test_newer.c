@@ -77,7 +77,8 @@ static void test_newer_event(void **state)
 	assert_int_equal(fold(ledger, claim(), &error), LL_OK);
 	assert_int_equal(fold(ledger, tick(ledger_fold_state(ledger), 1), &error), LL_OK);
 	assert_int_equal(fold(ledger, tick(ledger_fold_state(ledger), 9), &error), LL_POISON);
-	assert_non_null(strstr(error.text, "stopped at journal offset 3: event version: made by a newer version"));
+	assert_non_null(strstr(error.text,
+			       "stopped at journal offset 3: position 0:1: event version: made by a newer version"));
 	assert_int_equal(fold(ledger, tick(ledger_fold_state(ledger), 1), &error), LL_POISON);
 	ledger_abandon(ledger);
 }
