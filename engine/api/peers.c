@@ -54,13 +54,29 @@ static void handed_over(void *context, bool done)
 		answer_code(call->api, call->request, CODE_NO_STANDBY, NULL, NULL, NULL);
 }
 
+/* Not whether there is anybody: only that it may be one's address. */
+static bool is_address(struct slice text)
+{
+	static const char begin[] = "http://";
+	if (text.size <= sizeof begin - 1 || text.size > WRITER_ADDRESS_MAX || !slice_begins(text, SLICE("http://")))
+		return false;
+	for (size_t i = 0; i < text.size; i++)
+		if (text.at[i] <= ' ' || text.at[i] > '~')
+			return false;
+	return true;
+}
+
 void handle_handover(struct http_request *request, void *context)
 {
 	struct api *api = ((const struct route_context *)context)->api;
 	struct slice to = SLICE_EMPTY;
 	if (http_refuse_query(request))
 		return;
-	(void)http_query(request, "to", &to);
+	if (http_query(request, "to", &to) && !is_address(to)) {
+		answer_code(api, request, CODE_VALIDATION_ERROR, "to", "must be an address like http://10.0.0.2:8080",
+			    NULL);
+		return;
+	}
 	struct hand_over_call *call = arena_alloc(http_arena(request), sizeof *call);
 	*call = (struct hand_over_call){api, request};
 	if (!engine_hand_over(api->engine, to, handed_over, call))
