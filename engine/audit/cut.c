@@ -28,7 +28,8 @@ struct cut {
 	struct arena arena; /* of the layer's view */
 	struct fold fold;   /* of the last record that was folded whole */
 	uint64_t entries;
-	bool reached; /* it stands at its point */
+	bool reached;  /* it stands at its point */
+	bool too_long; /* the way to it is, for memory */
 	char scratch[SNAPSHOT_PATH_MAX];
 };
 
@@ -133,6 +134,15 @@ static enum ll_code take(struct cut *cut, struct applier *applier, const struct 
 	return code;
 }
 
+/* What was folded only so far because somebody gave up must not be taken for the cut. */
+static enum ll_code look_for_interruption(const struct cut *cut, struct error *error)
+{
+	const bool *interrupted = cut->source.interrupted;
+	if (interrupted && __atomic_load_n(interrupted, __ATOMIC_RELAXED))
+		return error_set(error, LL_UNAVAILABLE, "it was interrupted on the way to the cut");
+	return LL_OK;
+}
+
 /* Folds on until the cut, the journal's end, or until the layer is too large (LL_FULL). */
 static enum ll_code fold_into_layer(struct cut *cut, struct error *error)
 {
@@ -149,11 +159,14 @@ static enum ll_code fold_into_layer(struct cut *cut, struct error *error)
 					marks.high >= cut->fold.next_offset + FAR_RECORDS);
 	while (code == LL_OK && !cut->reached) {
 		code = read_ahead_next(ahead, &record, error);
-		if (code == LL_TIMEOUT && !(cut->source.interrupted && *cut->source.interrupted))
-			code = LL_OK;
-		else if (code == LL_OK)
+		if (code == LL_OK)
 			code = take(cut, &applier, record, error);
-		if (code == LL_OK && layer_bytes(cut->layer) > LAYER_BYTES_MAX)
+		else if (code == LL_TIMEOUT)
+			code = LL_OK;
+		if (code == LL_OK)
+			code = look_for_interruption(cut, error);
+		cut->too_long = layer_bytes(cut->layer) > LAYER_BYTES_MAX;
+		if (code == LL_OK && cut->too_long)
 			code = error_set(error, LL_FULL, "the way to the cut is too long for memory");
 	}
 	read_ahead_close(ahead);
@@ -247,6 +260,8 @@ static enum ll_code go_through_scratch(struct cut *cut, const struct snapshot_ma
 		code = ledger_open(&options, &ledger, NULL, error);
 	if (code == LL_OK)
 		code = catch_up(cut->source.journal, ledger, &how, NULL, error);
+	if (code == LL_OK)
+		code = look_for_interruption(cut, error);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
 		if (ledger_failure(ledger, id))
 			code = error_set(error, ledger_failure(ledger, id)->code, "%s",
@@ -285,7 +300,7 @@ static enum ll_code fold_to_point(struct cut *cut, struct error *error)
 		return code;
 	begin_layer(cut);
 	code = fold_into_layer(cut, error);
-	if (code != LL_FULL)
+	if (code != LL_FULL || !cut->too_long)
 		return code;
 	layer_free(cut->layer);
 	cut->layer = NULL;
