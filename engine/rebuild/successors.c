@@ -374,11 +374,13 @@ enum ll_code successors_cancel(struct successors *successors,
 		int pid = access(root, F_OK) == 0 ? rebuilder(successors, id) : 0;
 		if (pid)
 			code = end_process(successors, id, pid, error);
+		if (code != LL_OK)
+			break; /* it may still be writing */
 		bool found = generation_named(root, GENERATION_BUILDING, path, &number, NULL) == LL_OK ||
 			     adopt_waiting(successors->data, id, path, &number, NULL) == LL_OK;
 		drop(root, GENERATION_BUILDING);
 		drop(root, GENERATION_READY);
-		if (code == LL_OK && (found || pid))
+		if (found || pid)
 			told(id, number, pid);
 	}
 	return code;
