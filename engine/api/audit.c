@@ -29,22 +29,16 @@ static void audit_answered(void *context, const struct engine_audited *audited)
 	answer_body(api, call->request, 200, &fields);
 }
 
-static int invalid(struct read_call *call, const char *field, const char *reason)
-{
-	call->field = field;
-	call->reason = reason;
-	return CODE_VALIDATION_ERROR;
-}
-
 static int take_cut(struct read_call *call, const char *name, bool needed, struct cut_point *point)
 {
 	struct slice text;
 	*point = (struct cut_point){.kind = CUT_LATEST};
 	if (!http_query(call->request, name, &text))
-		return needed ? invalid(call, name, "is missing") : 0;
+		return needed ? read_invalid(call, name, "is missing") : 0;
 	return cut_parse(text, point)
 		       ? 0
-		       : invalid(call, name,
+		       : read_invalid(
+				 call, name,
 				 "must be latest, start, a position like 0:1842, or a time like 2026-03-01T09:00:00Z");
 }
 
@@ -72,7 +66,7 @@ static int ask_about(struct read_call *call, enum audit_question about, const ch
 	struct engine_question question = {.asked = {.question = about}};
 	question.asked.subject = http_param(call->request, parameter);
 	if (!id_is_fine(question.asked.subject))
-		return invalid(call, parameter, "must have 1 to 64 characters of A-Z a-z 0-9 . _ : -");
+		return read_invalid(call, parameter, "must have 1 to 64 characters of A-Z a-z 0-9 . _ : -");
 	return ask(call, &question);
 }
 

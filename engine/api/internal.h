@@ -169,6 +169,7 @@ read_fn audit_account, audit_schedule, audit_reservation, audit_popular, audit_s
 	audit_diff_of; /* audit.c */
 
 /* Parameters of queries: 0, or CODE_VALIDATION_ERROR with the call's field and reason set. */
+int read_invalid(struct read_call *call, const char *field, const char *reason); /* the code */
 int read_limit(struct read_call *call, unsigned usual, unsigned max, unsigned *limit);
 int read_enum(struct read_call *call, const char *name, const struct enumeration *enumeration, const char *reason,
 	      uint8_t *value); /* the first one is the usual one */

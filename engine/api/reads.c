@@ -20,7 +20,7 @@ enum {
 
 /* ---- parameters ---- */
 
-static int invalid(struct read_call *call, const char *field, const char *reason)
+int read_invalid(struct read_call *call, const char *field, const char *reason)
 {
 	call->field = field;
 	call->reason = reason;
@@ -49,14 +49,14 @@ static bool parse_position(struct slice text, uint64_t *seq)
 static int take_id(struct read_call *call, const char *name, struct slice *id)
 {
 	if (!http_query(call->request, name, id))
-		return invalid(call, name, "is missing");
-	return id_is_fine(*id) ? 0 : invalid(call, name, "must have 1 to 64 characters of A-Z a-z 0-9 . _ : -");
+		return read_invalid(call, name, "is missing");
+	return id_is_fine(*id) ? 0 : read_invalid(call, name, "must have 1 to 64 characters of A-Z a-z 0-9 . _ : -");
 }
 
 static int path_id(struct read_call *call, const char *name, struct slice *id)
 {
 	*id = http_param(call->request, name);
-	return id_is_fine(*id) ? 0 : invalid(call, name, "must have 1 to 64 characters of A-Z a-z 0-9 . _ : -");
+	return id_is_fine(*id) ? 0 : read_invalid(call, name, "must have 1 to 64 characters of A-Z a-z 0-9 . _ : -");
 }
 
 int read_limit(struct read_call *call, unsigned usual, unsigned max, unsigned *limit)
@@ -67,9 +67,9 @@ int read_limit(struct read_call *call, unsigned usual, unsigned max, unsigned *l
 	if (!http_query(call->request, "limit", &text))
 		return 0;
 	if (!parse_number(text, max, &number) || number == 0)
-		return invalid(call, "limit",
-			       max == RANKING_LIMIT_MAX ? "must be an integer from 1 to 100"
-							: "must be an integer from 1 to 1000");
+		return read_invalid(call, "limit",
+				    max == RANKING_LIMIT_MAX ? "must be an integer from 1 to 100"
+							     : "must be an integer from 1 to 1000");
 	*limit = (unsigned)number;
 	return 0;
 }
@@ -82,7 +82,7 @@ int read_enum(struct read_call *call, const char *name, const struct enumeration
 	if (!http_query(call->request, name, &text))
 		return 0;
 	*value = enumeration_value(enumeration, text);
-	return *value ? 0 : invalid(call, name, reason);
+	return *value ? 0 : read_invalid(call, name, reason);
 }
 
 static const struct zone *zone_now(struct read_call *call)
@@ -101,17 +101,17 @@ static int take_schedule(struct read_call *call, struct view *view, struct slice
 	bool has_date = http_query(call->request, "date", &date);
 	bool by_day = has_concert || has_date;
 	if (by_id && by_day)
-		return invalid(call, "scheduleId",
-			       "stands beside concertId or date: one way of naming the schedule is wanted");
+		return read_invalid(call, "scheduleId",
+				    "stands beside concertId or date: one way of naming the schedule is wanted");
 	if (!by_day)
 		return take_id(call, "scheduleId", schedule_id);
 	int code = take_id(call, "concertId", &concert_id);
 	if (code)
 		return code;
 	if (!http_query(call->request, "date", &date))
-		return invalid(call, "date", "is missing");
+		return read_invalid(call, "date", "is missing");
 	if (day_parse(date, &day, NULL) != LL_OK)
-		return invalid(call, "date", "must be a day YYYY-MM-DD");
+		return read_invalid(call, "date", "must be a day YYYY-MM-DD");
 	const struct zone *zone = zone_now(call);
 	return zone ? read_schedule_of_day(view, concert_id, day, zone, schedule_id) : CODE_INTERNAL;
 }
@@ -134,7 +134,7 @@ static int points_history(struct read_call *call, struct view *view, struct json
 	if (!code)
 		code = read_limit(call, HISTORY_LIMIT, HISTORY_LIMIT_MAX, &limit);
 	if (!code && http_query(call->request, "before", &text) && !parse_position(text, &before))
-		code = invalid(call, "before", "must be a position like 0:1842");
+		code = read_invalid(call, "before", "must be a position like 0:1842");
 	return code ? code : read_points_history(view, user_id, limit, before, writer);
 }
 
@@ -242,7 +242,7 @@ static int seat_story(struct read_call *call, struct view *view, struct json_wri
 	if (code)
 		return code;
 	if (!parse_number(http_param(call->request, "seatNo"), 1000000, &seat_no) || seat_no == 0)
-		return invalid(call, "seatNo", "must be an integer from 1 to 1000000");
+		return read_invalid(call, "seatNo", "must be an integer from 1 to 1000000");
 	return read_seat_story(view, id, (uint32_t)seat_no, writer);
 }
 

@@ -1,10 +1,10 @@
 #include "engine/data/read_ahead.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "projections/store/thread.h"
 #include "schemas/wire/ensure.h"
 
 enum { SLOTS = 8, READ_WAIT_MS = 100 };
@@ -105,15 +105,9 @@ static void *thread_main(void *argument)
 
 static void start(struct read_ahead *ahead)
 {
-	sigset_t all, before;
 	pthread_mutex_init(&ahead->lock, NULL);
 	pthread_cond_init(&ahead->changed, NULL);
-	sigfillset(&all); /* signals are the other threads' business */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ahead->threaded = pthread_create(&ahead->thread, NULL, thread_main, ahead) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (ahead->threaded)
-		(void)pthread_setname_np(ahead->thread, "read-ahead");
+	ahead->threaded = thread_start(&ahead->thread, "read-ahead", thread_main, ahead) == 0;
 }
 
 /* ---- the caller's side ---- */

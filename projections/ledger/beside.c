@@ -1,9 +1,9 @@
 #include "projections/ledger/beside.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "projections/store/thread.h"
 #include "schemas/wire/ensure.h"
 
 enum beside_state { BESIDE_IDLE, BESIDE_STARTED, BESIDE_DONE, BESIDE_STOPPED };
@@ -52,22 +52,16 @@ static void *thread_main(void *argument)
 struct beside *beside_open(struct store **stores, const struct annulments *annulled)
 {
 	struct beside *beside = calloc(1, sizeof *beside);
-	sigset_t all, before;
 	ENSURE(beside && "memory is used up");
 	beside->view = (struct view){.stores = stores, .arena = &beside->rows};
 	beside->applier.view = &beside->view;
 	beside->applier.annulled = annulled;
 	pthread_mutex_init(&beside->lock, NULL);
 	pthread_cond_init(&beside->changed, NULL);
-	sigfillset(&all); /* signals are the other threads' business */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&beside->thread, NULL, thread_main, beside);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed) {
+	if (thread_start(&beside->thread, "beside", thread_main, beside) != 0) {
 		free(beside);
 		return NULL;
 	}
-	(void)pthread_setname_np(beside->thread, "beside");
 	return beside;
 }
 

@@ -1,10 +1,10 @@
 /* Where flushes run, and how the owner and the thread take turns. */
 #include "projections/store/flush.h"
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "projections/store/thread.h"
 #include "schemas/wire/ensure.h"
 
 enum { FLUSH_NICENESS = 10 };
@@ -40,16 +40,10 @@ static void *thread_main(void *argument)
 
 enum ll_code flush_open(struct flush *flush, struct error *error)
 {
-	sigset_t all, before;
 	pthread_mutex_init(&flush->lock, NULL);
 	pthread_cond_init(&flush->changed, NULL);
-	sigfillset(&all); /* signals are the other threads' business */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&flush->thread, NULL, thread_main, flush);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	int failed = thread_start(&flush->thread, "flush", thread_main, flush);
 	flush->running = !failed;
-	if (!failed)
-		(void)pthread_setname_np(flush->thread, "flush");
 	return failed ? error_set(error, LL_NO_MEMORY, "cannot start a flush thread: %s", strerror(failed)) : LL_OK;
 }
 

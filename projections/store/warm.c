@@ -1,10 +1,11 @@
 #include "projections/store/warm.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+
+#include "projections/store/thread.h"
 
 enum { STEP = 4 << 20, ASKED_MAX = 8 };
 
@@ -68,20 +69,14 @@ static void *thread_main(void *argument)
 struct warmer *warmer_open(void)
 {
 	struct warmer *warmer = calloc(1, sizeof *warmer);
-	sigset_t all, before;
 	if (!warmer)
 		return NULL;
 	pthread_mutex_init(&warmer->lock, NULL);
 	pthread_cond_init(&warmer->changed, NULL);
-	sigfillset(&all); /* signals are the other threads' business */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&warmer->thread, NULL, thread_main, warmer);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed) {
+	if (thread_start(&warmer->thread, "warmer", thread_main, warmer) != 0) {
 		free(warmer);
 		return NULL;
 	}
-	(void)pthread_setname_np(warmer->thread, "warmer");
 	return warmer;
 }
 
