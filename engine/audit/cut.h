@@ -44,7 +44,8 @@ struct cut_source {
 struct cut;
 
 /* Opens one. *refused: 0; or CODE_CUT_NOT_FOUND (the journal does not reach so far) or CODE_CUT_NOT_FINAL (entries of that time
- * may still come), and then there is no cut. Errors as of catch_up; LL_POISON: an entry before the cut contradicts the state. BLOCKING. */
+ * may still come), and then there is no cut. Errors as of catch_up; LL_POISON: an entry before the cut contradicts the state
+ * and is not annulled: those that are, wherever the journal says so, are left out. BLOCKING. */
 enum ll_code cut_open(const struct cut_source *source, const struct cut_point *point, int64_t now_ms, struct cut **cut,
 		      int *refused, struct error *error) LL_CHECKED;
 void cut_close(struct cut *cut); /* NULL allowed */
