@@ -9,7 +9,7 @@ int main(int argc, char **argv)
 		command_bench_fold,    command_bench_commands, command_journal_cat,  command_journal_check,
 		command_journal_copy,  command_journal_create, command_journal_info, command_query,
 		command_journal_annul, command_rebuild,        command_snapshot,     command_status,
-		command_verify,
+		command_verify,        command_audit_explain,
 	};
 	const struct program program = {
 		.name = "ledgerline",

@@ -166,7 +166,7 @@ extern const struct read_route read_routes[];
 extern const size_t read_route_count;
 read_fn read_receipt; /* receipts.c */
 read_fn audit_account, audit_schedule, audit_reservation, audit_popular, audit_sold_out, audit_totals,
-	audit_diff_of; /* audit.c */
+	audit_diff_of, audit_explain; /* audit.c */
 
 /* Parameters of queries: 0, or CODE_VALIDATION_ERROR with the call's field and reason set. */
 int read_invalid(struct read_call *call, const char *field, const char *reason); /* the code */

@@ -266,6 +266,7 @@ const struct read_route read_routes[] = {
 	{"/api/audit/rankings/sold-out", "at limit from", audit_sold_out},
 	{"/api/audit/totals", "at", audit_totals},
 	{"/api/audit/diff", "from to", audit_diff_of},
+	{"/api/audit/explain/{commandId}", NULL, audit_explain},
 	{"/api/audit/history/account/{userId}", NULL, account_story},
 	{"/api/audit/history/reservation/{reservationId}", NULL, reservation_story},
 	{"/api/audit/history/seat/{scheduleId}/{seatNo}", NULL, seat_story},

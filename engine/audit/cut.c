@@ -423,6 +423,11 @@ uint64_t cut_entries(const struct cut *cut)
 	return cut->entries;
 }
 
+const struct annulments *cut_annulled(const struct cut *cut)
+{
+	return &cut->annulled;
+}
+
 int64_t cut_time(const struct cut *cut)
 {
 	return cut->entries ? cut->fold.time : NONE_TIME;

@@ -57,6 +57,9 @@ struct view *cut_view(struct cut *cut);
 uint64_t cut_entries(const struct cut *cut);
 int64_t cut_time(const struct cut *cut);
 
+/* The entries that it left out because the journal annuls them, as far as that was looked for. */
+const struct annulments *cut_annulled(const struct cut *cut);
+
 /* {"position","time"} */
 void cut_write_at(const struct cut *cut, struct json_writer *writer);
 

@@ -14,13 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "engine/audit/guarded.h"
 #include "engine/audit/questions.h"
 #include "engine/cli/progress.h"
-#include "engine/commands/commands.h"
-#include "engine/data/data.h"
+#include "engine/commands/audit_ledger.h"
 #include "engine/reply/reply.h"
 #include "projections/export/export.h"
 #include "schemas/codes.h"
@@ -29,9 +27,7 @@ enum { RANKING_LIMIT = 10, SEAT_NO_MAX = 1000000 };
 
 struct auditing {
 	const struct options *options;
-	struct data data;
-	bool has_data;
-	char url[JOURNAL_URL_MAX], snapshots[DATA_PATH_MAX], scratch[DATA_PATH_MAX];
+	struct audit_ledger ledger;
 	struct journal *journal;
 	struct progress progress;
 	struct cut_source source;
@@ -151,8 +147,8 @@ static int diff(struct auditing *auditing)
 static int work(void *context, char *place)
 {
 	struct auditing *auditing = context;
-	snprintf(place, GUARDED_PLACE_MAX, "a snapshot in %s", auditing->snapshots);
-	int status = command_open_journal(auditing->options, auditing->url, false, false, &auditing->journal);
+	snprintf(place, GUARDED_PLACE_MAX, "a snapshot in %s", auditing->ledger.snapshots);
+	int status = command_open_journal(auditing->options, auditing->ledger.url, false, false, &auditing->journal);
 	if (status != EXIT_DONE)
 		return status;
 	auditing->source.journal = auditing->journal;
@@ -166,29 +162,13 @@ static int work(void *context, char *place)
 
 static int find_journal(struct auditing *auditing)
 {
-	const char *directory = option_text(auditing->options, "data"),
-		   *url = option_text(auditing->options, "journal");
-	const char *temporary = getenv("TMPDIR");
-	struct error error;
-	if (!directory && !url)
-		return option_complain(auditing->options, EXIT_USAGE,
-				       "which ledger? Give --data DIR, or --journal URL for a journal alone");
-	if (directory && data_open(directory, url, DATA_READ, &auditing->data, &error) != LL_OK)
-		return command_failed(auditing->options, &error);
-	auditing->has_data = directory != NULL;
-	snprintf(auditing->url, sizeof auditing->url, "%s", directory ? auditing->data.url : url);
-	if (directory)
-		snprintf(auditing->snapshots, sizeof auditing->snapshots, "%s/snapshots", auditing->data.path);
-	bool writable = directory && access(auditing->data.path, W_OK) == 0;
-	snprintf(auditing->scratch, sizeof auditing->scratch, "%s",
-		 writable                  ? auditing->data.path
-		 : temporary && *temporary ? temporary
-					   : "/var/tmp");
-	auditing->source = (struct cut_source){.snapshots = directory ? auditing->snapshots : NULL,
-					       .scratch = auditing->scratch,
+	struct audit_ledger *ledger = &auditing->ledger;
+	int status = audit_ledger_open(auditing->options, ledger);
+	auditing->source = (struct cut_source){.snapshots = ledger->has_data ? ledger->snapshots : NULL,
+					       .scratch = ledger->scratch,
 					       .progress = on_progress,
 					       .context = auditing};
-	return EXIT_DONE;
+	return status;
 }
 
 static int take_cut(const struct options *options, const char *name, struct cut_point *point)
@@ -210,8 +190,7 @@ static int run_work(struct auditing *auditing)
 	if (status != EXIT_DONE)
 		return status;
 	status = guarded_run(work, auditing, place, &interrupted);
-	if (auditing->has_data)
-		data_close(&auditing->data);
+	audit_ledger_close(&auditing->ledger);
 	if (status >= 0)
 		return status;
 	return interrupted ? option_complain(auditing->options, EXIT_FAILED, "it was interrupted")
@@ -352,11 +331,6 @@ static int run_diff(const struct options *options, void *context)
 	return status == EXIT_DONE ? run_work(&auditing) : status;
 }
 
-#define OPTION_OF_DATA                                                                                                 \
-	{                                                                                                              \
-		.name = "data", .kind = OPTION_TEXT, .value = "DIR",                                                   \
-		.help = "the data directory: its journal, and its snapshots to begin at"                               \
-	}
 #define OPTION_AT                                                                                                      \
 	{                                                                                                              \
 		.name = "at", .kind = OPTION_TEXT, .value = "CUT", .standard = "latest", .help = "the cut"             \

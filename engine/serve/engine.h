@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "engine/audit/explain.h"
 #include "engine/audit/questions.h"
 #include "engine/http/caller.h"
 #include "engine/journal/journal.h"
@@ -146,6 +147,8 @@ struct engine_question {
 	struct cut_point at; /* of a difference: the later one */
 	bool diff;           /* what differs between `from` and `at`, instead of what is asked */
 	struct cut_point from;
+	bool explain; /* why a command was decided so, instead of what is asked */
+	struct explain_asked explained;
 	int64_t latest_time; /* of the cuts that are times, the latest; 0: none is */
 };
 
