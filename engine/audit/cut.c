@@ -26,9 +26,9 @@ struct cut {
 	struct cut_point point;
 	struct snapshot_view *under; /* NULL: nothing lies below */
 	struct layer *layer;
-	struct arena arena; /* of the layer's view */
+	struct arena arena;         /* of the layer's view */
 	struct annulments annulled; /* as far as it was looked for */
-	struct fold fold;   /* of the last record that was folded whole */
+	struct fold fold;           /* of the last record that was folded whole */
 	uint64_t entries;
 	bool reached;  /* it stands at its point */
 	bool too_long; /* the way to it is, for memory */
@@ -112,7 +112,7 @@ static enum ll_code apply_entries(struct cut *cut, struct applier *applier, cons
 
 /* One record into the layer, or as much of it as lies before the cut. */
 static enum ll_code take_record(struct cut *cut, struct applier *applier, const struct read_record *record,
-			 struct error *error)
+				struct error *error)
 {
 	enum ll_code code = LL_OK;
 	if (record->verdict == FOLD_GENESIS) {
