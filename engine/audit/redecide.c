@@ -127,6 +127,13 @@ static const void *fields_of(const struct event *event)
 	return &event->user_registered; /* those of any event stand at one address */
 }
 
+/* {"name":value} -> value */
+static struct slice value_of(struct slice object, const struct field *field)
+{
+	size_t before = strlen(field->json) + 4;
+	return slice_of(object.at + before, object.size - before - 1);
+}
+
 /* An event that was written in an earlier version says nothing about what came later. */
 static bool field_differs(struct redecider *redecider, const struct record *record, const struct field *field,
 			  const struct event *sides[2], const char *key, struct redecided *redecided)
@@ -141,6 +148,8 @@ static bool field_differs(struct redecider *redecider, const struct record *reco
 	if (slice_equal(buffer_slice(&redecider->texts[0]), buffer_slice(&redecider->texts[1])))
 		return false;
 	differs(redecider, redecided, key);
+	redecided->recorded = value_of(redecided->recorded, field);
+	redecided->again = value_of(redecided->again, field);
 	return true;
 }
 

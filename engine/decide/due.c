@@ -48,7 +48,10 @@ bool due_again(struct decide_context *context, const struct entry *entry, struct
 	case EVENT_CONCERT_SCHEDULE_CANCELLED: return plan_cancel_step(context, decision);
 	case EVENT_QUEUE_TOKEN_ACTIVATED:
 	case EVENT_QUEUE_TOKEN_EXPIRED: return due_queue_again(context, entry, decision);
-	default: *told = true; return false;
+	case EVENT_TICK:
+	case EVENT_ANNULLED:
+	case EVENT_PERIOD_CLOSED: *told = true; return false;
+	default: return false;
 	}
 }
 
