@@ -514,6 +514,6 @@ void facts_draw(struct facts *facts, const struct entry *entry, const struct red
 			draw_row(facts, entry, read);
 	}
 	draw_deadline(facts, entry);
-	draw_refusal(facts, entry, &entry->facts);
 	draw_policy(facts, entry, view);
+	draw_refusal(facts, entry, &entry->facts);
 }
