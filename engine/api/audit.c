@@ -19,12 +19,19 @@ static void audit_answered(void *context, const struct engine_audited *audited)
 			    NULL, NULL);
 		return;
 	}
-	if (audited->code) {
-		answer_code(api, call->request, (uint16_t)audited->code, NULL, NULL, NULL);
+	/* Whether a moment is over, the leader knows: it can make an entry of a later time. */
+	if (audited->code == CODE_CUT_NOT_FINAL && forward_may(api, call->request)) {
+		forward_question(api, call->request, handle_read, call->context, CODE_CUT_NOT_FINAL);
 		return;
 	}
 	struct answer_fields fields = {.count = 0};
 	fields_position(&fields, audited->entries ? audited->entries - 1 : AT_START);
+	if (audited->code) {
+		bool has_cut = audited->code != CODE_CUT_NOT_FINAL && audited->code != CODE_CUT_NOT_FOUND &&
+			       audited->code != CODE_RECEIPT_NOT_FOUND;
+		answer_code(api, call->request, (uint16_t)audited->code, NULL, NULL, has_cut ? &fields : &call->fields);
+		return;
+	}
 	buffer_clear(&api->body);
 	buffer_append_slice(&api->body, audited->body);
 	answer_body(api, call->request, 200, &fields);

@@ -348,7 +348,7 @@ void handle_read(struct http_request *request, void *context)
 	if (http_refuse_query(request))
 		return;
 	struct read_call *call = arena_alloc(http_arena(request), sizeof *call);
-	*call = (struct read_call){.api = at->api, .request = request, .route = at->read};
+	*call = (struct read_call){.api = at->api, .request = request, .route = at->read, .context = context};
 	call->wait.reached = position_reached;
 	call->wait.context = call;
 	if (!take_wait(call, &seq, &wait_ms))

@@ -162,7 +162,7 @@ struct engine_audited {
 typedef void engine_audited_fn(void *context, const struct engine_audited *audited);
 
 /* Calls `done` once, later, or before the engine has stopped. The question is copied. A time that has passed and is not final yet is made
- * so by an entry of the engine's own, when it leads. false: too many wait. */
+ * so by an entry of the engine's own, when it leads; else it stays CUT_NOT_FINAL, and the leader is to be asked. false: too many wait. */
 bool engine_audit(struct engine *engine, const struct engine_question *question, engine_audited_fn *done,
 		  void *context);
 
