@@ -98,7 +98,9 @@ def test_nothing_to_explain(ledgerline, engine):
         for place in (("--data", engine.data), ("--journal", engine.journal or f"local:{engine.data}/journal")):
             words = explained(ledgerline, key, *place, check=1)
             assert "RECEIPT_NOT_FOUND" in words and "rejected" in words
-    assert engine.get("/api/audit/explain/0:99").code == "CUT_NOT_FOUND"
+    lost = engine.get("/api/audit/explain/0:99")
+    assert lost.code == "CUT_NOT_FOUND" and lost.position == "start"
+    assert engine.get("/api/audit/accounts/nobody?at=start").position == "start"
     assert "CUT_NOT_FOUND" in explained(ledgerline, "0:99", "--data", engine.data, check=1)
     assert engine.get("/api/audit/explain/a%20b").json["details"]["field"] == "commandId"
     assert engine.get("/api/audit/explain/bad?at=latest").code == "VALIDATION_ERROR"
@@ -129,6 +131,8 @@ class Story:
         for fact, (types, field) in self.NAMED.items():
             if field in event and any(event["type"].startswith(one) for one in types.split()):
                 self.named.setdefault((fact, event[field]), []).append(entry)
+        for lot in self.lots(event):
+            self.named.setdefault(("lot", lot), []).append(entry)
         if event["type"] == "concert.schedule.created" or event["type"] == "concert.schedule.seats.added":
             for seat in event["seats"]:
                 self.seats.setdefault((event["scheduleId"], seat["seatNo"]), []).append(entry)
@@ -138,6 +142,17 @@ class Story:
         elif event["type"] == "policy.changed":
             for field, value in event["policy"].items():
                 self.policy.setdefault(field, []).append((entry, value))
+
+    @staticmethod
+    def lots(event):
+        """Those whose remainder the event changes. What a hold has taken, its capture does not take again; what repays debt is in no lot."""
+        back = event["type"] in ("point.refunded", "point.hold.captured", "point.hold.released")
+        if event.get("lotId"):
+            yield event["lotId"]
+        captured = event["type"] == "point.used" and event["holdId"]
+        for lot in event.get("lots", []) if event["type"].startswith("point.") and not captured else []:
+            if not back or lot["remaining"]:
+                yield (lot["newLotId"] or lot["lotId"]) if back else lot["lotId"]
 
     def last(self, entries, before):
         found = [entry for entry in entries if entry < before]
@@ -159,7 +174,7 @@ class Story:
         name, value = fact["fact"], fact["value"]
         if name in ("balance", "available"):
             return [self.changed(self.standing.get((name, user), []), before, 0) for user in users]
-        if name in self.NAMED and value:
+        if name == "lot" or (name in self.NAMED and value):
             return [(self.last(self.named.get((name, value[f"{name}Id"]), []), before), value)]
         if name == "seat":
             return [(self.last(self.seats.get((value["scheduleId"], value["seatNo"]), []), before), value)]
