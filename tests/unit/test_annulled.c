@@ -495,8 +495,10 @@ static void test_cuts(void **state)
 		char folded[DIGEST_TEXT_SIZE + 1], cut_digest[DIGEST_TEXT_SIZE + 1];
 		unsigned rounds;
 		uint32_t index = kind == LEFT_OVER ? 9 : 1;
-		struct cut_point points[] = {{.kind = CUT_ENTRY, .entry = 20}, {.kind = CUT_ENTRY, .entry = 20 + index},
-					     {.kind = CUT_TIME, .time = 1020}, {.kind = CUT_LATEST}};
+		struct cut_point points[] = {{.kind = CUT_ENTRY, .entry = 20},
+					     {.kind = CUT_ENTRY, .entry = 20 + index},
+					     {.kind = CUT_TIME, .time = 1020},
+					     {.kind = CUT_LATEST}};
 		struct cut *cut = NULL;
 		int refused = 0;
 		make_journal(kind);
