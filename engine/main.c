@@ -10,6 +10,7 @@ int main(int argc, char **argv)
 		command_journal_copy,  command_journal_create, command_journal_info,  command_query,
 		command_journal_annul, command_rebuild,        command_snapshot,      command_status,
 		command_verify,        command_audit_prove,    command_audit_new_key, command_audit_check_proof,
+		command_audit_explain,
 	};
 	const struct program program = {
 		.name = "ledgerline",

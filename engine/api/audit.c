@@ -4,6 +4,7 @@
  */
 #include "engine/api/internal.h"
 #include "engine/audit/questions.h"
+#include "projections/views/rows.h"
 #include "schemas/wire/ensure.h"
 
 enum { RANKING_LIMIT = 10, RANKING_LIMIT_MAX = 100 };
@@ -18,12 +19,19 @@ static void audit_answered(void *context, const struct engine_audited *audited)
 			    NULL, NULL);
 		return;
 	}
-	if (audited->code) {
-		answer_code(api, call->request, (uint16_t)audited->code, NULL, NULL, NULL);
+	/* Whether a moment is over, the leader knows: it can make an entry of a later time. */
+	if (audited->code == CODE_CUT_NOT_FINAL && forward_may(api, call->request)) {
+		forward_question(api, call->request, handle_read, call->context, CODE_CUT_NOT_FINAL);
 		return;
 	}
 	struct answer_fields fields = {.count = 0};
 	fields_position(&fields, audited->entries ? audited->entries - 1 : AT_START);
+	if (audited->code) {
+		bool has_cut = audited->code != CODE_CUT_NOT_FINAL && audited->code != CODE_CUT_NOT_FOUND &&
+			       audited->code != CODE_RECEIPT_NOT_FOUND;
+		answer_code(api, call->request, (uint16_t)audited->code, NULL, NULL, has_cut ? &fields : &call->fields);
+		return;
+	}
 	buffer_clear(&api->body);
 	buffer_append_slice(&api->body, audited->body);
 	answer_body(api, call->request, 200, &fields);
@@ -133,4 +141,29 @@ int audit_diff_of(struct read_call *call, struct view *view, struct json_writer 
 	(void)view;
 	(void)writer;
 	return ask(call, &question);
+}
+
+/* A command's receipt says where its entry stands: without one nothing is asked of the journal. */
+int audit_explain(struct read_call *call, struct view *view, struct json_writer *writer)
+{
+	struct engine_question question = {.explain = true};
+	struct slice text = http_param(call->request, "commandId");
+	struct receipts_row row;
+	(void)writer;
+	if (!id_is_fine(text))
+		return read_invalid(
+			call, "commandId",
+			"must have 1 to 64 characters of A-Z a-z 0-9 . _ : -, or be a position like 0:1842");
+	explain_parse(text, &question.explained);
+	if (question.explained.command_id.size) {
+		struct short_hash hash = short_hash_of(text);
+		if (!receipts_get(view, receipts_key(short_hash_slice(&hash)), &row))
+			return CODE_RECEIPT_NOT_FOUND;
+		question.explained.is_found = true;
+		question.explained.seq = row.seq;
+		question.explained.offset = row.offset;
+		question.explained.index = row.index;
+		question.explained.time = row.time;
+	}
+	return engine_audit(call->api->engine, &question, audit_answered, call) ? READ_LATER : CODE_OVERLOADED;
 }

@@ -15,7 +15,8 @@ struct forwarding {
 	struct http_request *request;
 	http_handler_fn *handler; /* when this engine leads after all */
 	void *context;
-	struct slice key; /* empty: it has none, or one for each of its commands */
+	struct slice key;   /* empty: it has none, or one for each of its commands */
+	uint16_t otherwise; /* of a question: what is answered when nobody answers; 0: it is of commands */
 	struct http_call_field *fields;
 	char *target;
 };
@@ -113,6 +114,15 @@ static void refuse(struct api *api, struct http_request *request, uint16_t code,
 	answer_code(api, request, code, NULL, NULL, &fields);
 }
 
+/* Nobody has answered; `code` says whether a command may have been taken. */
+static void give_up(struct forwarding *forwarding, uint16_t code)
+{
+	if (forwarding->otherwise)
+		answer_code(forwarding->api, forwarding->request, forwarding->otherwise, NULL, NULL, NULL);
+	else
+		refuse(forwarding->api, forwarding->request, code, forwarding->key);
+}
+
 static void forwarded(struct engine_forward *forward, enum engine_forwarded how, const struct http_call_answer *answer)
 {
 	struct forwarding *forwarding = forward->context;
@@ -122,10 +132,10 @@ static void forwarded(struct engine_forward *forward, enum engine_forwarded how,
 		if (answer->status >= 200 && answer->status <= 599)
 			relay(request, answer);
 		else
-			refuse(forwarding->api, request, CODE_OUTCOME_UNKNOWN, forwarding->key);
+			give_up(forwarding, CODE_OUTCOME_UNKNOWN);
 		break;
-	case FORWARD_NOT_TAKEN: refuse(forwarding->api, request, CODE_NOT_LEADER, forwarding->key); break;
-	case FORWARD_UNKNOWN: refuse(forwarding->api, request, CODE_OUTCOME_UNKNOWN, forwarding->key); break;
+	case FORWARD_NOT_TAKEN: give_up(forwarding, CODE_NOT_LEADER); break;
+	case FORWARD_UNKNOWN: give_up(forwarding, CODE_OUTCOME_UNKNOWN); break;
 	case FORWARD_LEADS_HERE: forwarding->handler(request, forwarding->context); break;
 	case FORWARD_KINDS: break;
 	}
@@ -150,14 +160,20 @@ static struct slice key_of(struct api *api, struct http_request *request)
 	return slice_text(made);
 }
 
-void forward_request(struct api *api, struct http_request *request, http_handler_fn *handler, void *context,
-		     struct slice key, bool may_repeat)
+static void forward_any(struct api *api, struct http_request *request, http_handler_fn *handler, void *context,
+			struct slice key, bool may_repeat, uint16_t otherwise)
 {
 	struct forwarding *forwarding = forwarding_of(request);
 	if (!forwarding) {
 		forwarding = arena_alloc(http_arena(request), sizeof *forwarding);
 		*forwarding = (struct forwarding){
-			.api = api, .request = request, .handler = handler, .context = context, .key = key};
+			.api = api,
+			.request = request,
+			.handler = handler,
+			.context = context,
+			.key = key,
+			.otherwise = otherwise,
+		};
 		*http_slot(request) = forwarding;
 		forwarding->forward = (struct engine_forward){
 			.method = http_method_text(request),
@@ -171,7 +187,19 @@ void forward_request(struct api *api, struct http_request *request, http_handler
 		forwarding->forward.fields = forwarding->fields;
 	}
 	if (!engine_forward(api->engine, &forwarding->forward))
-		refuse(api, request, forward_truth(request, CODE_OVERLOADED), forwarding->key);
+		give_up(forwarding, forward_truth(request, CODE_OVERLOADED));
+}
+
+void forward_request(struct api *api, struct http_request *request, http_handler_fn *handler, void *context,
+		     struct slice key, bool may_repeat)
+{
+	forward_any(api, request, handler, context, key, may_repeat, 0);
+}
+
+void forward_question(struct api *api, struct http_request *request, http_handler_fn *handler, void *context,
+		      uint16_t otherwise)
+{
+	forward_any(api, request, handler, context, SLICE_EMPTY, true, otherwise);
 }
 
 bool forward_command(struct api *api, struct http_request *request, http_handler_fn *handler, void *context)

@@ -133,6 +133,9 @@ bool forward_may(struct api *api, struct http_request *request);
  * made for it; empty: the request as a whole has none. `may_repeat`: sent twice it counts once. */
 void forward_request(struct api *api, struct http_request *request, http_handler_fn *handler, void *context,
 		     struct slice key, bool may_repeat);
+/* For a question that only the leader can answer; `otherwise` is the code when it does not. */
+void forward_question(struct api *api, struct http_request *request, http_handler_fn *handler, void *context,
+		      uint16_t otherwise);
 /* For a command with a route of its own. false: it is to be handled here. */
 bool forward_command(struct api *api, struct http_request *request, http_handler_fn *handler, void *context);
 /* The key that was made when it was sent on before. false: it was not, or came with one. */
@@ -149,6 +152,7 @@ struct read_call {
 	struct api *api;
 	struct http_request *request;
 	const struct read_route *route;
+	void *context;              /* handle_read's */
 	const char *field, *reason; /* with CODE_VALIDATION_ERROR */
 	struct answer_fields fields;
 };
@@ -165,8 +169,8 @@ http_handler_fn handle_read;
 extern const struct read_route read_routes[];
 extern const size_t read_route_count;
 read_fn read_receipt; /* receipts.c */
-read_fn audit_account, audit_schedule, audit_reservation, audit_popular, audit_sold_out, audit_totals,
-	audit_diff_of; /* audit.c */
+read_fn audit_account, audit_schedule, audit_reservation, audit_popular, audit_sold_out, audit_totals, audit_diff_of,
+	audit_explain; /* audit.c */
 
 /* Parameters of queries: 0, or CODE_VALIDATION_ERROR with the call's field and reason set. */
 int read_invalid(struct read_call *call, const char *field, const char *reason); /* the code */

@@ -266,6 +266,7 @@ const struct read_route read_routes[] = {
 	{"/api/audit/rankings/sold-out", "at limit from", audit_sold_out},
 	{"/api/audit/totals", "at", audit_totals},
 	{"/api/audit/diff", "from to", audit_diff_of},
+	{"/api/audit/explain/{commandId}", NULL, audit_explain},
 	{"/api/audit/history/account/{userId}", NULL, account_story},
 	{"/api/audit/history/reservation/{reservationId}", NULL, reservation_story},
 	{"/api/audit/history/seat/{scheduleId}/{seatNo}", NULL, seat_story},
@@ -347,7 +348,7 @@ void handle_read(struct http_request *request, void *context)
 	if (http_refuse_query(request))
 		return;
 	struct read_call *call = arena_alloc(http_arena(request), sizeof *call);
-	*call = (struct read_call){.api = at->api, .request = request, .route = at->read};
+	*call = (struct read_call){.api = at->api, .request = request, .route = at->read, .context = context};
 	call->wait.reached = position_reached;
 	call->wait.context = call;
 	if (!take_wait(call, &seq, &wait_ms))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "engine/data/annulled.h"
 #include "engine/data/catch_up.h"
 #include "engine/data/read_ahead.h"
 #include "engine/data/scratch.h"
@@ -25,8 +26,9 @@ struct cut {
 	struct cut_point point;
 	struct snapshot_view *under; /* NULL: nothing lies below */
 	struct layer *layer;
-	struct arena arena; /* of the layer's view */
-	struct fold fold;   /* of the last record that was folded whole */
+	struct arena arena;         /* of the layer's view */
+	struct annulments annulled; /* as far as it was looked for */
+	struct fold fold;           /* of the last record that was folded whole */
 	uint64_t entries;
 	bool reached;  /* it stands at its point */
 	bool too_long; /* the way to it is, for memory */
@@ -109,8 +111,8 @@ static enum ll_code apply_entries(struct cut *cut, struct applier *applier, cons
 }
 
 /* One record into the layer, or as much of it as lies before the cut. */
-static enum ll_code take(struct cut *cut, struct applier *applier, const struct read_record *record,
-			 struct error *error)
+static enum ll_code take_record(struct cut *cut, struct applier *applier, const struct read_record *record,
+				struct error *error)
 {
 	enum ll_code code = LL_OK;
 	if (record->verdict == FOLD_GENESIS) {
@@ -134,6 +136,22 @@ static enum ll_code take(struct cut *cut, struct applier *applier, const struct 
 	return code;
 }
 
+/* As take_record. LL_UNTRUSTED: what stopped it is annulled further on; cut->annulled knows it now. */
+static enum ll_code take(struct cut *cut, struct applier *applier, const struct read_record *record,
+			 struct error *error)
+{
+	struct fold before = cut->fold;
+	struct annulments found = {.count = 0};
+	enum ll_code code = take_record(cut, applier, record, error);
+	if (!applier->failed)
+		return code;
+	code = annulled_reason(cut->source.journal, &before, &cut->annulled, code, &found, error);
+	if (code == LL_UNTRUSTED)
+		annulments_add_all(&cut->annulled, &found);
+	annulments_release(&found);
+	return code;
+}
+
 /* What was folded only so far because somebody gave up must not be taken for the cut. */
 static enum ll_code look_for_interruption(const struct cut *cut, struct error *error)
 {
@@ -146,7 +164,7 @@ static enum ll_code look_for_interruption(const struct cut *cut, struct error *e
 /* Folds on until the cut, the journal's end, or until the layer is too large (LL_FULL). */
 static enum ll_code fold_into_layer(struct cut *cut, struct error *error)
 {
-	struct applier applier = {.view = layer_view(cut->layer)};
+	struct applier applier = {.view = layer_view(cut->layer), .annulled = &cut->annulled};
 	struct journal_reader *reader = NULL;
 	struct journal_watermarks marks;
 	struct read_record *record;
@@ -237,11 +255,13 @@ static enum ll_code go_through_scratch(struct cut *cut, const struct snapshot_ma
 				       struct error *error)
 {
 	char directories[PROJECTIONS_COUNT][SNAPSHOT_PATH_MAX + 32];
-	struct ledger_options options = {.create = true, .bulk = true};
+	struct ledger_options options = {
+		.create = true, .bulk = true, .annulled = cut->annulled.count ? &cut->annulled : NULL};
 	struct ledger *ledger = NULL;
 	struct catch_up how = {.end = UINT64_MAX,
 			       .stop = ends_before,
 			       .stop_context = &cut->point,
+			       .annulled = &cut->annulled,
 			       .interrupted = cut->source.interrupted,
 			       .progress = cut->source.progress,
 			       .context = cut->source.context};
@@ -277,16 +297,42 @@ static enum ll_code go_through_scratch(struct cut *cut, const struct snapshot_ma
 
 /* ---- opening ---- */
 
+static void clear_below(struct cut *cut)
+{
+	layer_free(cut->layer);
+	cut->layer = NULL;
+	snapshot_view_close(cut->under);
+	cut->under = NULL;
+	cut->fold = (struct fold){.begun = false};
+	cut->entries = 0;
+	cut->reached = cut->too_long = false;
+}
+
+/* A snapshot that left out, or folded, what is annulled further on is of use only if it did so by the same set. */
+static enum ll_code judge_below(struct cut *cut, bool *useless, struct error *error)
+{
+	enum ll_code code = LL_OK;
+	if (cut->fold.ahead.count && !cut->annulled.count)
+		code = annulled_find(cut->source.journal, &cut->fold, &cut->annulled, error);
+	struct annulments_ahead ahead = annulments_ahead(&cut->annulled, cut->fold.next_offset);
+	*useless = ahead.count != cut->fold.ahead.count || ahead.digest != cut->fold.ahead.digest;
+	return code;
+}
+
 /* Is the log the one that lies below was folded from? */
 static enum ll_code begin_below(struct cut *cut, struct snapshot_manifest *manifest, char snapshot[SNAPSHOT_PATH_MAX],
 				struct error *error)
 {
 	enum ll_code code = LL_OK;
-	cut->fold = (struct fold){.begun = false};
-	*snapshot = 0;
-	if (find_snapshot(cut, manifest, snapshot))
+	bool useless = false;
+	if (find_snapshot(cut, manifest, snapshot)) {
 		code = open_under(cut, snapshot, error);
-	else
+		if (code == LL_OK)
+			code = judge_below(cut, &useless, error);
+		if (useless)
+			clear_below(cut);
+	}
+	if (!cut->under)
 		*snapshot = 0;
 	return code == LL_OK ? check_log_of(cut->source.journal, &cut->fold, error) : code;
 }
@@ -302,16 +348,26 @@ static enum ll_code fold_to_point(struct cut *cut, struct error *error)
 	code = fold_into_layer(cut, error);
 	if (code != LL_FULL || !cut->too_long)
 		return code;
-	layer_free(cut->layer);
-	cut->layer = NULL;
-	snapshot_view_close(cut->under);
-	cut->under = NULL;
-	cut->fold = (struct fold){.begun = false};
+	clear_below(cut);
 	code = go_through_scratch(cut, &manifest, *snapshot ? snapshot : NULL, error);
 	if (code != LL_OK)
 		return code;
 	begin_layer(cut);
 	return fold_into_layer(cut, error);
+}
+
+/* Begins anew without them as often as more turns out to be annulled on the way. */
+static enum ll_code fold_without_annulled(struct cut *cut, struct error *error)
+{
+	for (;;) {
+		size_t known = cut->annulled.count;
+		enum ll_code code = fold_to_point(cut, error);
+		if (code != LL_UNTRUSTED || cut->annulled.count == known)
+			return code;
+		clear_below(cut);
+		scratch_remove(cut->scratch);
+		cut->scratch[0] = 0;
+	}
 }
 
 static int refusal_of(const struct cut *cut)
@@ -331,7 +387,7 @@ enum ll_code cut_open(const struct cut_source *source, const struct cut_point *p
 	ENSURE(cut && "memory is used up");
 	cut->source = *source;
 	cut->point = *point;
-	enum ll_code code = fold_to_point(cut, error);
+	enum ll_code code = fold_without_annulled(cut, error);
 	if (code == LL_OK)
 		*refused = refusal_of(cut);
 	if (code != LL_OK || *refused) {
@@ -352,6 +408,7 @@ void cut_close(struct cut *cut)
 	layer_free(cut->layer);
 	snapshot_view_close(cut->under);
 	arena_release(&cut->arena);
+	annulments_release(&cut->annulled);
 	scratch_remove(cut->scratch);
 	free(cut);
 }
@@ -364,6 +421,11 @@ struct view *cut_view(struct cut *cut)
 uint64_t cut_entries(const struct cut *cut)
 {
 	return cut->entries;
+}
+
+const struct annulments *cut_annulled(const struct cut *cut)
+{
+	return &cut->annulled;
 }
 
 int64_t cut_time(const struct cut *cut)

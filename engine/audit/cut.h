@@ -44,7 +44,8 @@ struct cut_source {
 struct cut;
 
 /* Opens one. *refused: 0; or CODE_CUT_NOT_FOUND (the journal does not reach so far) or CODE_CUT_NOT_FINAL (entries of that time
- * may still come), and then there is no cut. Errors as of catch_up; LL_POISON: an entry before the cut contradicts the state. BLOCKING. */
+ * may still come), and then there is no cut. Errors as of catch_up; LL_POISON: an entry before the cut contradicts the state
+ * and is not annulled: those that are, wherever the journal says so, are left out. BLOCKING. */
 enum ll_code cut_open(const struct cut_source *source, const struct cut_point *point, int64_t now_ms, struct cut **cut,
 		      int *refused, struct error *error) LL_CHECKED;
 void cut_close(struct cut *cut); /* NULL allowed */
@@ -55,6 +56,9 @@ struct view *cut_view(struct cut *cut);
 /* Where it was resolved to: entries before it, and the time of the last one (NONE_TIME when there is none). */
 uint64_t cut_entries(const struct cut *cut);
 int64_t cut_time(const struct cut *cut);
+
+/* The entries that it left out because the journal annuls them, as far as that was looked for. */
+const struct annulments *cut_annulled(const struct cut *cut);
 
 /* {"position","time"} */
 void cut_write_at(const struct cut *cut, struct json_writer *writer);

@@ -21,6 +21,8 @@ enum ll_code replay_open(struct replay *replay, struct error *error)
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
 		options.directories[id] = replay->mask >> id & 1 ? replay->directories[id] : NULL;
 	options.annulled = replay->annulled.count ? &replay->annulled : NULL;
+	options.before = replay->before;
+	options.before_context = replay->seen_context;
 	replay->ledger = NULL;
 	return ledger_open(&options, &replay->ledger, NULL, error);
 }
@@ -30,6 +32,12 @@ static void on_progress(void *context, const struct fold *fold, uint64_t end)
 	struct replay *replay = context;
 	if (replay->progress)
 		replay->progress(replay->context, fold->next_offset, end);
+}
+
+static void on_entry(void *context, const struct entry *entry)
+{
+	struct replay *replay = context;
+	replay->after(replay->seen_context, entry);
 }
 
 static enum ll_code begin_anew(struct replay *replay, struct error *error)
@@ -46,6 +54,7 @@ static enum ll_code begin_anew(struct replay *replay, struct error *error)
 static enum ll_code catch_up_with(struct replay *replay, uint64_t end, struct error *error)
 {
 	struct catch_up how = {.progress = on_progress,
+			       .visit = replay->after ? on_entry : NULL,
 			       .context = replay,
 			       .end = end,
 			       .rate = replay->rate,

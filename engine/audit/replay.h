@@ -29,7 +29,12 @@ struct replay {
 	struct annulments
 		annulled; /* found on the way: the replay has begun anew without those entries. replay_close releases it */
 	bool resume;      /* what was left half built is built on */
-	uint64_t rate;    /* at most so many entries a second; 0: as fast as it goes */
+	/* See each entry before and after it is applied (ledger_options, catch_up); may be NULL. When the replay begins anew, from the first
+	 * one again. */
+	void (*before)(void *context, const struct entry *entry);
+	void (*after)(void *context, const struct entry *entry);
+	void *seen_context;
+	uint64_t rate; /* at most so many entries a second; 0: as fast as it goes */
 	void (*progress)(void *context, uint64_t offset, uint64_t end); /* may be NULL */
 	void *context;
 };

@@ -63,6 +63,7 @@ static int in_child(void *context, char *at)
 {
 	const struct child *child = context;
 	struct audit_place *place = child->place;
+	place->reading = at;
 	snprintf(at, GUARDED_PLACE_MAX, "a snapshot in %s", place->snapshots);
 	int status = command_open_journal(place->options, place->url, false, false, &place->journal);
 	if (status != EXIT_DONE)
@@ -115,5 +116,5 @@ int audit_place_run(struct audit_place *place, const struct options *options, au
 		return status;
 	return interrupted ? option_complain(options, EXIT_FAILED, "it was interrupted")
 			   : option_complain(options, EXIT_FAILED,
-					     "%s cannot be read: its file is damaged; delete that snapshot", at);
+					     "%s cannot be read: its file is damaged; delete or rebuild it", at);
 }

@@ -19,6 +19,7 @@ struct audit_place {
 	struct journal *journal;
 	struct progress progress;
 	struct cut_source source;
+	char *reading; /* GUARDED_PLACE_MAX bytes: what is being read, should it end the process. At first a snapshot */
 };
 
 /* Returns an exit status. The place's journal is open. */

@@ -2,15 +2,18 @@
  * `ledgerline verify`: is the journal whole, and are the projections what it says?
  *
  *	1. the journal: every record by the fold rule, every entry decoded
- *	2. the projections: a fresh replay from offset 0 into a directory beside them, compared at their own position
+ *	2. with --decide and --invariants: every entry against the rules, in one fold (engine/audit/recheck.h)
+ *	3. the projections: a fresh replay from offset 0 into a directory beside them, compared at their own position
  *
  * Nothing of the data directory is changed, and no lock is taken: an engine may serve meanwhile. The work is done in a child,
  * because a damaged file can end the process that reads it.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "engine/audit/findings.h"
 #include "engine/audit/guarded.h"
+#include "engine/audit/recheck.h"
 #include "engine/audit/replay.h"
 #include "engine/audit/walk.h"
 #include "engine/cli/progress.h"
@@ -26,6 +29,8 @@ struct verifying {
 	struct journal *journal;
 	struct fold fold; /* of the whole journal */
 	struct verdict verdict;
+	struct recheck recheck;
+	struct replay rules; /* the fold on which the rules are checked */
 	struct progress progress;
 	struct findings findings;
 };
@@ -39,11 +44,51 @@ static void on_progress(void *context, uint64_t offset, uint64_t end)
 
 /* ---- the report ---- */
 
+static bool checks_rules(const struct verifying *verifying)
+{
+	return option_flag(verifying->options, "decide") || option_flag(verifying->options, "invariants");
+}
+
+static void write_rules(struct verifying *verifying, struct json_writer *writer)
+{
+	struct recheck *recheck = &verifying->recheck;
+	json_key(writer, "rules");
+	if (!checks_rules(verifying)) {
+		json_null(writer);
+		return;
+	}
+	json_object_begin(writer);
+	json_member_uint64(writer, "entries", recheck->entries);
+	json_member_uint64(writer, "decided", recheck->decided);
+	json_member_bool(writer, "invariants", recheck->invariants);
+	json_member_uint64(writer, "findings", recheck->findings);
+	json_key(writer, "first");
+	json_raw(writer, recheck_json(recheck));
+	json_object_end(writer);
+}
+
+static void print_rules(struct verifying *verifying)
+{
+	struct recheck *recheck = &verifying->recheck;
+	if (recheck->findings) {
+		printf("%s", buffer_text(&recheck->words));
+		printf("%" PRIu64 " %s not what the rules give\n", recheck->findings,
+		       recheck->findings == 1 ? "thing is" : "things are");
+		return;
+	}
+	if (recheck->decide)
+		printf("decisions    %" PRIu64 " of %" PRIu64 " entries decided again: all the same\n",
+		       recheck->decided, recheck->entries);
+	if (recheck->invariants)
+		printf("invariants   hold after each of %" PRIu64 " entries\n", recheck->entries);
+}
+
 static void write_report(struct verifying *verifying, const struct error *failure, struct json_writer *writer)
 {
 	const struct verdict *verdict = &verifying->verdict;
 	json_object_begin(writer);
-	json_member_bool(writer, "verified", !failure && verdict->compared.differences == 0);
+	json_member_bool(writer, "verified",
+			 !failure && verdict->compared.differences == 0 && verifying->recheck.findings == 0);
 	json_member_text(writer, "message", failure ? failure->text : NULL);
 	json_member_text(writer, "journal", journal_url(verifying->journal));
 	json_member_uint64(writer, "offset", verifying->fold.next_offset);
@@ -58,12 +103,15 @@ static void write_report(struct verifying *verifying, const struct error *failur
 	json_member_uint64(writer, "differences", verdict->compared.differences);
 	json_key(writer, "first");
 	json_raw(writer, findings_json(&verifying->findings));
+	write_rules(verifying, writer);
 	json_object_end(writer);
 }
 
 static void print_words(struct verifying *verifying)
 {
 	const struct verdict *verdict = &verifying->verdict;
+	if (checks_rules(verifying))
+		print_rules(verifying);
 	if (verdict->compared.differences) {
 		printf("%s", buffer_text(&verifying->findings.words));
 		printf("%" PRIu64 " %s from a replay\n", verdict->compared.differences,
@@ -96,7 +144,7 @@ static int report(struct verifying *verifying, enum ll_code code, const struct e
 		print_words(verifying);
 	}
 	if (code == LL_OK)
-		return verifying->verdict.compared.differences ? EXIT_NO : EXIT_DONE;
+		return verifying->verdict.compared.differences || verifying->recheck.findings ? EXIT_NO : EXIT_DONE;
 	return is_no ? option_complain(verifying->options, EXIT_NO, "%s", error->text)
 		     : command_failed(verifying->options, error);
 }
@@ -108,6 +156,39 @@ static enum ll_code verify_journal(struct verifying *verifying, struct error *er
 	struct walk walk = {.end = UINT64_MAX, .decode = true, .context = verifying, .progress = on_progress};
 	progress_begin(&verifying->progress, stderr, "reading the journal", "blocks", 0);
 	enum ll_code code = walk_journal(verifying->journal, &walk, &verifying->fold, error);
+	progress_end(&verifying->progress);
+	return code;
+}
+
+static struct view *state_of_rules(void *context)
+{
+	struct verifying *verifying = context;
+	return ledger_view(verifying->rules.ledger);
+}
+
+/* An annulled entry makes the fold begin anew, and the check with it. */
+static enum ll_code verify_rules(struct verifying *verifying, struct error *error)
+{
+	struct replay *replay = &verifying->rules;
+	verifying->recheck.decide = option_flag(verifying->options, "decide");
+	verifying->recheck.invariants = option_flag(verifying->options, "invariants");
+	*replay = (struct replay){.journal = verifying->journal,
+				  .mask = RECHECK_MASK,
+				  .before = recheck_before,
+				  .after = recheck_after,
+				  .seen_context = &verifying->recheck,
+				  .progress = on_progress,
+				  .context = verifying};
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		snprintf(replay->directories[id], sizeof replay->directories[id], "%s/rules-%s", verifying->scratch,
+			 projection_layouts[id].name);
+	progress_begin(&verifying->progress, stderr, "checking the rules", "blocks", 0);
+	enum ll_code code = replay_open(replay, error);
+	if (code == LL_OK)
+		code = replay_to(replay, UINT64_MAX, error);
+	if (code == LL_OK)
+		recheck_count(&verifying->recheck);
+	replay_abandon(replay);
 	progress_end(&verifying->progress);
 	return code;
 }
@@ -137,32 +218,47 @@ static int work(void *context, char *place)
 	struct error error;
 	const char *url = verifying->has_data ? verifying->data.url : option_text(verifying->options, "journal");
 	findings_init(&verifying->findings);
+	recheck_init(&verifying->recheck, state_of_rules, verifying);
 	snprintf(place, GUARDED_PLACE_MAX, "the journal %s", url);
 	int status = command_open_journal(verifying->options, url, false, false, &verifying->journal);
 	if (status != EXIT_DONE)
 		return status;
 	enum ll_code code = verify_journal(verifying, &error);
+	if (code == LL_OK && checks_rules(verifying))
+		code = verify_rules(verifying, &error);
 	if (code == LL_OK && verifying->has_data)
 		code = verify_projections(verifying, place, &error);
 	status = report(verifying, code, &error);
 	journal_close(verifying->journal);
 	findings_release(&verifying->findings);
+	recheck_release(&verifying->recheck);
 	return status;
+}
+
+/* Without a data directory there is work to be done on the disk only for the rules. */
+static int make_room(struct verifying *verifying, struct error *error)
+{
+	const char *temporary = getenv("TMPDIR");
+	const char *where = verifying->has_data       ? verifying->data.path
+			    : temporary && *temporary ? temporary
+						      : "/var/tmp";
+	if (!verifying->has_data && !checks_rules(verifying))
+		return EXIT_DONE;
+	if (scratch_make(where, "verify", verifying->scratch, sizeof verifying->scratch, error) == LL_OK)
+		return EXIT_DONE;
+	return command_failed(verifying->options, error);
 }
 
 static int open_data(struct verifying *verifying, struct error *error)
 {
 	const char *directory = option_text(verifying->options, "data");
-	enum ll_code code = LL_OK;
 	if (!directory)
-		return EXIT_DONE;
-	code = data_open(directory, option_text(verifying->options, "journal"), DATA_READ, &verifying->data, error);
-	if (code == LL_OK)
-		verifying->has_data = true;
-	if (code == LL_OK)
-		code = scratch_make(verifying->data.path, "verify", verifying->scratch, sizeof verifying->scratch,
-				    error);
-	return code == LL_OK ? EXIT_DONE : command_failed(verifying->options, error);
+		return make_room(verifying, error);
+	if (data_open(directory, option_text(verifying->options, "journal"), DATA_READ, &verifying->data, error) !=
+	    LL_OK)
+		return command_failed(verifying->options, error);
+	verifying->has_data = true;
+	return make_room(verifying, error);
 }
 
 static int run(const struct options *options, void *context)
@@ -194,6 +290,12 @@ static const struct option options[] = {
 	 .value = "DIR",
 	 .help = "the data directory; without it only the journal is verified"},
 	OPTION_JOURNAL,
+	{.name = "decide",
+	 .kind = OPTION_FLAG,
+	 .help = "decide every command again, and hold what comes of it against its entry"},
+	{.name = "invariants",
+	 .kind = OPTION_FLAG,
+	 .help = "hold the laws of the ledger against the state after every entry"},
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	OPTION_JSON,
@@ -205,8 +307,10 @@ const struct cli_command command_verify = {
 	.summary = "prove that the journal is whole and the projections are what it says",
 	.description =
 		"Reads the journal from offset 0: checksums, hashes, sequence numbers, epochs, every event. Then replays it beside the\n"
-		"projections and compares every row, at their position. Works while an engine serves. Shows the first differences.",
+		"projections and compares every row, at their position. Works while an engine serves. Shows the first differences.\n"
+		"--decide and --invariants fold the journal once more, from 0, and hold every entry against the rules.",
 	.options = options,
-	.exits = "1: the journal is damaged, or a projection is not what a replay gives; where is told",
+	.exits =
+		"1: the journal is damaged, a projection is not what a replay gives, or an entry not what the rules give; where is told",
 	.run = run,
 };

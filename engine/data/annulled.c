@@ -1,5 +1,6 @@
 #include "engine/data/annulled.h"
 
+#include <inttypes.h>
 #include <time.h>
 
 enum { READ_WAIT_MS = 100, PATIENCE_S = 30 };
@@ -50,4 +51,28 @@ enum ll_code annulled_find(struct journal *journal, const struct fold *from, str
 		code = look_through(reader, &fold, found, error);
 	journal_reader_close(reader);
 	return code;
+}
+
+static bool has_more(const struct annulments *found, const struct annulments *known, uint64_t until)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (found->at[i].offset <= until && !annulments_cover(known, found->at[i].offset, found->at[i].index))
+			return true;
+	return false;
+}
+
+enum ll_code annulled_reason(struct journal *journal, const struct fold *before, const struct annulments *known,
+			     enum ll_code code, struct annulments *found, struct error *error)
+{
+	struct error reading;
+	annulments_add_all(found, known);
+	enum ll_code looked = annulled_find(journal, before, found, &reading);
+	if (looked != LL_OK)
+		return error_set(error, looked, "%s", reading.text);
+	if (!has_more(found, known, before->next_offset))
+		return code;
+	return error_set(error, LL_UNTRUSTED,
+			 "journal offset %" PRIu64
+			 ": entries that were folded are annulled further on: folding again without them",
+			 before->next_offset);
 }

@@ -15,6 +15,12 @@
 enum ll_code annulled_find(struct journal *journal, const struct fold *from, struct annulments *found,
 			   struct error *error) LL_CHECKED;
 
+/* A fold that honoured `known` stopped at the record behind `before`, with `code`: is the reason annulled further on? LL_UNTRUSTED: it is, and
+ * *found has all that is annulled: what was folded is to be thrown away, and folded again with that set. `code`: it is not, and *error
+ * is left alone. Else journal_read's errors. BLOCKING. */
+enum ll_code annulled_reason(struct journal *journal, const struct fold *before, const struct annulments *known,
+			     enum ll_code code, struct annulments *found, struct error *error) LL_CHECKED;
+
 /* Adds what the block annuls, if it annuls anything; `offset` is its own. */
 void annulled_of_block(const struct block *block, uint64_t offset, struct annulments *found);
 

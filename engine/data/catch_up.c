@@ -183,23 +183,9 @@ static enum ll_code honour_what_is_ahead(struct journal *journal, struct ledger 
 static enum ll_code look_for_annulments(struct journal *journal, struct ledger *ledger, const struct catch_up *how,
 					const struct fold *before, enum ll_code code, struct error *error)
 {
-	struct error reading;
 	struct annulments found = {.count = 0};
-	const struct annulments *known = ledger_annulments(ledger);
-	annulments_add_all(&found, known);
-	enum ll_code looked = annulled_find(journal, before, &found, &reading);
-	bool more = false;
-	for (size_t i = 0; i < found.count; i++)
-		more = more || (found.at[i].offset <= before->next_offset &&
-				!annulments_cover(known, found.at[i].offset, found.at[i].index));
-	if (looked != LL_OK)
-		code = error_set(error, looked, "%s", reading.text);
-	else if (more)
-		code = error_set(error, LL_UNTRUSTED,
-				 "journal offset %" PRIu64
-				 ": entries that were folded are annulled further on: folding again without them",
-				 before->next_offset);
-	if (looked == LL_OK && more && how->annulled)
+	code = annulled_reason(journal, before, ledger_annulments(ledger), code, &found, error);
+	if (code == LL_UNTRUSTED && how->annulled)
 		annulments_add_all(how->annulled, &found);
 	annulments_release(&found);
 	return code;

@@ -2,6 +2,7 @@
 #include "engine/decide/due.h"
 
 #include "engine/decide/rules.h"
+#include "engine/decide/seats.h"
 
 static void clear(struct decision *decision)
 {
@@ -31,6 +32,27 @@ bool due_next(struct decide_context *context, struct decision *decision)
 		if (kinds[(context->seq + i) % KINDS](context, decision))
 			return true;
 	return false;
+}
+
+bool due_again(struct decide_context *context, const struct entry *entry, struct decision *decision, bool *told)
+{
+	const struct event *first = &entry->events[0];
+	clear(decision);
+	*told = false;
+	switch (entry->event_count ? first->type : EVENT_TICK) {
+	case EVENT_POINT_EXPIRED: return due_points_for_account(context, first->point_expired.user_id, decision);
+	case EVENT_POINT_HOLD_RELEASED:
+		return due_points_for_account(context, first->point_hold_released.user_id, decision);
+	case EVENT_RESERVATION_EXPIRED: return due_hold(context, first->reservation_expired.reservation_id, decision);
+	case EVENT_RESERVATION_CANCELLED:
+	case EVENT_CONCERT_SCHEDULE_CANCELLED: return plan_cancel_step(context, decision);
+	case EVENT_QUEUE_TOKEN_ACTIVATED:
+	case EVENT_QUEUE_TOKEN_EXPIRED: return due_queue_again(context, entry, decision);
+	case EVENT_TICK:
+	case EVENT_ANNULLED:
+	case EVENT_PERIOD_CLOSED: *told = true; return false;
+	default: return false;
+	}
 }
 
 /* The earlier of two times, of which 0 is none. */

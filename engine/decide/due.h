@@ -21,6 +21,10 @@ bool due_for_command(struct decide_context *context, const struct command *comma
  * schedule's cancellation. false: nothing. */
 bool due_next(struct decide_context *context, struct decision *decision);
 
+/* A system entry of the past, decided again: what its first event names, by the rules above, on the state before it. For audits.
+ * false: that is not due there. *told: nothing decides such an entry (a tick, or what an operator declares); then nothing is done. */
+bool due_again(struct decide_context *context, const struct entry *entry, struct decision *decision, bool *told);
+
 /* When the next thing will be due: a time in ms, 0 when there is nothing, now or earlier when something is. */
 int64_t due_when(struct view *view, int64_t now);
 

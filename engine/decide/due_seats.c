@@ -8,7 +8,7 @@
 #include "engine/decide/rules.h"
 #include "engine/decide/seats.h"
 
-static bool expire_if_due(struct decide_context *context, uint64_t reservation_id, struct decision *decision)
+bool due_hold(struct decide_context *context, uint64_t reservation_id, struct decision *decision)
 {
 	struct reservations_row row;
 	if (!reservations_get(context->view, reservations_key(reservation_id), &row) || !hold_is_due(context, &row))
@@ -52,7 +52,7 @@ static bool due_for_limit(struct decide_context *context, const struct reservati
 	    (uint64_t)has.seats + command->seat_nos.count <= limit)
 		return false;
 	view_scan(context->view, SEATS_HOLD_DUE, SLICE_EMPTY, SLICE_EMPTY, false, look_for_own, &own);
-	return own.reservation_id != NONE_U64 && expire_if_due(context, own.reservation_id, decision);
+	return own.reservation_id != NONE_U64 && due_hold(context, own.reservation_id, decision);
 }
 
 static bool due_for_create(struct decide_context *context, const struct reservation_create *command,
@@ -61,7 +61,7 @@ static bool due_for_create(struct decide_context *context, const struct reservat
 	for (uint32_t i = 0; i < command->seat_nos.count; i++) {
 		struct seats_row seat;
 		if (seats_get(context->view, seats_key(command->schedule_id, command->seat_nos.at[i]), &seat) &&
-		    seat.status == SEAT_STATUS_HELD && expire_if_due(context, seat.reservation_id, decision))
+		    seat.status == SEAT_STATUS_HELD && due_hold(context, seat.reservation_id, decision))
 			return true;
 	}
 	return due_for_limit(context, command, decision);
@@ -70,7 +70,7 @@ static bool due_for_create(struct decide_context *context, const struct reservat
 static bool due_for_cancel(struct decide_context *context, uint64_t reservation_id, struct decision *decision)
 {
 	struct reservations_row row;
-	if (expire_if_due(context, reservation_id, decision))
+	if (due_hold(context, reservation_id, decision))
 		return true;
 	return reservations_get(context->view, reservations_key(reservation_id), &row) &&
 	       row.status == RESERVATION_STATUS_CONFIRMED && due_points_for_account(context, row.user_id, decision);
@@ -83,7 +83,7 @@ bool due_seats_for_command(struct decide_context *context, const struct command 
 	case COMMAND_RESERVATION_CREATE: return due_for_create(context, &command->reservation_create, decision);
 	case COMMAND_RESERVATION_CANCEL:
 		return due_for_cancel(context, command->reservation_cancel.reservation_id, decision);
-	case COMMAND_PAYMENT_CREATE: return expire_if_due(context, command->payment_create.reservation_id, decision);
+	case COMMAND_PAYMENT_CREATE: return due_hold(context, command->payment_create.reservation_id, decision);
 	case COMMAND_PAYMENT_CANCEL:
 		return payments_get(context->view, payments_key(command->payment_cancel.payment_id), &payment) &&
 		       due_for_cancel(context, payment.reservation_id, decision);
@@ -111,7 +111,7 @@ static struct hold_due_key first_due(struct view *view)
 bool due_seats_next(struct decide_context *context, struct decision *decision)
 {
 	struct hold_due_key due = first_due(context->view);
-	if (due.expires_at != NONE_TIME && expire_if_due(context, due.reservation_id, decision))
+	if (due.expires_at != NONE_TIME && due_hold(context, due.reservation_id, decision))
 		return true;
 	return plan_cancel_step(context, decision);
 }

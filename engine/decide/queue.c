@@ -264,6 +264,16 @@ bool due_queue_next(struct decide_context *context, struct decision *decision)
 	return plan_ends(context, decision) || plan_activations(context, decision);
 }
 
+/* One token may have ended for a command that waited for it, or as a step of several. */
+bool due_queue_again(struct decide_context *context, const struct entry *entry, struct decision *decision)
+{
+	if (entry->events[0].type == EVENT_QUEUE_TOKEN_ACTIVATED)
+		return plan_activations(context, decision);
+	if (entry->event_count == 1)
+		return end_if_due(context, entry->events[0].queue_token_expired.token_id, decision);
+	return plan_ends(context, decision);
+}
+
 static bool take_time(void *context, struct slice key, struct slice value)
 {
 	(void)value;

@@ -64,6 +64,10 @@ int64_t due_queue_when(struct view *, int64_t now);
  * points.* and payment.create are looked after by due_points_for_command. */
 bool due_points_for_account(struct decide_context *, struct slice user_id, struct decision *);
 
+/* For due_again: one reservation's hold; what a waiting room's entry named first. */
+bool due_hold(struct decide_context *, uint64_t reservation_id, struct decision *);
+bool due_queue_again(struct decide_context *, const struct entry *entry, struct decision *);
+
 /* The command of an accepted entry, made again from its events. command->type is set; false: not one of these types,
  * or the events are not those that it makes. */
 bool command_of_points(const struct entry *entry, struct arena *arena, struct command *command);

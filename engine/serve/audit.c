@@ -80,6 +80,27 @@ static enum ll_code answer_diff(struct engine_audit *audit, struct journal *jour
 	return code;
 }
 
+static enum ll_code answer_explain(struct engine_audit *audit, struct journal *journal)
+{
+	struct cut_source source = {.journal = journal,
+				    .snapshots = audit->snapshots,
+				    .scratch = audit->engine->data.path,
+				    .interrupted = &audit->interrupted};
+	bool redecided;
+	uint64_t seq = 0;
+	enum ll_code code = explain(&source, &audit->question.explained, &audit->body, &seq, &redecided, &audit->code,
+				    &audit->error);
+	audit->entries = seq + 1;
+	return code;
+}
+
+static enum ll_code answer(struct engine_audit *audit, struct journal *journal)
+{
+	if (audit->question.explain)
+		return answer_explain(audit, journal);
+	return audit->question.diff ? answer_diff(audit, journal) : answer_state(audit, journal);
+}
+
 static void audit_work(uv_work_t *work)
 {
 	struct engine_audit *audit = work->data;
@@ -88,7 +109,7 @@ static void audit_work(uv_work_t *work)
 	audit->code = 0;
 	audit->failed = journal_open(engine->data.url, &engine->journal_options, &journal, &audit->error);
 	if (audit->failed == LL_OK)
-		audit->failed = audit->question.diff ? answer_diff(audit, journal) : answer_state(audit, journal);
+		audit->failed = answer(audit, journal);
 	journal_close(journal);
 }
 
@@ -175,7 +196,8 @@ bool engine_audit(struct engine *engine, const struct engine_question *question,
 	ENSURE(audit && "memory is used up");
 	audit->engine = engine;
 	audit->question = *question;
-	struct slice *subject = &audit->question.asked.subject;
+	struct slice *subject =
+		audit->question.explain ? &audit->question.explained.command_id : &audit->question.asked.subject;
 	ENSURE(subject->size <= sizeof audit->subject);
 	if (subject->size)
 		memcpy(audit->subject, subject->at, subject->size);

@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "engine/audit/explain.h"
 #include "engine/audit/questions.h"
 #include "engine/http/caller.h"
 #include "engine/journal/journal.h"
@@ -146,6 +147,8 @@ struct engine_question {
 	struct cut_point at; /* of a difference: the later one */
 	bool diff;           /* what differs between `from` and `at`, instead of what is asked */
 	struct cut_point from;
+	bool explain; /* why a command was decided so, instead of what is asked */
+	struct explain_asked explained;
 	int64_t latest_time; /* of the cuts that are times, the latest; 0: none is */
 };
 
@@ -159,7 +162,7 @@ struct engine_audited {
 typedef void engine_audited_fn(void *context, const struct engine_audited *audited);
 
 /* Calls `done` once, later, or before the engine has stopped. The question is copied. A time that has passed and is not final yet is made
- * so by an entry of the engine's own, when it leads. false: too many wait. */
+ * so by an entry of the engine's own, when it leads; else it stays CUT_NOT_FINAL, and the leader is to be asked. false: too many wait. */
 bool engine_audit(struct engine *engine, const struct engine_question *question, engine_audited_fn *done,
 		  void *context);
 

@@ -127,6 +127,8 @@ static void apply_window(const struct applying *applying, const struct entry_win
 		const struct entry *entry = &window->entries[i];
 		if (is_annulled(applying->applier, entry->offset, entry->index))
 			continue;
+		if (applying->applier->before)
+			applying->applier->before(applying->applier->before_context, entry);
 		apply_entry(applying->applier, applying->mask, entry);
 		look_for_annulment(applying, entry);
 		if (visit)

@@ -11,6 +11,9 @@
 struct applier {
 	const struct annulments *annulled; /* borrowed; NULL: nothing */
 	struct view *view; /* borrowed; rows that are read meanwhile go to its arena, which is reset after each entry */
+	void (*before)(void *context,
+		       const struct entry *entry); /* sees each entry before it is applied; may be NULL */
+	void *before_context;
 	struct arena decoded[2];                  /* entries of two windows */
 	unsigned failed;                          /* a bit for each projection that the last block stopped */
 	struct error failures[PROJECTIONS_COUNT]; /* of those */

@@ -166,6 +166,8 @@ enum ll_code ledger_open(const struct ledger_options *options, struct ledger **o
 	ENSURE(ledger);
 	ledger->bulk = options->bulk;
 	init_views(ledger);
+	ledger->applier.before = options->before;
+	ledger->applier.before_context = options->before_context;
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		if (!options->directories[id])
 			continue;

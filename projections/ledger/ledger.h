@@ -41,7 +41,11 @@ struct ledger_options {
 	bool resume;                                /* with bulk: what was left half built is built on */
 	const struct annulments *annulled;          /* copied; NULL: not looked for yet */
 	size_t clean_bytes_max;                     /* of all stores together; 0: their defaults */
-	void (*flushed)(void *);                    /* called by flush threads when a flush ended; may be NULL */
+	/* Sees each entry before it is applied, while ledger_view stands right before it; rows go to that view's arena. For checks of what balances,
+	 * seats, queue and rankings are; others may be folded by another thread meanwhile. May be NULL. */
+	void (*before)(void *context, const struct entry *entry);
+	void *before_context;
+	void (*flushed)(void *); /* called by flush threads when a flush ended; may be NULL */
 	void *flushed_context;
 };
 

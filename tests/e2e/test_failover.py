@@ -454,3 +454,17 @@ def test_rounds(fleet, kafka_cluster, ledgerline, capsys, request):
             times = sorted(t * 1000 for t in times)
             print(f"  {kind:<14} {len(times):>4} times  median {statistics.median(times):>5.0f}  max {times[-1]:>5.0f}")
     agree(three, load, ledgerline)
+
+
+# Whether a moment is over is for the leader to say: asked at a standby, a moment that has passed is answered at once, and one to come is not.
+def test_moments_are_asked_of_the_leader(fleet):
+    both = fleet(2)
+    leader, standby = both.engines
+    user = rich(leader, 1000)
+    time.sleep(0.05)
+    now = time.time() - 0.01
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
+    found = standby.get(f"/api/audit/accounts/{user}?at={moment}")
+    assert found.status == 200 and found.json["balance"] == 1000, found.body
+    assert found.json == leader.get(f"/api/audit/accounts/{user}?at={moment}").json
+    assert standby.get(f"/api/audit/accounts/{user}?at=2090-01-01T00:00:00Z").code == "CUT_NOT_FINAL"

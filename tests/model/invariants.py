@@ -126,6 +126,6 @@ def rebuilt(engine, binary):
 
 
 def verified(engine, binary):
-    done = run(binary, "verify", "--data", engine.data, "--json")
-    must(done.returncode == 0, "the projections are what the journal says", done.stdout + done.stderr)
+    done = run(binary, "verify", "--data", engine.data, "--decide", "--invariants", "--json")
+    must(done.returncode == 0, "the journal and the projections are what the rules say", done.stdout + done.stderr)
     return json.loads(done.stdout)["digest"]

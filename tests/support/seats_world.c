@@ -129,6 +129,8 @@ int world_run(struct world *world, const struct command *command)
 		context.seq = world->next_seq;
 	}
 	struct short_hash hash = hash_of_command(command);
+	if (world->before_decision)
+		world->before_decision(world, &context, command);
 	decide(&context, command, &world->decision);
 	assert_int_equal(world->view->failure.code, LL_OK);
 	if (world->decision.outcome == DECIDED_READ)

@@ -36,7 +36,8 @@ struct world {
 	size_t room_size;
 	struct buffer reply; /* body of the answer to the last command that became an entry */
 	int reply_status;
-	void (*after_entry)(struct world *); /* NULL: nothing */
+	void (*after_entry)(struct world *);                                                      /* NULL: nothing */
+	void (*before_decision)(struct world *, struct decide_context *, const struct command *); /* NULL: nothing */
 };
 
 void world_init(struct world *world);

@@ -2,6 +2,7 @@
  * poison URL KIND: takes a journal over, as an engine would, and writes what no sound engine writes. For tests.
  *
  *	contradiction   points come in, and the balance after it is not what it is: the balances cannot fold it
+ *	gift            points come in that nobody asked for: it can be folded, and no rule gives it
  *	zombie          a block of the epoch before the last
  *	claim           a claim of an epoch that is taken
  *	again           the last block once more
@@ -95,13 +96,14 @@ static enum ll_code write_event(struct journal *journal, struct fold *fold, stru
 static enum ll_code write_kind(struct journal *journal, struct fold *fold, const char *kind)
 {
 	struct event event = {.type = EVENT_POINT_CHARGED};
-	if (strcmp(kind, "contradiction") == 0) {
+	bool is_gift = strcmp(kind, "gift") == 0;
+	if (is_gift || strcmp(kind, "contradiction") == 0) {
 		event.point_charged = (struct point_charged){.user_id = SLICE("eve"),
 							     .amount = 10,
 							     .source = SOURCE_PAID,
 							     .lot_id = fold->next_seq << 16,
-							     .balance_after = 999,
-							     .available_after = 999};
+							     .balance_after = is_gift ? 10 : 999,
+							     .available_after = is_gift ? 10 : 999};
 		return write_event(journal, fold, &event);
 	}
 	if (strcmp(kind, "zombie") == 0)

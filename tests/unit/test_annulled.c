@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "engine/audit/cut.h"
 #include "engine/audit/replay.h"
 #include "engine/audit/walk.h"
 #include "engine/data/annulled.h"
@@ -484,6 +485,45 @@ static void test_replay(void **state)
 		fail_msg("%s", error.text);
 }
 
+/* A cut looks ahead like a replay: before and behind the entry, and inside its block. What is not annulled stays poison. */
+static void test_cuts(void **state)
+{
+	struct cut_source source = {.scratch = scratch, .mask = PROJECTIONS_ALL};
+	struct error error;
+	(void)state;
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		char folded[DIGEST_TEXT_SIZE + 1], cut_digest[DIGEST_TEXT_SIZE + 1];
+		unsigned rounds;
+		uint32_t index = kind == LEFT_OVER ? 9 : 1;
+		struct cut_point points[] = {{.kind = CUT_ENTRY, .entry = 20},
+					     {.kind = CUT_ENTRY, .entry = 20 + index},
+					     {.kind = CUT_TIME, .time = 1020},
+					     {.kind = CUT_LATEST}};
+		struct cut *cut = NULL;
+		int refused = 0;
+		make_journal(kind);
+		source.journal = journal;
+		assert_int_equal(cut_open(&source, &points[3], INT64_MAX, &cut, &refused, &error), LL_POISON);
+		annul(4, index);
+		close_ledger(fold_anew(folded, &rounds));
+		for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+			if (cut_open(&source, &points[i], INT64_MAX, &cut, &refused, &error) != LL_OK)
+				fail_msg("%s", error.text);
+			assert_int_equal(refused, 0);
+			if (points[i].kind == CUT_ENTRY)
+				assert_int_equal(cut_entries(cut), points[i].entry + 1);
+			if (points[i].kind == CUT_LATEST) {
+				assert_int_equal(digest_of_view(cut_view(cut), cut_digest, &error), LL_OK);
+				assert_string_equal(cut_digest, folded);
+			}
+			cut_close(cut);
+		}
+		journal_close(journal);
+		journal = NULL;
+		memory_journal_forget_all();
+	}
+}
+
 /* A replay of a part that folded the entry without noticing, and has it on the disk, begins anew when the annulment comes. */
 static void test_replay_of_a_part(void **state)
 {
@@ -532,6 +572,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_annulment_is_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_annuls_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cuts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_of_a_part, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_takeover_is_fenced, set_up, tear_down),
 	};
