@@ -23,6 +23,13 @@ enum engine_role {
 	ENGINE_FOLLOWS,   /* never claims it */
 };
 
+/* When the engine takes snapshots by itself, and how many stay (engine/snapshots/snapshots.h). */
+struct snapshot_plan {
+	uint64_t every;   /* after so many entries; 0: not by entries */
+	int daily_minute; /* at that minute of each day, UTC; -1: not by day */
+	unsigned keep;    /* at most so many stay; 1 or more */
+};
+
 struct engine_options {
 	const char *data;                      /* directory */
 	const char *journal;                   /* URL; NULL: what the directory remembers, or local: in it */
@@ -31,6 +38,7 @@ struct engine_options {
 	const char *address; /* http://HOST:PORT for claims, or NULL. May be set later by engine_set_address */
 	const char *secret;  /* file with the engines' secret; NULL: the directory's own */
 	enum engine_role role;
+	struct snapshot_plan snapshots;
 	int64_t patience_ms; /* of ENGINE_STANDS_BY: how long a leader may be silent (lookout.h); 0: 1,500 */
 };
 
@@ -162,6 +170,13 @@ typedef void engine_audited_fn(void *context, const struct engine_audited *audit
  * so by an entry of the engine's own, when it leads. false: too many wait. */
 bool engine_audit(struct engine *engine, const struct engine_question *question, engine_audited_fn *done,
 		  void *context);
+
+struct engine_audits_status {
+	uint64_t cuts_opened, cuts_found; /* folded for a question, ever; found open for one */
+	unsigned cuts_open;
+	uint64_t snapshots; /* taken by itself, ever */
+};
+void engine_audits_status(struct engine *engine, struct engine_audits_status *status);
 
 /* ---- status ---- */
 
