@@ -270,6 +270,7 @@ void engine_stop(struct engine *engine, void (*stopped)(void *), void *context)
 	engine->pump_again = true;
 	engine_adopt_stop(engine);
 	engine_audit_stop(engine);
+	engine_closing_stop(engine);
 	engine_snapshots_stop(engine);
 	engine_peers_stop(engine);
 	writer_stop(engine->writer);

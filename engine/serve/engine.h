@@ -171,6 +171,17 @@ typedef void engine_audited_fn(void *context, const struct engine_audited *audit
 bool engine_audit(struct engine *engine, const struct engine_question *question, engine_audited_fn *done,
 		  void *context);
 
+/* A period to be closed: its name, who closes it, and the cut at its end. */
+struct engine_close {
+	struct slice name, approver;
+	struct cut_point at;
+};
+
+/* Computes totals and digest at the cut, writes the entry `period.closed`, and looks for it in the journal; as engine_audit. Only a leader can.
+ * false: one is under way, or it stops. In the answer, code CODE_OUTCOME_UNKNOWN: it was handed over, and not found within 10 s. */
+bool engine_close_period(struct engine *engine, const struct engine_close *close, engine_audited_fn *done,
+			 void *context);
+
 struct engine_audits_status {
 	uint64_t cuts_opened, cuts_found; /* folded for a question, ever; found open for one */
 	unsigned cuts_open;

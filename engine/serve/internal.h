@@ -4,6 +4,7 @@
  *	engine.c   opening, starting, stopping, closing; what the API asks
  *	turn.c     the loop's turn: the writer is pumped, those who wait for positions are told
  *	host.c     what the writer needs done: clocks, jobs for the thread pool, the log
+ *	closing.c  a period closed
  *	adopt.c    a rebuilt generation taken into use
  *	audit.c    questions about past states; open_cuts.c those that stay open
  *	snapshots.c  snapshots taken by themselves
@@ -98,6 +99,7 @@ struct engine {
 	unsigned passed_over[PROJECTIONS_COUNT]; /* a generation that cannot be taken; 0: none */
 
 	struct engine_audit *audits;        /* that are asked and not answered */
+	struct engine_closing *closing;     /* NULL: no period is being closed */
 	struct open_cuts *open_cuts;        /* jobs of audits share it */
 	struct engine_snapshots *snapshots; /* NULL: none are taken */
 	struct engine_wait *waits;
@@ -140,6 +142,9 @@ void engine_adopt_stop(struct engine *engine);
 
 /* audit.c. What waits is answered; what runs is given up soon. */
 void engine_audit_stop(struct engine *engine);
+
+/* closing.c. As audit.c. */
+void engine_closing_stop(struct engine *engine);
 
 /* snapshots.c. Stopping leaves at most a job, which ends soon. */
 void engine_snapshots_start(struct engine *engine, const struct snapshot_plan *plan);

@@ -243,6 +243,7 @@ GOOD = {
     "GET /api/leader": lambda w, r: r(),
     "POST /api/admin/lead": lambda w, r: r(),
     "POST /api/admin/handover": lambda w, r: r(),
+    "POST /api/admin/periods": lambda w, r: r(None, f"/api/admin/periods?name={fresh('period')}&approver=boss&at=latest"),
     "GET /api/status": lambda w, r: r(),
     "GET /healthz": lambda w, r: r(),
     "GET /readyz": lambda w, r: r(),
