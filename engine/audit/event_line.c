@@ -23,7 +23,11 @@ static void line_begin(struct json_writer *writer, struct buffer *out, const str
 	json_key(writer, "position");
 	json_textf(writer, "0:%" PRIu64, entry->seq);
 	json_member_uint64(writer, "index", index);
-	json_member_uint64(writer, "offset", entry->offset);
+	json_key(writer, "offset");
+	if (entry->offset == NONE_U64)
+		json_null(writer);
+	else
+		json_uint64(writer, entry->offset);
 	json_member_time(writer, "time", entry->time);
 	json_member_text(writer, "type", type);
 	json_member_uint64(writer, "version", version);

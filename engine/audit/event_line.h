@@ -5,8 +5,8 @@
  *	 "actor":{"type":"user","id":"kim"},...the event's fields}
  *
  * A field that is called as one of the line's own members goes by a longer name: policyVersion, queuePosition, annulledOffset.
- * A refusal is one line of type `refused` with `command`, `code` and `facts`. An entry without events has no line. The same
- * entry has the same bytes wherever it was read from.
+ * A refusal is one line of type `refused` with `command`, `code` and `facts`. An entry without events has no line. An offset that is not known
+ * (NONE_U64) is null. The same entry has the same bytes wherever it was read from.
  */
 #ifndef LEDGERLINE_AUDIT_EVENT_LINE_H
 #define LEDGERLINE_AUDIT_EVENT_LINE_H

@@ -6,21 +6,15 @@
  *	audit totals   control totals and the digest at a cut
  *	audit diff     what differs between two cuts
  *
- * No engine is needed; one that serves is not disturbed. The work is done in a child, because a damaged snapshot can end the process that
- * reads it.
+ * No engine is needed; one that serves is not disturbed.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "engine/audit/guarded.h"
 #include "engine/audit/questions.h"
-#include "engine/cli/progress.h"
-#include "engine/commands/commands.h"
-#include "engine/data/data.h"
+#include "engine/commands/audit_place.h"
 #include "engine/reply/reply.h"
 #include "projections/export/export.h"
 #include "schemas/codes.h"
@@ -29,53 +23,17 @@ enum { RANKING_LIMIT = 10, SEAT_NO_MAX = 1000000 };
 
 struct auditing {
 	const struct options *options;
-	struct data data;
-	bool has_data;
-	char url[JOURNAL_URL_MAX], snapshots[DATA_PATH_MAX], scratch[DATA_PATH_MAX];
-	struct journal *journal;
-	struct progress progress;
-	struct cut_source source;
+	struct audit_place place;
 	struct audit_asked asked;
 	struct cut_point point, from;
 	int (*work)(struct auditing *); /* an exit status */
 	struct buffer out;
 };
 
-/* ---- cuts ---- */
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int complain_code(const struct auditing *auditing, int code, const char *what)
-{
-	const struct code_info *info = code_info((uint16_t)code);
-	return option_complain(auditing->options, EXIT_NO, "%s: %s (%s)", info->name, info->message, what);
-}
-
-static void on_progress(void *context, const struct fold *fold, uint64_t end)
-{
-	struct auditing *auditing = context;
-	auditing->progress.total = end;
-	progress_update(&auditing->progress, fold->next_offset);
-}
-
-/* The text of a cut as it was given. */
 static int open_cut(struct auditing *auditing, const struct cut_point *point, const char *text, unsigned mask,
 		    struct cut **cut)
 {
-	struct error error;
-	int refused = 0;
-	auditing->source.mask = mask;
-	progress_begin(&auditing->progress, stderr, "folding", "blocks", 0);
-	enum ll_code code = cut_open(&auditing->source, point, now_ms(), cut, &refused, &error);
-	progress_end(&auditing->progress);
-	if (code != LL_OK)
-		return command_failed(auditing->options, &error);
-	return refused ? complain_code(auditing, refused, text) : EXIT_DONE;
+	return audit_place_cut(&auditing->place, point, text, mask, cut);
 }
 
 /* ---- the work ---- */
@@ -146,77 +104,20 @@ static int diff(struct auditing *auditing)
 	return status;
 }
 
-/* ---- the child ---- */
-
-static int work(void *context, char *place)
-{
-	struct auditing *auditing = context;
-	snprintf(place, GUARDED_PLACE_MAX, "a snapshot in %s", auditing->snapshots);
-	int status = command_open_journal(auditing->options, auditing->url, false, false, &auditing->journal);
-	if (status != EXIT_DONE)
-		return status;
-	auditing->source.journal = auditing->journal;
-	status = auditing->work(auditing);
-	buffer_release(&auditing->out);
-	journal_close(auditing->journal);
-	return status;
-}
-
 /* ---- the command line ---- */
 
-static int find_journal(struct auditing *auditing)
+static int in_place(struct audit_place *place, void *context)
 {
-	const char *directory = option_text(auditing->options, "data"),
-		   *url = option_text(auditing->options, "journal");
-	const char *temporary = getenv("TMPDIR");
-	struct error error;
-	if (!directory && !url)
-		return option_complain(auditing->options, EXIT_USAGE,
-				       "which ledger? Give --data DIR, or --journal URL for a journal alone");
-	if (directory && data_open(directory, url, DATA_READ, &auditing->data, &error) != LL_OK)
-		return command_failed(auditing->options, &error);
-	auditing->has_data = directory != NULL;
-	snprintf(auditing->url, sizeof auditing->url, "%s", directory ? auditing->data.url : url);
-	if (directory)
-		snprintf(auditing->snapshots, sizeof auditing->snapshots, "%s/snapshots", auditing->data.path);
-	bool writable = directory && access(auditing->data.path, W_OK) == 0;
-	snprintf(auditing->scratch, sizeof auditing->scratch, "%s",
-		 writable                  ? auditing->data.path
-		 : temporary && *temporary ? temporary
-					   : "/var/tmp");
-	auditing->source = (struct cut_source){.snapshots = directory ? auditing->snapshots : NULL,
-					       .scratch = auditing->scratch,
-					       .progress = on_progress,
-					       .context = auditing};
-	return EXIT_DONE;
-}
-
-static int take_cut(const struct options *options, const char *name, struct cut_point *point)
-{
-	const char *text = option_text(options, name);
-	if (cut_parse(slice_text(text), point))
-		return EXIT_DONE;
-	return option_complain(
-		options, EXIT_USAGE,
-		"--%s takes latest, start, a position like 0:1842, or a time like 2026-03-01T09:00:00Z, not %s", name,
-		text);
+	struct auditing *auditing = context;
+	(void)place;
+	int status = auditing->work(auditing);
+	buffer_release(&auditing->out);
+	return status;
 }
 
 static int run_work(struct auditing *auditing)
 {
-	char place[GUARDED_PLACE_MAX];
-	bool interrupted = false;
-	int status = find_journal(auditing);
-	if (status != EXIT_DONE)
-		return status;
-	status = guarded_run(work, auditing, place, &interrupted);
-	if (auditing->has_data)
-		data_close(&auditing->data);
-	if (status >= 0)
-		return status;
-	return interrupted ? option_complain(auditing->options, EXIT_FAILED, "it was interrupted")
-			   : option_complain(auditing->options, EXIT_FAILED,
-					     "%s cannot be read: its file is damaged; delete that snapshot", place);
+	return audit_place_run(&auditing->place, auditing->options, in_place, auditing);
 }
 
 static int take_subject(struct auditing *auditing, size_t index, const char *what)
@@ -269,7 +170,7 @@ static int run_state(const struct options *options, void *context)
 	const char *name = option_argument(options, 0);
 	bool all = strcmp(name, "all") == 0, found = all;
 	(void)context;
-	int status = take_cut(options, "at", &auditing.point);
+	int status = audit_take_cut(options, "at", &auditing.point);
 	if (status == EXIT_DONE)
 		status = take_ranking_options(&auditing);
 	if (status == EXIT_DONE && all)
@@ -322,7 +223,7 @@ static int run_history(const struct options *options, void *context)
 	else
 		return option_complain(options, EXIT_USAGE, "there is no history of %s: account, reservation or seat",
 				       name);
-	int status = take_cut(options, "at", &auditing.point);
+	int status = audit_take_cut(options, "at", &auditing.point);
 	if (status == EXIT_DONE)
 		status = take_subject(&auditing, 1, seat ? "SCHEDULE" : "ID");
 	if (status == EXIT_DONE && seat)
@@ -338,7 +239,7 @@ static int run_totals(const struct options *options, void *context)
 				    .work = answer_one,
 				    .asked = {.question = AUDIT_TOTALS, .subject = SLICE("totals")}};
 	(void)context;
-	int status = take_cut(options, "at", &auditing.point);
+	int status = audit_take_cut(options, "at", &auditing.point);
 	return status == EXIT_DONE ? run_work(&auditing) : status;
 }
 
@@ -346,24 +247,11 @@ static int run_diff(const struct options *options, void *context)
 {
 	struct auditing auditing = {.options = options, .work = diff};
 	(void)context;
-	int status = take_cut(options, "from", &auditing.from);
+	int status = audit_take_cut(options, "from", &auditing.from);
 	if (status == EXIT_DONE)
-		status = take_cut(options, "to", &auditing.point);
+		status = audit_take_cut(options, "to", &auditing.point);
 	return status == EXIT_DONE ? run_work(&auditing) : status;
 }
-
-#define OPTION_OF_DATA                                                                                                 \
-	{                                                                                                              \
-		.name = "data", .kind = OPTION_TEXT, .value = "DIR",                                                   \
-		.help = "the data directory: its journal, and its snapshots to begin at"                               \
-	}
-#define OPTION_AT                                                                                                      \
-	{                                                                                                              \
-		.name = "at", .kind = OPTION_TEXT, .value = "CUT", .standard = "latest", .help = "the cut"             \
-	}
-#define ABOUT_CUTS                                                                                                        \
-	"A cut is latest, start, a position like 0:1842 (right after that entry), or a time (after the last entry that\n" \
-	"is not later; final once a later one is there). --journal alone reads a journal without a data directory."
 
 static const struct option state_options[] = {
 	OPTION_OF_DATA,

@@ -20,7 +20,7 @@ KEEPERS = {
     "http_parser.h": ["engine/http/"],
     "yajl/": ["schemas/wire/json_read.c"],
     "openssl/": ["schemas/wire/"],
-    "sodium": ["schemas/wire/", "engine/http/", "engine/decide/token.c"],
+    "sodium": ["schemas/wire/", "engine/http/", "engine/decide/token.c", "engine/proof/note.c"],
     "ini.h": ["engine/cli/"],
     "msgpack": ["schemas/wire/"],
 }
