@@ -4,12 +4,15 @@
 int main(int argc, char **argv)
 {
 	const struct cli_command commands[] = {
-		command_audit_diff,    command_audit_history,  command_audit_state,   command_audit_totals,
-		command_serve,         command_demo,           command_load,          command_bench_fill,
-		command_bench_fold,    command_bench_commands, command_journal_cat,   command_journal_check,
-		command_journal_copy,  command_journal_create, command_journal_info,  command_query,
-		command_journal_annul, command_rebuild,        command_snapshot,      command_status,
-		command_verify,        command_audit_prove,    command_audit_new_key, command_audit_check_proof,
+		command_audit_close,    command_audit_closes,  command_audit_diff,
+		command_audit_export,   command_audit_history, command_audit_state,
+		command_audit_totals,   command_serve,         command_demo,
+		command_load,           command_bench_fill,    command_bench_fold,
+		command_bench_commands, command_journal_annul, command_journal_cat,
+		command_journal_check,  command_journal_copy,  command_journal_create,
+		command_journal_info,   command_query,         command_rebuild,
+		command_snapshot,       command_status,        command_verify,
+		command_audit_prove,    command_audit_new_key, command_audit_check_proof,
 		command_audit_explain,
 	};
 	const struct program program = {

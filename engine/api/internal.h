@@ -180,6 +180,7 @@ int read_enum(struct read_call *call, const char *name, const struct enumeration
 
 http_handler_fn handle_status, handle_metrics, handle_health, handle_ready;
 http_handler_fn handle_leader, handle_lead, handle_handover; /* peers.c */
+http_handler_fn handle_close_period;                         /* periods.c */
 
 /* The member "leader" of what is asked. (status.c) */
 void write_leader(struct api *api, struct json_writer *writer);

@@ -292,6 +292,19 @@ static void write_projections(struct api *api, struct buffer *out)
 	}
 }
 
+static void write_audits(struct api *api, struct buffer *out)
+{
+	struct engine_audits_status status;
+	engine_audits_status(api->engine, &status);
+	number(out, "ledgerline_audit_cuts_opened_total", "counter", "Past states that were folded for a question.",
+	       status.cuts_opened);
+	number(out, "ledgerline_audit_cuts_found_total", "counter", "Questions about past states that were found open.",
+	       status.cuts_found);
+	number(out, "ledgerline_audit_cuts_open", "gauge", "Past states that stay open.", status.cuts_open);
+	number(out, "ledgerline_snapshots_total", "counter", "Snapshots that were taken by themselves.",
+	       status.snapshots);
+}
+
 void handle_metrics(struct http_request *request, void *context)
 {
 	struct api *api = ((const struct route_context *)context)->api;
@@ -304,6 +317,7 @@ void handle_metrics(struct http_request *request, void *context)
 	write_peers(api, out);
 	write_journal(api, out);
 	write_projections(api, out);
+	write_audits(api, out);
 	write_http(api, out);
 	write_connections(api, out);
 	const struct http_response response = {

@@ -413,6 +413,23 @@ void cut_close(struct cut *cut)
 	free(cut);
 }
 
+void cut_reset(struct cut *cut)
+{
+	arena_reset(&cut->arena);
+	if (cut->under)
+		snapshot_view_reset(cut->under);
+}
+
+size_t cut_bytes(const struct cut *cut)
+{
+	return layer_bytes(cut->layer);
+}
+
+uint64_t cut_next_offset(const struct cut *cut)
+{
+	return cut->fold.next_offset;
+}
+
 struct view *cut_view(struct cut *cut)
 {
 	return layer_view(cut->layer);

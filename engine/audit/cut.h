@@ -53,6 +53,15 @@ void cut_close(struct cut *cut); /* NULL allowed */
 /* The state; of the projections that were asked for. */
 struct view *cut_view(struct cut *cut);
 
+/* Takes back what answers have allocated in it: between two questions. */
+void cut_reset(struct cut *cut);
+
+/* Memory that it holds. */
+size_t cut_bytes(const struct cut *cut);
+
+/* The offset of the first record that was not folded whole. */
+uint64_t cut_next_offset(const struct cut *cut);
+
 /* Where it was resolved to: entries before it, and the time of the last one (NONE_TIME when there is none). */
 uint64_t cut_entries(const struct cut *cut);
 int64_t cut_time(const struct cut *cut);

@@ -74,16 +74,20 @@ static int in_child(void *context, char *at)
 	return status;
 }
 
-static int find_journal(struct audit_place *place)
+int audit_place_find(struct audit_place *place, const struct options *options)
 {
-	const char *directory = option_text(place->options, "data"), *url = option_text(place->options, "journal");
+	const char *directory = option_text(options, "data"), *url = option_text(options, "journal");
 	const char *temporary = getenv("TMPDIR");
 	struct error error;
+	*place = (struct audit_place){.options = options};
 	if (!directory && !url)
-		return option_complain(place->options, EXIT_USAGE,
+		return option_complain(options, EXIT_USAGE,
 				       "which ledger? Give --data DIR, or --journal URL for a journal alone");
+	if (url && strlen(url) >= sizeof place->url)
+		return option_complain(options, EXIT_USAGE, "the URL is longer than %d characters",
+				       JOURNAL_URL_MAX - 1);
 	if (directory && data_open(directory, url, DATA_READ, &place->data, &error) != LL_OK)
-		return command_failed(place->options, &error);
+		return command_failed(options, &error);
 	place->has_data = directory != NULL;
 	snprintf(place->url, sizeof place->url, "%s", directory ? place->data.url : url);
 	if (directory)
@@ -100,18 +104,22 @@ static int find_journal(struct audit_place *place)
 	return EXIT_DONE;
 }
 
+void audit_place_leave(struct audit_place *place)
+{
+	if (place->has_data)
+		data_close(&place->data);
+}
+
 int audit_place_run(struct audit_place *place, const struct options *options, audit_work_fn *work, void *context)
 {
 	char at[GUARDED_PLACE_MAX];
 	bool interrupted = false;
 	struct child child = {place, work, context};
-	*place = (struct audit_place){.options = options};
-	int status = find_journal(place);
+	int status = audit_place_find(place, options);
 	if (status != EXIT_DONE)
 		return status;
 	status = guarded_run(in_child, &child, at, &interrupted);
-	if (place->has_data)
-		data_close(&place->data);
+	audit_place_leave(place);
 	if (status >= 0)
 		return status;
 	return interrupted ? option_complain(options, EXIT_FAILED, "it was interrupted")

@@ -28,6 +28,10 @@ typedef int audit_work_fn(struct audit_place *place, void *context);
 /* Finds the ledger of --data or --journal and does the work in a child; returns the exit status, after complaining. */
 int audit_place_run(struct audit_place *place, const struct options *options, audit_work_fn *work, void *context);
 
+/* For those who open its journal themselves: finds the ledger, and lets go of the data directory again. */
+int audit_place_find(struct audit_place *place, const struct options *options);
+void audit_place_leave(struct audit_place *place);
+
 /* A cut, for the work. `text`: as it was given. EXIT_DONE, or the status after the complaint. */
 int audit_place_cut(struct audit_place *place, const struct cut_point *point, const char *text, unsigned mask,
 		    struct cut **cut);

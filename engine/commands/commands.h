@@ -12,8 +12,8 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 	command_status, command_demo, command_journal_create, command_journal_info, command_journal_cat,
 	command_journal_copy, command_journal_check, command_bench_fill, command_bench_fold, command_bench_commands,
 	command_snapshot, command_audit_state, command_audit_history, command_audit_totals, command_audit_diff,
-	command_journal_annul, command_audit_prove, command_audit_new_key, command_audit_check_proof,
-	command_audit_explain;
+	command_journal_annul, command_audit_export, command_audit_close, command_audit_closes, command_audit_prove,
+	command_audit_new_key, command_audit_check_proof, command_audit_explain;
 
 /* Options that several commands share, for their tables. */
 #define OPTION_DATA                                                                                                    \

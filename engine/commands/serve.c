@@ -25,6 +25,7 @@ struct serving {
 	uint16_t port;
 	char url[512];
 	const char *data;
+	struct snapshot_plan plan;
 	bool stopping;
 	bool has_failed;
 	struct error failure;
@@ -158,6 +159,28 @@ static void on_folding(uint64_t offset, uint64_t end)
 	progress_update(folding, offset);
 }
 
+/* HH:MM -> minutes; -1: it is none. */
+static int minute_of_day(const char *text)
+{
+	int hour, minute, used = 0;
+	if (strlen(text) != 5 || text[2] != ':' || strspn(text, "0123456789:") != 5 ||
+	    sscanf(text, "%2d:%2d%n", &hour, &minute, &used) != 2 || used != 5 || hour > 23 || minute > 59)
+		return -1;
+	return hour * 60 + minute;
+}
+
+static int take_plan(const struct options *options, struct snapshot_plan *plan)
+{
+	const char *daily = option_text(options, "snapshot-daily");
+	*plan = (struct snapshot_plan){.every = (uint64_t)option_integer(options, "snapshot-every"),
+				       .daily_minute = daily ? minute_of_day(daily) : -1,
+				       .keep = (unsigned)option_integer(options, "snapshot-keep")};
+	if (daily && plan->daily_minute < 0)
+		return option_complain(options, EXIT_USAGE,
+				       "--snapshot-daily takes a time of day like 03:30, in UTC, not %s", daily);
+	return EXIT_DONE;
+}
+
 static enum ll_code open_engine(struct serving *serving, const struct options *options,
 				const struct journal_option *settings, size_t settings_count, struct error *error)
 {
@@ -168,6 +191,7 @@ static enum ll_code open_engine(struct serving *serving, const struct options *o
 		.settings_count = settings_count,
 		.secret = option_text(options, "secret"),
 		.role = option_flag(options, "follow") ? ENGINE_FOLLOWS : ENGINE_STANDS_BY,
+		.snapshots = serving->plan,
 		.patience_ms = option_integer(options, "patience"),
 	};
 	struct progress progress;
@@ -210,7 +234,7 @@ static int run(const struct options *options, void *context)
 	struct error error, closing;
 	(void)context;
 	int settings_count = command_settings(options, settings, room);
-	if (settings_count < 0)
+	if (settings_count < 0 || take_plan(options, &serving.plan) != EXIT_DONE)
 		return EXIT_USAGE;
 	enum ll_code code = configure_log(options, &error);
 	if (code == LL_OK)
@@ -268,6 +292,24 @@ static const struct option options[] = {
 	 .min = 100,
 	 .max = 600000,
 	 .help = "how long a leader may be silent before a standby takes over"},
+	{.name = "snapshot-every",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .standard = "0",
+	 .min = 0,
+	 .max = 1000000000000,
+	 .help = "take a snapshot after so many entries; 0: not by entries"},
+	{.name = "snapshot-daily",
+	 .kind = OPTION_TEXT,
+	 .value = "HH:MM",
+	 .help = "take a snapshot each day at this time, UTC; not given: not by day"},
+	{.name = "snapshot-keep",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .standard = "16",
+	 .min = 1,
+	 .max = 10000,
+	 .help = "at most so many snapshots stay when one is taken so, spread over the journal; the newest always does"},
 	{.name = "log-level",
 	 .kind = OPTION_TEXT,
 	 .value = "LEVEL",

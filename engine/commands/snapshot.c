@@ -38,7 +38,8 @@ static int run(const struct options *options, void *context)
 	const char *to = option_text(options, "to");
 	snprintf(root, sizeof root, to ? "%s" : "%s/snapshots", to ? to : data.path);
 	int status = command_open_journal(options, data.url, false, false, &journal);
-	if (status == EXIT_DONE && snapshot_take(&data, journal, root, &manifest, path, &was_there, &error) != LL_OK)
+	if (status == EXIT_DONE &&
+	    snapshot_take(&data, journal, root, NULL, &manifest, path, &was_there, &error) != LL_OK)
 		status = command_failed(options, &error);
 	else if (status == EXIT_DONE)
 		print_taken(options, &manifest, path, was_there);

@@ -13,6 +13,7 @@
 
 #include "engine/audit/findings.h"
 #include "engine/audit/guarded.h"
+#include "engine/audit/period.h"
 #include "engine/audit/recheck.h"
 #include "engine/audit/replay.h"
 #include "engine/audit/walk.h"
@@ -33,6 +34,10 @@ struct verifying {
 	struct replay rules; /* the fold on which the rules are checked */
 	struct progress progress;
 	struct findings findings;
+	bool has_periods;
+	size_t periods; /* that were closed */
+	unsigned wrong_periods;
+	struct buffer period_words;
 };
 
 static void on_progress(void *context, uint64_t offset, uint64_t end)
@@ -88,7 +93,8 @@ static void write_report(struct verifying *verifying, const struct error *failur
 	const struct verdict *verdict = &verifying->verdict;
 	json_object_begin(writer);
 	json_member_bool(writer, "verified",
-			 !failure && verdict->compared.differences == 0 && verifying->recheck.findings == 0);
+			 !failure && verdict->compared.differences == 0 && verifying->recheck.findings == 0 &&
+				 !verifying->wrong_periods);
 	json_member_text(writer, "message", failure ? failure->text : NULL);
 	json_member_text(writer, "journal", journal_url(verifying->journal));
 	json_member_uint64(writer, "offset", verifying->fold.next_offset);
@@ -104,6 +110,12 @@ static void write_report(struct verifying *verifying, const struct error *failur
 	json_key(writer, "first");
 	json_raw(writer, findings_json(&verifying->findings));
 	write_rules(verifying, writer);
+	json_member_uint64(writer, "periods", verifying->periods);
+	json_key(writer, "periodsThatDiffer");
+	if (verifying->period_words.size)
+		json_string(writer, buffer_slice(&verifying->period_words));
+	else
+		json_null(writer);
 	json_object_end(writer);
 }
 
@@ -125,6 +137,10 @@ static void print_words(struct verifying *verifying)
 		       verdict->compared.rows);
 	if (verdict->missing)
 		printf("             %u are not there: the next engine builds them\n", verdict->missing);
+	if (verifying->wrong_periods)
+		printf("%s", buffer_text(&verifying->period_words));
+	else if (verifying->periods)
+		printf("periods      %zu closed, each as it was closed\n", verifying->periods);
 	if (verdict->has_digests)
 		printf("digest       %s\n", verdict->replayed_digest);
 }
@@ -144,16 +160,27 @@ static int report(struct verifying *verifying, enum ll_code code, const struct e
 		print_words(verifying);
 	}
 	if (code == LL_OK)
-		return verifying->verdict.compared.differences || verifying->recheck.findings ? EXIT_NO : EXIT_DONE;
+		return verifying->verdict.compared.differences || verifying->recheck.findings ||
+				       verifying->wrong_periods
+			       ? EXIT_NO
+			       : EXIT_DONE;
 	return is_no ? option_complain(verifying->options, EXIT_NO, "%s", error->text)
 		     : command_failed(verifying->options, error);
 }
 
 /* ---- the work ---- */
 
+static enum ll_code on_entry(void *context, const struct entry *entry, struct error *error)
+{
+	struct verifying *verifying = context;
+	(void)error;
+	verifying->has_periods |= entry->event_count == 1 && entry->events[0].type == EVENT_PERIOD_CLOSED;
+	return LL_OK;
+}
+
 static enum ll_code verify_journal(struct verifying *verifying, struct error *error)
 {
-	struct walk walk = {.end = UINT64_MAX, .decode = true, .context = verifying, .progress = on_progress};
+	struct walk walk = {.end = UINT64_MAX, .entry = on_entry, .context = verifying, .progress = on_progress};
 	progress_begin(&verifying->progress, stderr, "reading the journal", "blocks", 0);
 	enum ll_code code = walk_journal(verifying->journal, &walk, &verifying->fold, error);
 	progress_end(&verifying->progress);
@@ -212,6 +239,36 @@ static enum ll_code verify_projections(struct verifying *verifying, char *place,
 	return code;
 }
 
+/* What was closed once must be so for ever. A period's state is folded from the nearest snapshot: one that were wrong would not
+ * have its digest. */
+static enum ll_code verify_periods(struct verifying *verifying, struct error *error)
+{
+	char snapshots[DATA_PATH_MAX];
+	struct closings closings = {.count = 0};
+	struct buffer words = {0};
+	struct cut_source source = {.journal = verifying->journal,
+				    .scratch = verifying->has_data ? verifying->data.path : "/var/tmp"};
+	snprintf(snapshots, sizeof snapshots, "%s/snapshots", verifying->data.path);
+	source.snapshots = verifying->has_data ? snapshots : NULL;
+	progress_begin(&verifying->progress, stderr, "checking closed periods", "blocks", 0);
+	enum ll_code code = closings_find(verifying->journal, &closings, on_progress, verifying, error);
+	for (size_t i = 0; i < closings.count && code == LL_OK; i++) {
+		const struct closing *closing = closings.at[i];
+		buffer_clear(&words);
+		code = closing_check(&source, closing, &words, error);
+		if (!words.size)
+			continue;
+		verifying->wrong_periods++;
+		buffer_printf(&verifying->period_words, "period %.*s, closed by 0:%" PRIu64 ": %s\n",
+			      SLICE_PRINT(closing->period.closed.name), closing->seq, buffer_text(&words));
+	}
+	progress_end(&verifying->progress);
+	verifying->periods = closings.count;
+	closings_release(&closings);
+	buffer_release(&words);
+	return code;
+}
+
 static int work(void *context, char *place)
 {
 	struct verifying *verifying = context;
@@ -228,10 +285,13 @@ static int work(void *context, char *place)
 		code = verify_rules(verifying, &error);
 	if (code == LL_OK && verifying->has_data)
 		code = verify_projections(verifying, place, &error);
+	if (code == LL_OK && verifying->has_periods)
+		code = verify_periods(verifying, &error);
 	status = report(verifying, code, &error);
 	journal_close(verifying->journal);
 	findings_release(&verifying->findings);
 	recheck_release(&verifying->recheck);
+	buffer_release(&verifying->period_words);
 	return status;
 }
 

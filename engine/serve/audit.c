@@ -4,7 +4,8 @@
  *	asked --> waits for its turn --> job: cut, answer --> answered
  *	                                   |  the time is not over in the journal: a tick entry is made, then once more
  *
- * Two at a time: the thread pool has other work, too.
+ * Two at a time: the thread pool has other work, too. Cuts stay open for the next question about the same moment (open_cuts.h): what is opened
+ * has all that a state is asked for.
  */
 #include "engine/serve/internal.h"
 
@@ -40,43 +41,45 @@ static void begin_next(struct engine *engine);
 
 /* ---- in the thread pool ---- */
 
-static enum ll_code open_cut(struct engine_audit *audit, struct journal *journal, const struct cut_point *point,
-			     unsigned mask, struct cut **cut)
+static enum ll_code take_cut(struct engine_audit *audit, struct journal *journal, const struct cut_point *point,
+			     unsigned mask, bool holds, struct taken_cut *taken)
 {
+	unsigned all = audit_mask(AUDIT_TOTALS);
 	struct cut_source source = {.journal = journal,
 				    .snapshots = audit->snapshots,
 				    .scratch = audit->engine->data.path,
-				    .mask = mask,
+				    .mask = (mask | all) == all ? all : mask,
 				    .interrupted = &audit->interrupted};
-	return cut_open(&source, point, engine_now(audit->engine), cut, &audit->code, &audit->error);
+	return open_cuts_take(audit->engine->open_cuts, &source, point, engine_now(audit->engine), holds, taken,
+			      &audit->code, &audit->error);
 }
 
 static enum ll_code answer_state(struct engine_audit *audit, struct journal *journal)
 {
-	struct cut *cut = NULL;
+	struct taken_cut at;
 	const struct audit_asked *asked = &audit->question.asked;
-	enum ll_code code = open_cut(audit, journal, &audit->question.at, audit_mask(asked->question), &cut);
+	enum ll_code code = take_cut(audit, journal, &audit->question.at, audit_mask(asked->question), false, &at);
 	if (code != LL_OK || audit->code)
 		return code;
-	audit->code = audit_answer(asked, cut, &audit->body, &audit->error);
-	audit->entries = cut_entries(cut);
-	cut_close(cut);
+	audit->code = audit_answer(asked, at.cut, &audit->body, &audit->error);
+	audit->entries = cut_entries(at.cut);
+	open_cuts_give(audit->engine->open_cuts, &at);
 	return audit->error.code;
 }
 
 static enum ll_code answer_diff(struct engine_audit *audit, struct journal *journal)
 {
-	struct cut *from = NULL, *to = NULL;
+	struct taken_cut from, to = {.cut = NULL};
 	uint64_t differences;
-	enum ll_code code = open_cut(audit, journal, &audit->question.from, AUDIT_DIFF_MASK, &from);
+	enum ll_code code = take_cut(audit, journal, &audit->question.from, AUDIT_DIFF_MASK, false, &from);
 	if (code == LL_OK && !audit->code)
-		code = open_cut(audit, journal, &audit->question.at, AUDIT_DIFF_MASK, &to);
+		code = take_cut(audit, journal, &audit->question.at, AUDIT_DIFF_MASK, true, &to);
 	if (code == LL_OK && !audit->code) {
-		code = audit_diff(from, to, &audit->body, &differences, &audit->error);
-		audit->entries = cut_entries(to);
+		code = audit_diff(from.cut, to.cut, &audit->body, &differences, &audit->error);
+		audit->entries = cut_entries(to.cut);
 	}
-	cut_close(from);
-	cut_close(to);
+	open_cuts_give(audit->engine->open_cuts, &from);
+	open_cuts_give(audit->engine->open_cuts, &to);
 	return code;
 }
 
@@ -209,6 +212,16 @@ bool engine_audit(struct engine *engine, const struct engine_question *question,
 	engine->audits = audit;
 	begin_next(engine);
 	return true;
+}
+
+void engine_audits_status(struct engine *engine, struct engine_audits_status *status)
+{
+	struct open_cuts_counts counts;
+	open_cuts_count(engine->open_cuts, &counts);
+	*status = (struct engine_audits_status){.cuts_opened = counts.opened,
+						.cuts_found = counts.found,
+						.cuts_open = counts.open,
+						.snapshots = engine_snapshots_taken(engine)};
 }
 
 void engine_audit_stop(struct engine *engine)

@@ -22,10 +22,12 @@ static void init_handles(struct engine *engine)
 	ENSURE(uv_timer_init(engine->loop, &engine->timer) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->watermarks_timer) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->adopt_timer) == 0);
+	ENSURE(uv_timer_init(engine->loop, &engine->snapshots_timer) == 0);
 	ENSURE(uv_timer_init(engine->loop, &engine->peers.timer) == 0);
 	engine->flushed.data = engine->turn.data = engine->again.data = engine->timer.data =
-		engine->watermarks_timer.data = engine->adopt_timer.data = engine->peers.timer.data = engine;
-	engine->handles = 7;
+		engine->watermarks_timer.data = engine->adopt_timer.data = engine->snapshots_timer.data =
+			engine->peers.timer.data = engine;
+	engine->handles = 8;
 }
 
 static void tell(const char *sentence)
@@ -175,7 +177,9 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 	engine->appender_descriptor = -1;
 	engine->role = options->role;
 	engine->patience_ms = options->patience_ms;
+	engine->snapshot_plan = options->snapshots;
 	engine->started_ms = engine_now(engine);
+	engine->open_cuts = open_cuts_new();
 	init_handles(engine);
 	ENSURE(uv_mutex_init(&engine->journal_lock) == 0);
 	engine_set_address(engine, options->address);
@@ -224,6 +228,7 @@ void engine_start(struct engine *engine, void (*ready)(void *), void (*failed)(v
 	uv_timer_start(&engine->watermarks_timer, engine_on_watermarks_timer, 0, WATERMARKS_EVERY_MS);
 	engine_adopt_start(engine);
 	engine_peers_start(engine);
+	engine_snapshots_start(engine, &engine->snapshot_plan);
 }
 
 /* ---- stopping ---- */
@@ -265,6 +270,8 @@ void engine_stop(struct engine *engine, void (*stopped)(void *), void *context)
 	engine->pump_again = true;
 	engine_adopt_stop(engine);
 	engine_audit_stop(engine);
+	engine_closing_stop(engine);
+	engine_snapshots_stop(engine);
 	engine_peers_stop(engine);
 	writer_stop(engine->writer);
 	for (struct engine_wait *wait = engine->waits, *next; wait; wait = next) {
@@ -289,9 +296,11 @@ enum ll_code engine_close(struct engine *engine, struct error *error)
 	close_handle((uv_handle_t *)&engine->timer);
 	close_handle((uv_handle_t *)&engine->watermarks_timer);
 	close_handle((uv_handle_t *)&engine->adopt_timer);
+	close_handle((uv_handle_t *)&engine->snapshots_timer);
 	close_handle((uv_handle_t *)&engine->peers.timer);
 	while (engine->handles || engine->jobs)
 		uv_run(engine->loop, UV_RUN_ONCE);
+	open_cuts_free(engine->open_cuts);
 	journal_reader_close(engine->reader);
 	journal_close(engine->journal);
 	data_close(&engine->data);
@@ -299,6 +308,7 @@ enum ll_code engine_close(struct engine *engine, struct error *error)
 	arena_release(&engine->policy_arena);
 	zone_free(engine->zone);
 	engine_peers_release(engine);
+	engine_snapshots_release(engine);
 	free(engine);
 	return code;
 }

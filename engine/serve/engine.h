@@ -24,6 +24,13 @@ enum engine_role {
 	ENGINE_FOLLOWS,   /* never claims it */
 };
 
+/* When the engine takes snapshots by itself, and how many stay (engine/snapshots/snapshots.h). */
+struct snapshot_plan {
+	uint64_t every;   /* after so many entries; 0: not by entries */
+	int daily_minute; /* at that minute of each day, UTC; -1: not by day */
+	unsigned keep;    /* at most so many stay; 1 or more */
+};
+
 struct engine_options {
 	const char *data;                      /* directory */
 	const char *journal;                   /* URL; NULL: what the directory remembers, or local: in it */
@@ -32,6 +39,7 @@ struct engine_options {
 	const char *address; /* http://HOST:PORT for claims, or NULL. May be set later by engine_set_address */
 	const char *secret;  /* file with the engines' secret; NULL: the directory's own */
 	enum engine_role role;
+	struct snapshot_plan snapshots;
 	int64_t patience_ms; /* of ENGINE_STANDS_BY: how long a leader may be silent (lookout.h); 0: 1,500 */
 };
 
@@ -165,6 +173,24 @@ typedef void engine_audited_fn(void *context, const struct engine_audited *audit
  * so by an entry of the engine's own, when it leads; else it stays CUT_NOT_FINAL, and the leader is to be asked. false: too many wait. */
 bool engine_audit(struct engine *engine, const struct engine_question *question, engine_audited_fn *done,
 		  void *context);
+
+/* A period to be closed: its name, who closes it, and the cut at its end. */
+struct engine_close {
+	struct slice name, approver;
+	struct cut_point at;
+};
+
+/* Computes totals and digest at the cut, writes the entry `period.closed`, and looks for it in the journal; as engine_audit. Only a leader can.
+ * false: one is under way, or it stops. In the answer, code CODE_OUTCOME_UNKNOWN: it was handed over, and not found within 10 s. */
+bool engine_close_period(struct engine *engine, const struct engine_close *close, engine_audited_fn *done,
+			 void *context);
+
+struct engine_audits_status {
+	uint64_t cuts_opened, cuts_found; /* folded for a question, ever; found open for one */
+	unsigned cuts_open;
+	uint64_t snapshots; /* taken by itself, ever */
+};
+void engine_audits_status(struct engine *engine, struct engine_audits_status *status);
 
 /* ---- status ---- */
 

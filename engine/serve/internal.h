@@ -4,8 +4,10 @@
  *	engine.c   opening, starting, stopping, closing; what the API asks
  *	turn.c     the loop's turn: the writer is pumped, those who wait for positions are told
  *	host.c     what the writer needs done: clocks, jobs for the thread pool, the log
+ *	closing.c  a period closed
  *	adopt.c    a rebuilt generation taken into use
- *	audit.c    questions about past states
+ *	audit.c    questions about past states; open_cuts.c those that stay open
+ *	snapshots.c  snapshots taken by themselves
  *	peers.c    other engines: who leads, standing by, taking over, handing over
  *	lookout.c  when the leader is taken for gone
  *	forward.c  commands on their way to the leader
@@ -17,6 +19,7 @@
 #include "engine/data/secret.h"
 #include "engine/serve/engine.h"
 #include "engine/serve/lookout.h"
+#include "engine/serve/open_cuts.h"
 #include "schemas/wire/json.h"
 
 /* An engine that has asked who leads, and would. */
@@ -75,6 +78,7 @@ struct engine {
 	char address[WRITER_ADDRESS_MAX + 1];
 	enum engine_role role;
 	int64_t patience_ms;
+	struct snapshot_plan snapshot_plan;
 	struct peers peers;
 	struct forwards forwards;
 	uint8_t secret[SECRET_BYTES];
@@ -85,7 +89,7 @@ struct engine {
 	uv_async_t flushed;
 	uv_check_t turn;
 	uv_idle_t again; /* keeps the loop turning while there is work */
-	uv_timer_t timer, watermarks_timer, adopt_timer;
+	uv_timer_t timer, watermarks_timer, adopt_timer, snapshots_timer;
 	unsigned handles; /* open ones */
 	unsigned jobs;    /* in the thread pool */
 	bool working, stopping, pump_again;
@@ -94,7 +98,10 @@ struct engine {
 	struct adoption *adoption;               /* NULL: none is under way */
 	unsigned passed_over[PROJECTIONS_COUNT]; /* a generation that cannot be taken; 0: none */
 
-	struct engine_audit *audits; /* that are asked and not answered */
+	struct engine_audit *audits;        /* that are asked and not answered */
+	struct engine_closing *closing;     /* NULL: no period is being closed */
+	struct open_cuts *open_cuts;        /* jobs of audits share it */
+	struct engine_snapshots *snapshots; /* NULL: none are taken */
 	struct engine_wait *waits;
 	struct journal_watermarks watermarks;
 	struct journal_identity identity;
@@ -135,6 +142,15 @@ void engine_adopt_stop(struct engine *engine);
 
 /* audit.c. What waits is answered; what runs is given up soon. */
 void engine_audit_stop(struct engine *engine);
+
+/* closing.c. As audit.c. */
+void engine_closing_stop(struct engine *engine);
+
+/* snapshots.c. Stopping leaves at most a job, which ends soon. */
+void engine_snapshots_start(struct engine *engine, const struct snapshot_plan *plan);
+void engine_snapshots_stop(struct engine *engine);
+uint64_t engine_snapshots_taken(const struct engine *engine);
+void engine_snapshots_release(struct engine *engine);
 
 /* peers.c. Started with the engine; a turn is taken after the writer was pumped; stopping ends what is under way. */
 void engine_peers_start(struct engine *engine);

@@ -106,12 +106,19 @@ static enum ll_code describe(struct ledger *ledger, struct snapshot_manifest *ma
 	return code;
 }
 
+static enum ll_code look_for_interruption(const bool *interrupted, struct error *error)
+{
+	if (interrupted && __atomic_load_n(interrupted, __ATOMIC_RELAXED))
+		return error_set(error, LL_UNAVAILABLE, "it was interrupted");
+	return LL_OK;
+}
+
 /* The copies, folded on to one position; described, and on the disk. */
 static enum ll_code make_whole(struct journal *journal, const struct ledger_options *options, const char *scratch,
-			       struct snapshot_manifest *manifest, struct error *error)
+			       const bool *interrupted, struct snapshot_manifest *manifest, struct error *error)
 {
 	struct ledger *ledger = NULL;
-	struct catch_up how = {.end = UINT64_MAX};
+	struct catch_up how = {.end = UINT64_MAX, .interrupted = interrupted};
 	struct error closing;
 	enum ll_code code = ledger_open(options, &ledger, NULL, error);
 	if (code != LL_OK)
@@ -120,6 +127,8 @@ static enum ll_code make_whole(struct journal *journal, const struct ledger_opti
 	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
 		if (ledger_failure(ledger, id))
 			code = error_set(error, LL_POISON, "%s", ledger_failure(ledger, id)->text);
+	if (code == LL_OK)
+		code = look_for_interruption(interrupted, error);
 	if (code == LL_OK)
 		code = ledger_flush(ledger, error);
 	if (code == LL_OK)
@@ -145,7 +154,7 @@ static enum ll_code move_into_place(const char *scratch, const char *root, const
 	return code == LL_OK ? environment_sync_directory(root, error) : code;
 }
 
-enum ll_code snapshot_take(const struct data *data, struct journal *journal, const char *root,
+enum ll_code snapshot_take(const struct data *data, struct journal *journal, const char *root, const bool *interrupted,
 			   struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX], bool *was_there,
 			   struct error *error)
 {
@@ -159,7 +168,9 @@ enum ll_code snapshot_take(const struct data *data, struct journal *journal, con
 	if (code == LL_OK)
 		code = copy_all(data, scratch, &options, paths, error);
 	if (code == LL_OK)
-		code = make_whole(journal, &options, scratch, manifest, error);
+		code = look_for_interruption(interrupted, error);
+	if (code == LL_OK)
+		code = make_whole(journal, &options, scratch, interrupted, manifest, error);
 	if (code == LL_OK)
 		code = move_into_place(scratch, root, manifest, path, was_there, error);
 	scratch_remove(scratch);
@@ -168,7 +179,7 @@ enum ll_code snapshot_take(const struct data *data, struct journal *journal, con
 
 /* ---- finding and restoring ---- */
 
-static bool is_snapshot_name(const char *name, uint64_t *entries)
+bool snapshot_name(const char *name, uint64_t *entries)
 {
 	char *end;
 	*entries = strtoull(name, &end, 10);
@@ -184,7 +195,7 @@ enum ll_code snapshot_newest(const char *root, struct snapshot_manifest *manifes
 	if (!directory && errno != ENOENT)
 		return io_failed("read", root, error);
 	for (struct dirent *one; directory && (one = readdir(directory));) {
-		if (!is_snapshot_name(one->d_name, &entries) || (found && entries < newest))
+		if (!snapshot_name(one->d_name, &entries) || (found && entries < newest))
 			continue;
 		found = true;
 		newest = entries;
@@ -215,7 +226,7 @@ enum ll_code snapshot_before(const char *root, const struct snapshot_limit *limi
 	for (struct dirent *one; directory && (one = readdir(directory));) {
 		struct snapshot_manifest candidate;
 		char candidate_path[SNAPSHOT_PATH_MAX];
-		if (!is_snapshot_name(one->d_name, &entries) || (found && entries < best))
+		if (!snapshot_name(one->d_name, &entries) || (found && entries < best))
 			continue;
 		snprintf(candidate_path, sizeof candidate_path, "%s/%0*" PRIu64, root, NAME_DIGITS, entries);
 		if (manifest_read(candidate_path, &candidate, NULL) != LL_OK || !is_within(&candidate, limit))

@@ -9,6 +9,10 @@
  * which may stand at different entries, are folded on to the journal's end; then all stand at one position. It is made under
  * another name and renamed when it is whole and on the disk: a directory with the name of a position is a snapshot.
  *
+ * Which stay, when an engine takes them by itself: at most so many. When there is one more, that one goes whose neighbours are nearest to
+ * each other, counted in entries (before the first one stands the beginning of the journal); the newest stays. So they come to be spread over the
+ * whole journal, and with n of them no cut is farther than about 2/n of the journal from one.
+ *
  * The hash of a projection: SHA-256 over its tables in order, their rows in key order, each as key size (u32), key, value size
  * (u32), value, sizes big-endian.
  */
@@ -39,8 +43,8 @@ struct snapshot_manifest {
 };
 
 /* Takes one of `data` under `root` (made when it is not there). `path` becomes its directory. *was_there: one of this position was
- * there already and was left as it is. BLOCKING. LL_NOT_FOUND: a projection is missing. catch_up's errors; LL_FULL, LL_DENIED, LL_IO. */
-enum ll_code snapshot_take(const struct data *data, struct journal *journal, const char *root,
+ * there already and was left as it is. `interrupted` (may be NULL): set by somebody, in any thread, to give up: LL_UNAVAILABLE. BLOCKING. LL_NOT_FOUND: a projection is missing. catch_up's errors; LL_FULL, LL_DENIED, LL_IO. */
+enum ll_code snapshot_take(const struct data *data, struct journal *journal, const char *root, const bool *interrupted,
 			   struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX], bool *was_there,
 			   struct error *error) LL_CHECKED;
 
@@ -63,6 +67,20 @@ enum ll_code snapshot_before(const char *root, const struct snapshot_limit *limi
  * LL_DIVERGED: its rows are not those that were written. LL_OLDER, LL_NEWER: of another layout. */
 enum ll_code snapshot_restore(const char *path, const struct snapshot_manifest *manifest, enum projection_id id,
 			      const char *directory, struct error *error) LL_CHECKED;
+
+/* ---- thin.c ---- */
+
+/* Is it the name of a snapshot's directory? After so many entries. */
+bool snapshot_name(const char *name, uint64_t *entries);
+
+/* Deletes by the rule above until at most `keep` (1 or more) are there. LL_IO, LL_DENIED. BLOCKING. */
+enum ll_code snapshot_thin(const char *root, size_t keep, unsigned *deleted, struct error *error) LL_CHECKED;
+
+/* The next moment after `now` (both ms) that is so many minutes into a day, UTC; INT64_MAX when minute is negative. */
+int64_t snapshot_next_daily(int minute, int64_t now);
+
+/* The rule: which of these goes first. `entries` ascends; two at least. */
+size_t snapshot_to_delete(const uint64_t *entries, size_t count);
 
 /* ---- manifest.c ---- */
 

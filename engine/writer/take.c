@@ -93,7 +93,11 @@ void writer_build_block(struct writer *writer)
 		writer_halt(writer, &error);
 		return;
 	}
-	code = sweep(writer, &error);
+	if (writer->note)
+		code = builder_note(writer->builder, writer->note, &error);
+	writer->note = NULL;
+	if (code == LL_OK)
+		code = sweep(writer, &error);
 	if (code != LL_OK || !take_commands(writer, &error)) {
 		builder_drop(writer->builder);
 		writer_take_back(writer);

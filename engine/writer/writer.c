@@ -77,6 +77,14 @@ bool writer_tick(struct writer *writer)
 	return writer->tick_wanted;
 }
 
+bool writer_note(struct writer *writer, const struct event *event)
+{
+	bool taken = !event || (writer->state == WRITER_LEADING && !writer->stopping && !writer->note);
+	if (taken)
+		writer->note = event;
+	return taken;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -116,7 +124,7 @@ int64_t writer_pump(struct writer *writer)
 	if (writer->state != WRITER_HALTED)
 		check_deadlines(writer, now);
 	if (!more && writer_can_decide(writer, now) &&
-	    (writer->queue.count || writer->tick_wanted ||
+	    (writer->queue.count || writer->tick_wanted || writer->note ||
 	     (!writer->stopping && writer_something_is_due(writer, &due))))
 		writer_build_block(writer);
 	flush(writer, now);

@@ -243,6 +243,7 @@ GOOD = {
     "GET /api/leader": lambda w, r: r(),
     "POST /api/admin/lead": lambda w, r: r(),
     "POST /api/admin/handover": lambda w, r: r(),
+    "POST /api/admin/periods": lambda w, r: r(None, f"/api/admin/periods?name={fresh('period')}&approver=boss&at=latest"),
     "GET /api/status": lambda w, r: r(),
     "GET /healthz": lambda w, r: r(),
     "GET /readyz": lambda w, r: r(),
@@ -469,5 +470,7 @@ ROWS = {
     ("POST /api/payments/{paymentId}/cancel", "PAYMENT_NOT_FOUND"): at("POST", "/api/payments/nope/cancel"),
     ("POST /api/payments/{paymentId}/cancel", "PAYMENT_CANCELLED"): again("POST /api/payments/{paymentId}/cancel"),
     ("POST /api/payments/{paymentId}/cancel", "REFUND_CLOSED"): at("POST", lambda w: f"/api/payments/{past_show(w)[1]['paymentId']}/cancel"),
+    ("POST /api/admin/periods", "CUT_NOT_FOUND"): at("POST", "/api/admin/periods?name=p&approver=boss&at=0:999999999"),
+    ("POST /api/admin/periods", "CUT_NOT_FINAL"): at("POST", "/api/admin/periods?name=p&approver=boss&at=2090-01-01T00:00:00Z"),
     ("GET /api/receipts/{commandId}", "RECEIPT_NOT_FOUND"): at("GET", "/api/receipts/nope"),
 }

@@ -209,3 +209,42 @@ def test_many_at_once(story):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def cuts(engine):
+    metrics = engine.metrics()
+    return [int(metrics[f"ledgerline_audit_cuts_{name}"]) for name in ("opened_total", "found_total", "open")]
+
+
+# A cut stays open for the next question about the same moment, however it is named, until too many others were asked for; `latest` is
+# another one once something has happened. What is asked of an open one is answered as before.
+def test_open_cuts(story):
+    engine, answers = story
+    paths = {what: path for what, (_, path) in READS.items()}
+    first = must(engine.get(f"{paths['account kim']}?at=0:5"), 200)
+    opened, found, stand = cuts(engine)
+    for _ in range(3):
+        assert engine.get(f"{paths['account kim']}?at=0:5").json == first
+        assert without_at(engine.get(f"{paths['schedule seoul-1']}?at=0:5").json) == answers[5]["schedule seoul-1"].json
+    assert engine.get("/api/audit/totals?at=0:5").json["entries"] == 6
+    assert cuts(engine) == [opened, found + 7, stand]
+    moment = a_moment_later()
+    late = must(engine.get(f"{paths['account kim']}?at={moment}"), 200)
+    before = cuts(engine)
+    earlier = must(engine.get(f"{paths['account kim']}?at={late['at']['time']}"), 200)
+    assert earlier == late and must(engine.get(f"{paths['account kim']}?at={moment}"), 200) == late
+    assert cuts(engine) == [before[0], before[1] + 2, before[2]]
+    now = must(engine.get("/api/audit/accounts/lee?at=latest"), 200)
+    before = cuts(engine)
+    assert engine.get("/api/audit/accounts/lee").json == now and cuts(engine) == [before[0], before[1] + 1, before[2]]
+    must(engine.post("/api/points/charge", {"userId": "lee", "amount": 1000}), 200)
+    assert engine.get("/api/audit/accounts/lee").json["balance"] == now["balance"] + 1000
+    assert cuts(engine)[0] == before[0] + 1
+    must(engine.get("/api/audit/diff?from=0:5&to=0:5"), 200)
+    must(engine.get("/api/audit/diff?from=start&to=0:5"), 200)
+    for number in range(STEPS):
+        engine.get(f"/api/audit/totals?at=0:{number}")
+    assert cuts(engine)[2] == 8
+    before = cuts(engine)
+    assert engine.get(f"{paths['account kim']}?at=0:9").status == 200 and cuts(engine)[0] == before[0]
+    assert engine.get(f"{paths['account kim']}?at=0:0").code == "USER_NOT_FOUND" and cuts(engine)[0] == before[0] + 1

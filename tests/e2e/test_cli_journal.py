@@ -28,7 +28,7 @@ def test_create(ledgerline, tmp_path):
     url = f"local:{tmp_path / 'journal'}"
     ledgerline("journal", "create", url, "--name", "tickets", check=0)
     before = info(ledgerline, url)
-    assert (before["name"], before["format"], before["low"], before["high"], before["entries"]) == ("tickets", 3, 0, 1, 0)
+    assert (before["name"], before["format"], before["low"], before["high"], before["entries"]) == ("tickets", 4, 0, 1, 0)
     assert before["epoch"] == 0 and before["writer"] is None and before["void"] == {"stale": 0, "foreign": 0, "staleClaims": 0, "last": []}
     again = ledgerline("journal", "create", url, check=3)
     assert "already" in again.stderr and not again.stdout

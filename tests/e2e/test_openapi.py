@@ -280,6 +280,8 @@ def test_stopped_projection(record, engines, tmp_path):
     engine.start()
     lost = engine.get(f"/api/receipts/{key}")
     assert (lost.status, lost.code) == (503, "JOURNAL_UNAVAILABLE"), lost
+    closed = world.good("POST /api/admin/periods").send(engine)
+    assert (closed.status, closed.code) == (500, "INTERNAL"), closed
     user = world.user(5000)
     world.must("POST", "/api/payments", {"reservationId": world.held(user, name, seat=2), "userId": user})
     for path in ("/healthz", "/readyz"):
@@ -308,9 +310,17 @@ def test_follower(record, engines, kafka_url, tmp_path):
     for request, one in made.items():
         reply = one.send(first, Ledger_Forwarded="1")
         assert (reply.status, reply.code) == (503, "NOT_LEADER") and reply.json["details"]["leader"], (request, reply)
+    period = World(first).good("POST /api/admin/periods")
+    reply = period.send(first, Ledger_Forwarded="1")
+    assert (reply.status, reply.code) == (503, "NOT_LEADER"), reply
     second.pause()  # many commands at once have no key that all go by: who has sent them on does not do so twice
-    lost = made["POST /api/commands"].send(first)
-    assert (lost.status, lost.code) == (503, "OUTCOME_UNKNOWN"), lost
+    lost = []
+    threads = [threading.Thread(target=lambda one=one: lost.append(one.send(first))) for one in (made["POST /api/commands"], period)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(one.status, one.code) for one in lost] == [(503, "OUTCOME_UNKNOWN")] * 2, lost
     second.resume()
 
 
@@ -331,7 +341,9 @@ def test_brokers_that_stand_still(record, kafka_cluster, engines, ledgerline, tm
         threads[-1].start()
 
     fields = {request: World(engine).good(request) for request in made if request != "POST /api/commands"}
+    period = World(engine).good("POST /api/admin/periods")
     cluster.node(1).pause()
+    ask("period", period)
     replies["one block"] = answers.pipelined(engine, *fields.values(), later=True)
     time.sleep(0.5)
     for request, one in made.items():
@@ -341,6 +353,7 @@ def test_brokers_that_stand_still(record, kafka_cluster, engines, ledgerline, tm
     for _ in range(25):
         ask("flood", Request("POST", "/api/commands", flood, {"Content-Type": "application/msgpack"}))
     engine.wait_for(lambda: engine.status()["leader"]["waiting"] >= 200000, "a full queue")
+    assert period.send(engine).code == "OVERLOADED"
     for request, one in made.items():
         reply = one.send(engine)
         assert (reply.status, reply.code) == (429, "OVERLOADED"), (request, reply)

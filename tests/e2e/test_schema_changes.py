@@ -117,7 +117,7 @@ def test_older_events(ledgerline, binary, engines, old):
         assert new_one["totalSeats"] == seats and new_one["concertDate"] and "bookingOpensAt" in new_one
     assert verify(ledgerline, data)["verified"]
     info = json.loads(ledgerline("journal", "info", f"local:{data}/journal", "--json", check=0).stdout)
-    assert info["format"] == 3
+    assert info["format"] == 4
 
 
 # A newer layout is taken back by a rebuild, from a journal whose format is known.

@@ -247,7 +247,7 @@ static enum ll_code snapshot(struct data *data, struct journal *journal, struct 
 	char root[DATA_PATH_MAX], path[SNAPSHOT_PATH_MAX];
 	bool was_there;
 	snprintf(root, sizeof root, "%s/snapshots", data->path);
-	return snapshot_take(data, journal, root, &manifest, path, &was_there, error);
+	return snapshot_take(data, journal, root, NULL, &manifest, path, &was_there, error);
 }
 
 static struct fold at_end; /* of the embedded journal */
