@@ -61,7 +61,13 @@ class Fleet:
     def leader(self, not_this=None):
         """Waits until one leads."""
         first = self.engines[0]
-        return first.wait_for(lambda: next((one for one in self.leading() if one is not not_this), None), "a leader")
+        try:
+            return first.wait_for(lambda: next((one for one in self.leading() if one is not not_this), None), "a leader")
+        except AssertionError as failure:
+            raise AssertionError("\n".join([str(failure)[:200], *self.last_words()])) from None
+
+    def last_words(self):
+        return [f"{one.data.name} {one.url} {'runs' if one.running else 'is dead'}:\n{one.errors()[-3000:]}" for one in self.engines]
 
     def others(self, leader):
         return [one for one in self.alive() if one is not leader]
@@ -388,7 +394,10 @@ class Damage:
         time.sleep(self.chance.random() * 0.3)
         began = time.monotonic()
         if kind(leader):
-            self.fleet.leader(not_this=leader)
+            try:
+                self.fleet.leader(not_this=leader)
+            except AssertionError as failure:
+                raise AssertionError(f"round {number}, {kind.__name__} of {leader.data.name}: {failure}") from None
             self.without.setdefault(kind.__name__, []).append(time.monotonic() - began)
         goes_on(self.fleet, self.load, 10)
         while self.mend:
