@@ -1,7 +1,7 @@
 """Several engines on one Kafka journal: standing by, sending commands on, taking over, handing over, and leaders that come back
 from the dead. Clients go on through all of it with their keys: nothing acknowledged is lost, nothing is done twice.
 
-LEDGERLINE_KILLS=200 makes test_rounds a torture, on three brokers that die and stand still, too. How long there was no leader
+LEDGERLINE_ROUNDS=200 makes test_rounds a torture, on three brokers that die and stand still, too. How long there was no leader
 is printed, and never judged: that is the machine's business.
 """
 
@@ -21,8 +21,8 @@ from answers import World, fresh
 from crashing import Load
 from world import balance, check, rich
 
-ROUNDS = int(os.environ.get("LEDGERLINE_KILLS", 5))
-TORTURE = "LEDGERLINE_KILLS" in os.environ
+ROUNDS = int(os.environ.get("LEDGERLINE_ROUNDS", 5))
+TORTURE = "LEDGERLINE_ROUNDS" in os.environ
 
 
 class Fleet:
