@@ -31,6 +31,7 @@ PYTHON ?= /usr/bin/python3
 SANITIZE ?=
 SECONDS ?= 60
 SEEDS ?= 20000
+IMAGES ?= 20000
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 V ?=
@@ -81,7 +82,9 @@ PEERS := $(sort $(filter-out bench/peers/tally.c,$(wildcard bench/peers/*.c)))
 MEASURING := $(sort $(wildcard bench/*.c bench/peers/*.c))
 SIMULATOR := $(filter-out $(SIMULATION),$(sort $(wildcard tests/simulation/*.c)))
 TOOLS := $(sort $(wildcard tests/tools/*.c))
-SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) $(TOOLS) tests/simulation/% tests/fuzz/%,$(call sources,tests))
+POWER_CUTS := $(sort $(wildcard tests/powercuts/test_*.c))
+POWER_CUTTER := $(filter-out $(POWER_CUTS),$(sort $(wildcard tests/powercuts/*.c)))
+SUPPORT := $(filter-out $(UNIT) $(INTEGRATION) $(TOOLS) tests/simulation/% tests/powercuts/% tests/fuzz/%,$(call sources,tests))
 FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 INTERNAL := $(OUT)/obj/libengine.a $(OUT)/obj/libprojections.a $(OUT)/obj/libschemas.a
@@ -89,8 +92,8 @@ BINARY := $(if $(MAIN),$(OUT)/ledgerline)
 MANUAL := $(if $(MAIN),$(OUT)/man/ledgerline.1)
 LIBRARIES := $(if $(READER),$(OUT)/libledgerline.so $(OUT)/libledgerline.a)
 LINTED := $(patsubst %.c,$(OUT)/lint/%.ok,$(filter-out $(GENERATED),$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) \
-	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(TOOLS) $(SUPPORT) $(MEASURING)))
-UNIT_PROGRAMS := $(UNIT:%.c=$(OUT)/%) $(SIMULATION:%.c=$(OUT)/%)
+	$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(POWER_CUTS) $(POWER_CUTTER) $(TOOLS) $(SUPPORT) $(MEASURING)))
+UNIT_PROGRAMS := $(UNIT:%.c=$(OUT)/%) $(SIMULATION:%.c=$(OUT)/%) $(POWER_CUTS:%.c=$(OUT)/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION:%.c=$(OUT)/%)
 TOOL_PROGRAMS := $(TOOLS:%.c=$(OUT)/%)
 PEER_PROGRAMS := $(PEERS:%.c=$(OUT)/%)
@@ -108,7 +111,7 @@ all: $(BINARY) $(LIBRARIES) $(INTERNAL) $(MANUAL) ## build the program and the r
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'Variables: SANITIZE=address,undefined|thread  SECONDS=60  SEEDS=20000  PREFIX=/usr/local  DESTDIR=  CC=gcc  V=1'
+	@echo 'Variables: SANITIZE=address,undefined|thread  SECONDS=60  SEEDS=20000  IMAGES=20000  PREFIX=/usr/local  DESTDIR=  CC=gcc  V=1'
 
 deps: ## install the Debian packages that are missing, for everything; says which
 	$(Q)bash .ci/setup build test check bench
@@ -131,8 +134,8 @@ e2e: test-programs ## tests of the program from outside, on the embedded journal
 simulation: $(SIMULATION:%.c=$(OUT)/%) ## play SEEDS= fresh seeds of the simulator on all cores (20,000)
 	$(Q)tests/run $(OUT) simulation $(SEEDS)
 
-torture: test-programs ## long tests: kill -9 at random moments, faults of brokers, the simulator and its bugs, the model for SECONDS=
-	$(Q)LEDGERLINE_MODEL_SECONDS=$(SECONDS) tests/run $(OUT) torture
+torture: test-programs ## long tests: kill -9 at random moments, faults of brokers, IMAGES= of power cuts, the simulator and its bugs, the model for SECONDS=
+	$(Q)IMAGES=$(IMAGES) LEDGERLINE_MODEL_SECONDS=$(SECONDS) tests/run $(OUT) torture
 
 fuzz: | build/.deps-check ## feed random bytes to everything that reads bytes, SECONDS= for each reader
 	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
@@ -191,7 +194,7 @@ $(OUT)/obj/%.o: %.c $(OUT)/obj/flags
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(call objects,$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) $(UNIT) $(INTEGRATION) \
-	$(SIMULATION) $(SIMULATOR) $(TOOLS) $(SUPPORT) $(FUZZ) $(MEASURING)))
+	$(SIMULATION) $(SIMULATOR) $(POWER_CUTS) $(POWER_CUTTER) $(TOOLS) $(SUPPORT) $(FUZZ) $(MEASURING)))
 
 # An archive's list of members is kept beside it: a source that went away must leave the archive too.
 define archive
@@ -238,7 +241,7 @@ $(OUT)/libledgerline.a: $(call objects,$(READER)) $(OUT)/obj/libprojections.a $(
 
 test-programs: all $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) $(TOOL_PROGRAMS) $(PEER_PROGRAMS) | build/.deps-test
 
-$(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(TOOLS) $(SUPPORT)): | build/.deps-test
+$(call objects,$(UNIT) $(INTEGRATION) $(SIMULATION) $(SIMULATOR) $(POWER_CUTS) $(POWER_CUTTER) $(TOOLS) $(SUPPORT)): | build/.deps-test
 
 $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/libsupport.a $(INTERNAL)
 	$(call say,LINK,$@)
@@ -250,6 +253,9 @@ $(filter $(OUT)/tests/unit/test_reader $(OUT)/tests/unit/test_reader_%,$(UNIT_PR
 
 # Its twins of the disk stand in for members of the archives, which are then not taken.
 $(SIMULATION:%.c=$(OUT)/%): $(call objects,$(SIMULATOR))
+
+# Its recorder stands in for calls of the C library.
+$(POWER_CUTS:%.c=$(OUT)/%): $(call objects,$(POWER_CUTTER))
 
 fuzz-programs: $(FUZZ:%.c=$(OUT)/%)
 

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -78,11 +79,26 @@ static enum ll_code check_void_records(struct journal *journal, const struct fol
 	return code;
 }
 
+/* A broker that has just come to lead the partition says for a moment that it ends before what others have read: it does not know yet how
+ * far its replicas are. Only a log that stays shorter was cut. */
+static enum ll_code settled_watermarks(struct journal *journal, uint64_t furthest, struct journal_watermarks *marks,
+				       struct error *error)
+{
+	enum { TRIES = 100, PAUSE_NS = 100000000 };
+	bool is_replicated = strncmp(journal_url(journal), "kafka:", 6) == 0;
+	enum ll_code code = journal_watermarks(journal, marks, error);
+	for (int tried = 0; is_replicated && code == LL_OK && marks->high < furthest && tried < TRIES; tried++) {
+		nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
+		code = journal_watermarks(journal, marks, error);
+	}
+	return code;
+}
+
 /* `furthest`: the first offset of which nothing was folded. */
 static enum ll_code check_log(struct journal *journal, const struct fold *fold, uint64_t furthest, struct error *error)
 {
 	struct journal_watermarks marks;
-	enum ll_code code = journal_watermarks(journal, &marks, error);
+	enum ll_code code = settled_watermarks(journal, furthest, &marks, error);
 	if (code != LL_OK)
 		return code;
 	if (marks.low != 0)

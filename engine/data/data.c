@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/data/adopt.h"
+#include "projections/store/environment.h"
 #include "projections/store/generation.h"
 
 static enum ll_code from_errno(struct error *error, const char *what, const char *path)
@@ -37,6 +38,9 @@ static enum ll_code make_directories(const char *path, bool *made, struct error 
 		is_new = mkdir(part, 0775) == 0;
 		if (!is_new && errno != EEXIST)
 			return from_errno(error, "make the directory", part);
+		enum ll_code code = is_new ? environment_sync_name(part, error) : LL_OK;
+		if (code != LL_OK)
+			return code;
 		part[i] = kept;
 	}
 	if (made)
@@ -132,7 +136,7 @@ static enum ll_code write_url(const struct data *data, struct error *error)
 	bool fine = fprintf(file, "%s\n", remembered_form(data, data->url)) > 0 && fflush(file) == 0 &&
 		    fsync(fileno(file)) == 0;
 	fine = fclose(file) == 0 && fine && rename(beside, path) == 0;
-	return fine ? LL_OK : from_errno(error, "write", path);
+	return fine ? environment_sync_directory(data->path, error) : from_errno(error, "write", path);
 }
 
 /* local: URLs are remembered relative to the directory when they lie in it, so that it may be moved; and absolute

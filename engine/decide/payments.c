@@ -71,7 +71,7 @@ static bool plan_price(struct decide_context *context, struct slice user_id, int
 			used->payment_id = context->seq;
 			used->hold_id = NONE_U64;
 			*balance = used->balance_after;
-			return true;
+			return !points_refuse_use(context, decision, price);
 		}
 	}
 	account = points_account(context, user_id);

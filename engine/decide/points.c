@@ -67,6 +67,11 @@ static bool plan_use(struct decide_context *context, struct slice user_id, const
 	       lots_plan_take(context->view, user_id, row, amount, context->arena, &event->lots) == amount;
 }
 
+bool points_refuse_use(struct decide_context *context, struct decision *decision, int64_t amount)
+{
+	return refuse_ledger(context, decision, MOVE_USE, amount);
+}
+
 bool points_plan_use(struct decide_context *context, struct slice user_id, int64_t amount, struct point_used *event)
 {
 	struct accounts_row row;

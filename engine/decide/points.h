@@ -20,6 +20,9 @@ struct points_account points_account(struct decide_context *context, struct slic
  * the event but reference, payment_id and hold_id, which are left empty. */
 bool points_plan_use(struct decide_context *context, struct slice user_id, int64_t amount, struct point_used *event);
 
+/* LEDGER_LIMIT: the total of all uses would leave int64 by this one. true: it was refused. */
+bool points_refuse_use(struct decide_context *context, struct decision *decision, int64_t amount);
+
 /* Gives `amount` (<= what is still refundable) of a use back, as the policy says. Appends to the decision a
  * point.refunded, and under the policy "expire" a point.expired for what had expired. Used by points.refund (payment_id
  * NONE_U64, amount_given as asked) and by cancellations. */

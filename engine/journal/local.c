@@ -271,7 +271,8 @@ static enum ll_code no_log(const char *directory, struct error *error)
 			 directory);
 }
 
-/* Finds, or makes, the two databases and the id. */
+/* Finds, or makes, the two databases and the id. Syncing a file puts its bytes on the disk, not its name: so names come before the id, and
+ * what has an id is not lost with the name of a directory. */
 static enum ll_code prepare(struct environment *environment, bool create, unsigned *records, char id[64],
 			    struct error *error)
 {
@@ -287,6 +288,10 @@ static enum ll_code prepare(struct environment *environment, bool create, unsign
 		code = environment_database(environment, DATABASE_JOURNAL, true, &about, error);
 	if (code == LL_OK)
 		code = environment_database(environment, DATABASE_RECORDS, create, records, error);
+	if (code == LL_OK && create)
+		code = environment_sync_directory(directory, error);
+	if (code == LL_OK && create)
+		code = environment_sync_name(directory, error);
 	if (code == LL_OK && create)
 		code = write_id(environment, about, error);
 	if (code == LL_OK)

@@ -164,7 +164,9 @@ enum ll_code snapshot_take(const struct data *data, struct journal *journal, con
 		return error_set(error, LL_USAGE, "the directory's name is too long: %s", root);
 	if (mkdir(root, 0775) != 0 && errno != EEXIST)
 		return io_failed("make", root, error);
-	enum ll_code code = scratch_make(root, "making", scratch, sizeof scratch, error);
+	enum ll_code code = environment_sync_name(root, error);
+	if (code == LL_OK)
+		code = scratch_make(root, "making", scratch, sizeof scratch, error);
 	if (code == LL_OK)
 		code = copy_all(data, scratch, &options, paths, error);
 	if (code == LL_OK)

@@ -306,11 +306,12 @@ static enum ll_code prepare_directory(const struct environment_options *options,
 		return fail_path(options->directory, errno, "open the directory", error);
 	if ((size_t)snprintf(path, sizeof path, "%s/data.mdb", options->directory) >= sizeof path)
 		return error_set(error, LL_USAGE, "%s: the path is too long", options->directory);
-	if (stat(path, data) == 0)
+	bool is_there = stat(path, data) == 0;
+	if (is_there && (data->st_size > 0 || !options->read_only)) /* empty: killed before LMDB began it */
 		return LL_OK;
 	*data = (struct stat){0};
 	if (!options->create || options->read_only)
-		return fail_path(path, errno, "find the LMDB file", error);
+		return fail_path(path, is_there ? ENOENT : errno, "find the LMDB file", error);
 	return LL_OK;
 }
 

@@ -158,6 +158,9 @@ enum ll_code environment_code(int number);
 enum ll_code environment_sync_file(const char *path, struct error *error) LL_CHECKED;
 enum ll_code environment_sync_directory(const char *directory, struct error *error) LL_CHECKED;
 
+/* The name of `path` itself, which may be a new directory's. A parent that may not be read by this user is left alone. */
+enum ll_code environment_sync_name(const char *path, struct error *error) LL_CHECKED;
+
 /* Makes one; one that is there already is fine. */
 enum ll_code environment_make_directory(const char *path, struct error *error) LL_CHECKED;
 

@@ -1,6 +1,9 @@
 /* What environments need besides LMDB: files put on the disk, and faults for tests. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +63,21 @@ enum ll_code environment_sync_file(const char *path, struct error *error)
 enum ll_code environment_sync_directory(const char *directory, struct error *error)
 {
 	return sync_path(directory, O_RDONLY | O_DIRECTORY, error);
+}
+
+enum ll_code environment_sync_name(const char *path, struct error *error)
+{
+	char parent[PATH_MAX];
+	size_t size = strlen(path);
+	while (size > 1 && path[size - 1] == '/')
+		size--;
+	while (size > 0 && path[size - 1] != '/')
+		size--;
+	if (size >= sizeof parent)
+		return error_set(error, LL_USAGE, "%s: the path is too long", path);
+	snprintf(parent, sizeof parent, "%.*s", size ? (int)size : 1, size ? path : ".");
+	enum ll_code code = environment_sync_directory(parent, error);
+	return code == LL_DENIED ? LL_OK : code;
 }
 
 enum ll_code environment_make_directory(const char *path, struct error *error)

@@ -223,6 +223,9 @@ def test_ledger_limits(record, engines, tmp_path):
     limit("/api/points/use", userId="rich-0", amount=2000)
     hold = world.must("POST", "/api/points/holds", {"userId": "rich-0", "amount": 2000})["holdId"]
     limit(f"/api/points/holds/{hold}/capture")
+    seat = {"scheduleId": world.schedule(price=2000), "userId": "rich-0", "seatNo": 1}
+    reservation = world.must("POST", "/api/reservations", seat)["reservationId"]
+    limit("/api/payments", reservationId=reservation, userId="rich-0")
 
 
 # ---- engines that are not well ----

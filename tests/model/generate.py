@@ -39,6 +39,7 @@ class Sequence:
         self.days = []  # (concert, day) of schedules
         self.ways = self.random.choice(((None,), (None, None, "msgpack", "alone"), (None, "msgpack", "alone", "routes"), ("routes",)))
         self.with_queue = self.random.random() < 0.35
+        self.extreme = seed % 8 == 3
         self.weights = {name: weight * self.random.choice((0.3, 1, 1, 2)) for name, weight in WEIGHTS.items()}
 
     # ---- drawing ----
@@ -140,7 +141,33 @@ class Sequence:
         self.steps.append({"do": "check"})
         return self.steps
 
+    def to_the_end_of_totals(self):
+        """As much as int64 holds has come in, but for some thousands; mostly it is used, too."""
+        kinds = ("points.charge", "points.use") if self.chance(0.7) else ("points.charge",)
+        self.command("policy.set", chargeMax=AMOUNT_MAX, registrationRequired=False)
+        rich = [f"rich{k}" for k in range(1023)]
+        for kind in kinds:
+            for at in range(0, len(rich), 200):
+                for user in rich[at : at + 200]:
+                    self.n, element = self.n + 1, {"id": f"k{self.n}", "type": kind, "userId": user, "amount": AMOUNT_MAX}
+                    self.steps.append({"do": "command", "n": self.n - 1, "element": element})
+                self.send()
+        for user in self.users:
+            self.command("points.charge", userId=user, amount=AMOUNT_MAX // len(self.users) - 3000)
+        self.length += self.n
+        self.users += ["rich1", "rich2"]
+
+    def seats_beyond_a_block(self):
+        seats = [{"seatNo": 2000 + k, "section": "s" * 128, "grade": "g" * 128, "price": 1} for k in range(6000)]
+        if self.schedules and self.chance(0.5):
+            self.command("schedule.addSeats", scheduleId=self.random.choice(self.schedules), seats=seats)
+        else:
+            self.command("schedule.create", scheduleId=f"large{self.n}", concertId=self.random.choice(self.concerts), concertDate={"$day": 9}, seats=seats)
+        self.send()
+
     def opening(self):
+        if self.extreme:
+            self.to_the_end_of_totals()
         if self.chance(0.8):
             for _ in range(self.random.randint(1, 6)):
                 self.set_policy()
@@ -150,6 +177,8 @@ class Sequence:
         for user in self.users:
             self.command("points.charge", userId=user, amount=self.random.randint(10, 500) * 100)
         self.send()
+        if self.extreme:
+            self.seats_beyond_a_block()
 
     # ---- points ----
 

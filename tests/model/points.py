@@ -183,6 +183,14 @@ class Points:
         if expires is not None and expires <= latest and (expires <= now or self.ledger.seen_code == "VALIDATION_ERROR"):
             raise Malformed("expiresAt")
 
+    def within(self, total, amount):
+        """A total stays within int64, and so does all that ever came in: charged, adjusted, and what is owed."""
+        came_in = self.totals["charged"] + self.totals["adjusted"] + sum(one.debt for one in self.accounts.values())
+        moved = [self.totals[total] + amount] + [came_in + amount] * (total != "used" and amount > 0)
+        if any(not -TOTAL_MAX - 1 <= sum_ <= TOTAL_MAX for sum_ in moved):
+            self.ledger.note("a total at its end")
+            raise Refusal(422, "LEDGER_LIMIT")
+
     # ---- commands ----
 
     def charge(self, now, userId, amount, source="paid", expiresAt=None):
@@ -194,8 +202,7 @@ class Points:
         most = min(self.policy.balanceMax or AMOUNT_MAX, AMOUNT_MAX)
         if account.balance + amount > most:
             raise Refusal(422, "BALANCE_LIMIT")
-        if self.totals["charged"] + amount > TOTAL_MAX:
-            raise Refusal(422, "LEDGER_LIMIT")
+        self.within("charged", amount)
         self.totals["charged"] += amount
         lot = self.open_lot(account, source, amount, now, expiresAt or self.default_expiry(source, now))
         return 200, {
@@ -210,6 +217,7 @@ class Points:
         self.registered(userId)
         account = self.account(userId)
         self.enough(account, amount)
+        self.within("used", amount)
         use = self.spend(account, amount)
         return 200, {
             "useId": use.name,
@@ -283,6 +291,7 @@ class Points:
         amount = hold.amount if amount is None else amount
         if amount > hold.amount:
             raise Refusal(409, "CAPTURE_EXCEEDS_HOLD")
+        self.within("used", amount)
         account, rest, kept = hold.account, amount, []
         for lot, part in hold.taken:
             part = min(part, rest)
@@ -328,6 +337,7 @@ class Points:
         account, lot = self.account(userId), None
         if account.balance + amount > AMOUNT_MAX or account.available + amount < -AMOUNT_MAX:
             raise Refusal(422, "BALANCE_LIMIT")
+        self.within("adjusted", amount)
         self.totals["adjusted"] += amount
         if amount > 0:
             lot = self.open_lot(account, source, amount, now, expiresAt or self.default_expiry(source, now))

@@ -3,6 +3,12 @@
 from words import ANY_TIME, Name, Refusal, Rejection, Such, text_of
 
 
+def fits_a_block(seats):
+    """An entry that does not fit a block of 1 MiB is none. generate.py draws what is far from the limit, on either side."""
+    if sum(8 + len(seat.get("section") or "") + len(seat.get("grade") or "") for seat in seats) > 1 << 20:
+        raise Rejection(413, "ENTRY_TOO_LARGE")
+
+
 class Seat:
     def __init__(self, seatNo, price, section=None, grade=None):
         self.number, self.price, self.section, self.grade = seatNo, price, section, grade
@@ -149,6 +155,7 @@ class Tickets:
             raise Rejection(404, "CONCERT_NOT_FOUND")
         if scheduleId in self.schedules:
             raise Refusal(409, "SCHEDULE_EXISTS")
+        fits_a_block(seats)
         one = Schedule(scheduleId, concertId, concertDate, bookingOpensAt, bookingClosesAt, queueId, now)
         one.seats = {seat["seatNo"]: Seat(**seat) for seat in seats}
         self.schedules[scheduleId] = one
@@ -161,6 +168,7 @@ class Tickets:
         taken = sorted(seat["seatNo"] for seat in seats if seat["seatNo"] in one.seats)
         if taken:
             raise Refusal(409, "SEAT_EXISTS", seatNos=taken)
+        fits_a_block(seats)
         one.seats.update({seat["seatNo"]: Seat(**seat) for seat in seats})
         return 200, {"scheduleId": scheduleId, "addedSeats": len(seats), "totalSeats": len(one.seats)}
 
@@ -313,6 +321,7 @@ class Tickets:
         payment = Payment(self.names, one, now, self.policy.day(now))
         if one.price:
             self.points.enough(account, one.price)
+            self.points.within("used", one.price)
             payment.use = self.points.spend(account, one.price, payment)
         payment.balance = account.balance
         one.status, one.payment = "CONFIRMED", payment

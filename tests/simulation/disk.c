@@ -257,6 +257,11 @@ enum ll_code environment_sync_directory(const char *directory, struct error *err
 	return environment_make_directory(directory, error);
 }
 
+enum ll_code environment_sync_name(const char *path, struct error *error)
+{
+	return environment_make_directory(path, error);
+}
+
 /* For the local journal, which is linked and not used. */
 bool environment_faults;
 

@@ -21,15 +21,14 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "engine/audit/replay.h"
 #include "engine/data/catch_up.h"
-#include "engine/rebuild/successors.h"
 #include "engine/snapshots/snapshots.h"
 #include "projections/store/environment.h"
 #include "schemas/wire/ensure.h"
+#include "tests/support/charged.h"
 #include "tests/unit/scratch.h"
 
-enum { BLOCKS = 12, PER_BLOCK = 25, USERS = 16, ENDED_WELL = 0, ENDED_WITH_ERROR = 3, CHILD_SECONDS = 60 };
+enum { BLOCKS = 12, ENDED_WELL = 0, ENDED_WITH_ERROR = 3, CHILD_SECONDS = 60 };
 
 static char data_path[128], url[160];
 static char expected[DIGEST_TEXT_SIZE + 1];
@@ -111,51 +110,6 @@ static enum ll_code append(struct journal *journal, struct slice value, struct e
 	return code;
 }
 
-static struct slice charges(uint8_t *room, const struct fold *fold, int64_t *balances)
-{
-	struct packer p = packer_over(room + ENVELOPE_SIZE, BLOCK_BYTES_MAX - ENVELOPE_SIZE);
-	for (unsigned i = 0; i < PER_BLOCK; i++) {
-		char user[16], id[24];
-		uint64_t seq = fold->next_seq + i;
-		struct short_hash hash = {{(uint8_t)seq}};
-		snprintf(user, sizeof user, "user-%u", (unsigned)(seq % USERS));
-		snprintf(id, sizeof id, "charge-%u", (unsigned)seq);
-		int64_t balance = balances[seq % USERS] += 10;
-		struct event event = {.type = EVENT_POINT_CHARGED, .version = 1};
-		event.point_charged = (struct point_charged){.user_id = slice_text(user),
-							     .amount = 10,
-							     .source = SOURCE_PAID,
-							     .lot_id = seq << 16,
-							     .balance_after = balance,
-							     .available_after = balance};
-		struct entry entry = {.events = &event, .event_count = 1};
-		entry.head = (struct entry_head){.outcome = OUTCOME_ACCEPTED,
-						 .command_id = slice_text(id),
-						 .command_hash = short_hash_slice(&hash),
-						 .actor_type = ACTOR_TYPE_USER,
-						 .actor_id = slice_text(user),
-						 .command = COMMAND_POINTS_CHARGE,
-						 .policy = 1};
-		entry_encode(&p, &entry);
-	}
-	struct block block = {.kind = BLOCK_ENTRIES,
-			      .ledger = slice_of(fold->ledger, sizeof fold->ledger),
-			      .count = PER_BLOCK,
-			      .epoch = fold->epoch,
-			      .first_seq = fold->next_seq,
-			      .time = 1000 + (int64_t)fold->next_seq,
-			      .chain = hash_slice(&fold->chain)};
-	block.body.size = (size_t)(p.at - room) - ENVELOPE_SIZE;
-	return block_write(room, &block);
-}
-
-static struct slice next_claim(uint8_t *room, const struct fold *fold)
-{
-	struct claim_body body = {SLICE("0123456789abcdef"), SLICE_EMPTY, SLICE("0.1.0"), BLOCK_FORMAT};
-	return block_write_claim(room, slice_of(fold->ledger, sizeof fold->ledger), 1000, fold->epoch + 1,
-				 fold->next_seq, &body);
-}
-
 static void append_and_fold(struct journal *journal, struct fold *fold, struct slice value)
 {
 	struct error error;
@@ -173,7 +127,7 @@ static void make_journal(void)
 	struct fold fold = {0};
 	uint8_t *genesis;
 	size_t size;
-	int64_t time_ms, balances[USERS] = {0};
+	int64_t time_ms, balances[CHARGED_USERS] = {0};
 	enum fold_verdict verdict;
 	struct block block;
 	assert_int_equal(journal_open(url, &(struct journal_options){.create = true}, &journal, &error), LL_OK);
@@ -181,9 +135,9 @@ static void make_journal(void)
 	assert_int_equal(journal_read_at(journal, 0, &genesis, &size, &time_ms, &error), LL_OK);
 	assert_int_equal(fold_record(&fold, 0, slice_of(genesis, size), &verdict, &block, &error), LL_OK);
 	free(genesis);
-	append_and_fold(journal, &fold, next_claim(room, &fold));
+	append_and_fold(journal, &fold, charged_claim(room, &fold));
 	for (unsigned i = 0; i < BLOCKS; i++)
-		append_and_fold(journal, &fold, charges(room, &fold, balances));
+		append_and_fold(journal, &fold, charged_block(room, &fold, balances));
 	journal_close(journal);
 }
 
@@ -195,7 +149,7 @@ typedef enum ll_code work_fn(struct data *data, struct journal *journal, struct 
 static enum ll_code fill(struct data *data, struct journal *journal, struct error *error)
 {
 	struct ledger_options options = {.clean_bytes_max = 1 << 20};
-	struct catch_up how = {.end = UINT64_MAX, .commit_entries = 2 * PER_BLOCK};
+	struct catch_up how = {.end = UINT64_MAX, .commit_entries = 2 * CHARGES_PER_BLOCK};
 	struct ledger *ledger = NULL;
 	struct error closing;
 	enum ll_code code = data_open_ledger(data, PROJECTIONS_ALL, &options, NULL, &ledger, error);
@@ -205,39 +159,6 @@ static enum ll_code fill(struct data *data, struct journal *journal, struct erro
 	enum ll_code closed = ledger_close(ledger, &closing);
 	if (code == LL_OK && closed != LL_OK)
 		*error = closing, code = closed;
-	return code;
-}
-
-/* New generations of two projections, from offset 0, handed over. */
-static enum ll_code rebuild(struct data *data, struct journal *journal, struct error *error)
-{
-	struct successors successors;
-	struct replay replay = {
-		.journal = journal, .mask = 1u << PROJECTION_BALANCES | 1u << PROJECTION_RECEIPTS, .resume = true};
-	data_unlock(data);
-	successors_init(&successors, data, replay.mask);
-	enum ll_code code = successors_lock(&successors, error);
-	if (code == LL_OK)
-		code = successors_begin(&successors, error);
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		memcpy(replay.directories[id], successors.of[id].path, GENERATION_PATH_MAX);
-	if (code == LL_OK)
-		code = replay_open(&replay, error);
-	if (code == LL_OK)
-		code = replay_to(&replay, UINT64_MAX, error);
-	if (code == LL_OK)
-		code = replay_close(&replay, error);
-	else
-		replay_abandon(&replay);
-	if (code == LL_OK)
-		code = successors_ready(&successors, error);
-	if (code == LL_OK)
-		code = successors_hand_over(&successors, NULL, error);
-	if (code == LL_OK)
-		successors_tidy(&successors, false);
-	else
-		successors_give_up(&successors, false);
-	successors_release(&successors);
 	return code;
 }
 
@@ -279,7 +200,7 @@ static enum ll_code claim(struct data *data, struct journal *journal, struct err
 	enum ll_code code = LL_OK;
 	(void)data;
 	for (unsigned i = 0; i < 3 && code == LL_OK; i++) {
-		struct slice value = next_claim(room, &at_end);
+		struct slice value = charged_claim(room, &at_end);
 		code = append(journal, value, error);
 		if (code == LL_OK)
 			code = fold_record(&at_end, at_end.next_offset, value, &verdict, &block, error);
@@ -422,7 +343,7 @@ static void test_fill(void **state)
 static void test_rebuild(void **state)
 {
 	(void)state;
-	raise_n("rebuild and adopt", rebuild, false, 41, false);
+	raise_n("rebuild and adopt", charged_rebuild, false, 41, false);
 }
 
 static void test_snapshot(void **state)

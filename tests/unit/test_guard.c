@@ -141,6 +141,27 @@ static void test_store_and_snapshot_ask(void **state)
 	assert_int_equal(snapshot_open(&spec, scratch, &snapshot, &problem), LL_UNTRUSTED);
 }
 
+/* Killed when the file was made and nothing was in it: to a reader that is no projection yet, and the next writer goes on. */
+static void test_begun_and_killed(void **state)
+{
+	(void)state;
+	char path[128];
+	struct store_options options = {.directory = scratch, .create = true};
+	struct store *store;
+	struct snapshot *snapshot;
+	struct slice position;
+	assert_int_equal(guard_write(scratch, GUARD_RUNNING, &problem), LL_OK);
+	snprintf(path, sizeof path, "%s/data.mdb", scratch);
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(snapshot_open(&spec, scratch, &snapshot, &problem), LL_NOT_FOUND);
+	assert_int_equal(store_open(&spec, &options, &store, &position, &problem), LL_OK);
+	assert_int_equal(store_close(store, &problem), LL_OK);
+	assert_int_equal(snapshot_open(&spec, scratch, &snapshot, &problem), LL_OK);
+	snapshot_close(snapshot);
+}
+
 static int fails_left;
 
 static int fail_nth(const char *call)
@@ -181,6 +202,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_changed_fields, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_cut_off, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_store_and_snapshot_ask, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_begun_and_killed, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_failing_writes, scratch_make, scratch_remove),
 	};
 	return cmocka_run_group_tests(tests_here, NULL, NULL);
