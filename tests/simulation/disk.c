@@ -570,6 +570,11 @@ enum ll_code environment_database_size(struct environment_txn *txn, unsigned dat
 	return LL_OK;
 }
 
+uint64_t environment_database_count(struct environment *environment)
+{
+	return newest(environment)->count;
+}
+
 void environment_usage(struct environment *environment, struct environment_usage *usage)
 {
 	*usage = (struct environment_usage){.last_txn = environment->count};
