@@ -35,9 +35,8 @@ struct environment {
 	bool map_was_full; /* atomic */
 	pthread_mutex_t gate;
 	pthread_cond_t gate_changed;
-	unsigned active; /* transactions, under gate */
-	bool closed;     /* the gate, under gate */
-	unsigned database_count;
+	unsigned active, database_count; /* transactions, under gate; tables */
+	bool closed;                     /* the gate, under gate */
 	struct {
 		char name[NAME_MAX_BYTES];
 		MDB_dbi handle;
