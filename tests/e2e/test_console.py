@@ -250,6 +250,26 @@ def test_cuts(ledgerline, server, page):
     assert trouble(page, "#seats") == "There is no such schedule at this cut."
 
 
+# An answer that comes late, when the timeline has moved on, is not drawn.
+def test_late_answer(ledgerline, server, page):
+    page.run("""const real = window.fetch; window.late = 0; window.release = [];
+        window.fetch = async (path, options) => {
+            if (path !== "api/audit/schedules/jazz-1?at=0:2") return real(path, options);
+            await new Promise((resolve) => window.release.push(resolve));
+            const answer = await real(path, {});
+            setTimeout(() => setTimeout(() => window.late++));
+            return answer; }""")
+    page.run("const range = document.getElementById('range'); range.value = 3; range.dispatchEvent(new Event('input', {bubbles: true}))")
+    page.wait(lambda: page.run("return window.release.length"), "the question about 0:2")
+    end = server.status()["entries"]
+    page.run("window.release.forEach((one) => setTimeout(one, 500))")  # what waits for its turn behind it must not wait for ever
+    slide(page, end)
+    page.wait(lambda: page.run("return window.late === window.release.length"), "the late answer")
+    seats = audit(ledgerline, server, "state", "schedule", "jazz-1", "--at", f"0:{end - 1}")["seats"]
+    assert seats_shown(page) == {seat["seatNo"]: seat["status"] for seat in seats}
+    assert page.text("#seats .at") == f"after entry 0:{end - 1}"
+
+
 # By keyboard alone: arrows on the timeline step by one entry, the seats are one stop whose arrows go from seat to seat, and Enter tells a story.
 def test_keyboard(server, page):
     slide(page, 10)
