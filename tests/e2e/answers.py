@@ -153,6 +153,12 @@ class World:
         held = self.held(user, schedule)
         return held, self.must("POST", "/api/payments", {"reservationId": held, "userId": user})
 
+    def sold_seat(self):
+        """SCHEDULE/NUMBER of a seat that was paid for."""
+        name = self.schedule()
+        self.paid(schedule=name)
+        return f"{name}/1"
+
     def use(self):
         return self.must("POST", "/api/points/use", {"userId": self.user(5000), "amount": 3000})["useId"]
 
@@ -240,6 +246,9 @@ GOOD = {
     "GET /api/rankings/sold-out": lambda w, r: sold(w) and r(None, "/api/rankings/sold-out?from=first"),
     "POST /api/commands": lambda w, r: r([{"type": "user.register", "userId": fresh("user")}, {"type": "no.such"}]),
     "GET /api/receipts/{commandId}": lambda w, r: r(None, f"/api/receipts/{received(w)}"),
+    "GET /api/audit/history/account/{userId}": lambda w, r: r(None, f"/api/audit/history/account/{w.user(1000)}"),
+    "GET /api/audit/history/reservation/{reservationId}": lambda w, r: r(None, f"/api/audit/history/reservation/{w.paid()[1]['reservationId']}"),
+    "GET /api/audit/history/seat/{scheduleId}/{seatNo}": lambda w, r: r(None, f"/api/audit/history/seat/{w.sold_seat()}"),
     "GET /api/leader": lambda w, r: r(),
     "POST /api/admin/lead": lambda w, r: r(),
     "POST /api/admin/handover": lambda w, r: r(),
@@ -455,6 +464,10 @@ ROWS = {
     ("POST /api/reservations", "SEAT_ALREADY_RESERVED"): seat_already_taken,
     ("POST /api/reservations", "SEAT_LIMIT"): changed("POST /api/reservations", seatNos=[1, 2, 3, 4, 5]),
     ("POST /api/reservations", "LEDGER_LIMIT"): sum_of_prices,
+    ("GET /api/audit/history/account/{userId}", "USER_NOT_FOUND"): at("GET", "/api/audit/history/account/nobody"),
+    ("GET /api/audit/history/reservation/{reservationId}", "RESERVATION_NOT_FOUND"): at("GET", "/api/audit/history/reservation/nope"),
+    ("GET /api/audit/history/seat/{scheduleId}/{seatNo}", "SCHEDULE_NOT_FOUND"): at("GET", "/api/audit/history/seat/nope/1"),
+    ("GET /api/audit/history/seat/{scheduleId}/{seatNo}", "SEAT_NOT_FOUND"): lambda w: w.engine.get(f"/api/audit/history/seat/{w.schedule()}/99"),
     ("GET /api/reservations/{reservationId}", "RESERVATION_NOT_FOUND"): at("GET", "/api/reservations/nope"),
     ("DELETE /api/reservations/{reservationId}", "RESERVATION_NOT_FOUND"): at("DELETE", "/api/reservations/nope"),
     ("DELETE /api/reservations/{reservationId}", "NOT_YOUR_RESERVATION"): at("DELETE", lambda w: f"/api/reservations/{w.held(w.user())}?userId=lee"),

@@ -19,7 +19,10 @@ import yaml
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 OURS = ("Ledger-Position", "Idempotency-Key", "Idempotency-Hit", "Retry-After")
-NOT_YET = ("/api/audit/", "/console")  # no part of the document so far; what the page for people is made of, which is no API
+NOT_YET = (  # no part of the document so far; and what the page for people is made of, which is no API
+    *(f"/api/audit/{what}" for what in ("accounts/", "schedules/", "reservations/", "rankings/", "totals", "diff", "explain/")),
+    "/console",
+)
 OUTSIDE = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 400: "VALIDATION_ERROR", 414: "URI_TOO_LONG", 431: "HEADERS_TOO_LARGE"}
 
 
