@@ -305,6 +305,27 @@ static void write_audits(struct api *api, struct buffer *out)
 	       status.snapshots);
 }
 
+static void write_access(struct api *api, struct buffer *out)
+{
+	struct access_statistics s;
+	if (!api->access)
+		return;
+	access_statistics(api->access, &s);
+	head(out, "ledgerline_access_denied_total", "counter",
+	     "Requests that were refused for their access key, by code.");
+	for (unsigned code = 1; code < CODES_MAX; code++)
+		if (api->counts.denied[code])
+			buffer_printf(out, "ledgerline_access_denied_total{code=\"%s\"} %" PRIu64 "\n",
+				      code_info((uint16_t)code)->name, api->counts.denied[code]);
+	number(out, "ledgerline_access_keys", "gauge", "Access keys there are.", s.keys);
+	number(out, "ledgerline_access_verifications_total", "counter", "Keys held against their slow hash.",
+	       s.verifications);
+	number(out, "ledgerline_access_wrong_total", "counter", "Of them, keys that were wrong.", s.wrong);
+	number(out, "ledgerline_access_waiting", "gauge", "Keys that wait for it.", s.waiting);
+	number(out, "ledgerline_access_stale_info", "gauge",
+	       "1: the file of keys has changed and cannot be read: the keys before hold.", s.is_stale);
+}
+
 void handle_metrics(struct http_request *request, void *context)
 {
 	struct api *api = ((const struct route_context *)context)->api;
@@ -318,6 +339,7 @@ void handle_metrics(struct http_request *request, void *context)
 	write_journal(api, out);
 	write_projections(api, out);
 	write_audits(api, out);
+	write_access(api, out);
 	write_http(api, out);
 	write_connections(api, out);
 	const struct http_response response = {
