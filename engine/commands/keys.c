@@ -47,7 +47,7 @@ static int take_added(const struct options *options, struct access_key *key)
 	if (!key_role_parse(role, &key->role))
 		return option_complain(options, EXIT_USAGE, "there is no role %s: client, admin, auditor, operator",
 				       role);
-	strcpy(key->name, name); /* NOLINT: it is fine */
+	snprintf(key->name, sizeof key->name, "%s", name);
 	key->limit = (unsigned)option_integer(options, "limit");
 	return EXIT_DONE;
 }

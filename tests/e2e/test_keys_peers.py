@@ -37,7 +37,7 @@ def test_two_engines(engines, keys, kafka_url, tmp_path):
     assert as_role(one, keys, "client").post("/api/points/charge", charge).status == 200
     assert two.stop() == 0
     one.wait_for(lambda: operator.get("/api/status").json["leader"]["self"], "the first to lead again")
-    assert as_role(one, keys, "client").get("/api/points/balance?userId=kim").json["balance"] == 20000
+    assert as_role(one, keys, "client").get("/api/points/balance?userId=kim").json["balance"] == 15000
     for engine in (one, two):
         assert not any(key[-43:] in engine.errors() for key in keys.of.values())
 
