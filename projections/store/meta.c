@@ -105,7 +105,7 @@ void meta_release(struct meta *meta)
 }
 
 /* Rows and their position are written in one transaction: without a position there are none. */
-static enum ll_code check_empty(struct environment *environment, const struct store_spec *spec, struct error *error)
+static enum ll_code check_tables(struct environment *environment, const struct store_spec *spec, struct error *error)
 {
 	enum ll_code code = LL_OK;
 	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++) {
@@ -132,9 +132,25 @@ static enum ll_code check_empty(struct environment *environment, const struct st
 	return code;
 }
 
-/* *begun: it has a position, or is being built. */
+/* Tables are made after the meta rows: without these there are none either, under whatever names; but their own, while it has none yet. */
+static enum ll_code check_empty(struct environment *environment, const struct store_spec *spec, bool has_meta,
+				struct error *error)
+{
+	uint64_t count = environment_database_count(environment);
+	if (!has_meta && count <= 1)
+		return LL_OK;
+	if (!has_meta)
+		return error_set(
+			error, LL_CORRUPT,
+			"%s: has %llu tables, but not the rows that say what it is: it was damaged; rebuild the "
+			"projection",
+			environment_directory(environment), (unsigned long long)count);
+	return check_tables(environment, spec, error);
+}
+
+/* *begun: it has a position, or is being built. *has_meta: it has the rows that every one has. */
 static enum ll_code read_rows(struct environment *environment, unsigned database, const struct store_spec *spec,
-			      bool may_be_half, struct meta *meta, bool *begun, struct error *error)
+			      bool may_be_half, struct meta *meta, bool *begun, bool *has_meta, struct error *error)
 {
 	struct environment_txn *txn = NULL;
 	enum ll_code code = environment_txn_begin(environment, false, &txn, error);
@@ -143,6 +159,7 @@ static enum ll_code read_rows(struct environment *environment, unsigned database
 	if (code == LL_OK)
 		code = copy_all(txn, database, meta, error);
 	environment_txn_abort(txn);
+	*has_meta = code == LL_OK;
 	*begun = code == LL_OK && (meta->position.size || meta->building.size || meta->merging);
 	return code == LL_NOT_FOUND ? LL_OK : code;
 }
@@ -152,15 +169,15 @@ static enum ll_code read_once(struct environment *environment, const struct stor
 			      struct meta *meta, struct error *error)
 {
 	unsigned database;
-	bool begun = false;
+	bool begun = false, has_meta = false;
 	*meta = (struct meta){.merging = false};
 	enum ll_code code = environment_database(environment, META_DATABASE, false, &database, error);
 	if (code == LL_OK)
-		code = read_rows(environment, database, spec, may_be_half, meta, &begun, error);
+		code = read_rows(environment, database, spec, may_be_half, meta, &begun, &has_meta, error);
 	else if (code == LL_NOT_FOUND)
 		code = LL_OK;
 	if (code == LL_OK && !begun)
-		code = check_empty(environment, spec, error);
+		code = check_empty(environment, spec, has_meta, error);
 	if (code != LL_OK)
 		meta_release(meta);
 	return code;
