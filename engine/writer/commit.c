@@ -153,7 +153,9 @@ void writer_read_report(struct writer *writer)
 		return;
 	}
 	bool no_room_for_claim = writer->state == WRITER_CLAIMING && report.code == LL_FULL;
-	if (report.appender_is_dead || may_have_landed(report.code) || no_room_for_claim)
+	if (report.code == LL_DENIED) /* also when that was the end of the appender: the next one fares no better */
+		permanent(writer, &report.error);
+	else if (report.appender_is_dead || may_have_landed(report.code) || no_room_for_claim)
 		writer_retry_later(writer, report.error.text);
 	else
 		permanent(writer, &report.error);
