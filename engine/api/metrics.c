@@ -111,6 +111,35 @@ static void write_connections(struct api *api, struct buffer *out)
 
 /* ---- the writer and the journal ---- */
 
+static void micro(struct buffer *out, uint64_t us)
+{
+	buffer_printf(out, "%" PRIu64 ".%06u", us / 1000000, (unsigned)(us % 1000000));
+}
+
+/* is_us: bounds and sum are microseconds, and are shown as seconds. */
+static void histogram(struct buffer *out, const char *name, const char *help, const struct writer_histogram *h,
+		      const uint64_t bounds[WRITER_BUCKETS], bool is_us)
+{
+	uint64_t total = 0;
+	head(out, name, "histogram", help);
+	for (unsigned i = 0; i < WRITER_BUCKETS; i++) {
+		total += h->counts[i];
+		buffer_printf(out, "%s_bucket{le=\"", name);
+		if (is_us)
+			micro(out, bounds[i]);
+		else
+			buffer_append_uint64(out, bounds[i]);
+		buffer_printf(out, "\"} %" PRIu64 "\n", total);
+	}
+	total += h->counts[WRITER_BUCKETS];
+	buffer_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, total, name);
+	if (is_us)
+		micro(out, h->sum);
+	else
+		buffer_append_uint64(out, h->sum);
+	buffer_printf(out, "\n%s_count %" PRIu64 "\n", name, total);
+}
+
 static void write_writer(struct api *api, struct buffer *out)
 {
 	const struct writer *writer = engine_writer(api->engine);
@@ -131,6 +160,10 @@ static void write_writer(struct api *api, struct buffer *out)
 		s->append_us_last);
 	seconds(out, "ledgerline_append_seconds_total", "counter", "The same, summed over all own blocks.",
 		s->append_us_sum);
+	histogram(out, "ledgerline_append_duration_seconds", "The same, by how long it took.", &s->append_us,
+		  writer_append_bounds_us, true);
+	histogram(out, "ledgerline_block_entries", "Entries of the blocks that this engine wrote.", &s->block_entries,
+		  writer_block_bounds, false);
 	number(out, "ledgerline_append_failures_total", "counter", "Appends that failed, or came to nothing in time.",
 	       s->append_failures);
 	number(out, "ledgerline_claims_total", "counter", "Claims of the lead that this engine made.", s->claims);
