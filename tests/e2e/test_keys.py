@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import threading
 
@@ -302,6 +303,29 @@ def test_thousand_wrong(guarded, keys):
     assert 'ledgerline_access_denied_total{code="KEY_INVALID"}' in text
     # A line's own wrong keys do not keep its right one out for longer than they wait.
     assert as_role(guarded, keys, "operator").get("/api/status").status == 200
+
+
+# The first requests of a key wait for its slow hash in their order; clients that go meanwhile take nothing with them.
+def test_first_requests(guarded, keys):
+    def request(name, amount):
+        body = '{"userId":"kim","amount":%d}' % amount
+        head = f"POST /api/points/charge HTTP/1.1\r\nHost: x\r\nX-Api-Key: {keys.of[name]}\r\nContent-Type: application/json\r\n"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    def connect():
+        return socket.create_connection((guarded.host, guarded.port), timeout=60)
+
+    for _ in range(4):
+        with connect() as gone:
+            gone.sendall(b"GET /api/concerts HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + keys.of["the-auditor"].encode() + b"\r\n\r\n")
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with connect() as sock:
+        sock.sendall(request("the-client", 5000) + request("the-client", 6000) + request("the-client", 7000))
+        seen = b""
+        while seen.count(b'"balance"') < 3:
+            assert (more := sock.recv(65536)), seen
+            seen += more
+    assert [int(n) for n in re.findall(rb'"balance":(\d+)', seen)] == [5000, 11000, 18000]
 
 
 # ---- while it runs ----
