@@ -228,6 +228,16 @@ static const struct json_reader *reader_of(const struct batch *batch)
 	return batch->reader.nodes ? &batch->reader : &batch->api->reader;
 }
 
+/* Whether the request's key may send it, and in the name that it has: before its form, but for the type's. */
+static bool may_send(struct batch *batch, const struct json_node *node, struct parsed_command *parsed)
+{
+	const struct json_node *type =
+		node->type == JSON_OBJECT ? json_member(reader_of(batch), node, SLICE("type")) : NULL;
+	const struct command_info *info = type && type->type == JSON_STRING ? command_info_named(type->text) : NULL;
+	return !info ||
+	       admitted_as(batch->request, command_is_admins(info->type), &parsed->actor_type, &parsed->actor_id);
+}
+
 /* false: it must wait until nothing is under way. */
 static bool take_element(struct batch *batch, const struct json_node *node)
 {
@@ -239,7 +249,9 @@ static bool take_element(struct batch *batch, const struct json_node *node)
 		return false;
 	struct element *element = element_new(batch);
 	batch->elements[batch->read++] = element;
-	if (!fine) {
+	if (!may_send(batch, node, &parsed)) {
+		reject(element, parsed.id, CODE_FORBIDDEN, NULL, NULL);
+	} else if (!fine) {
 		bool form = parsed.code == CODE_VALIDATION_ERROR;
 		reject(element, parsed.id, parsed.code, form ? parsed.field : NULL, form ? parsed.reason : NULL);
 	} else if (!take_header_key(batch, &parsed)) {
@@ -348,6 +360,10 @@ void handle_batch(struct http_request *request, void *context)
 	};
 	batch->count = batch->is_array ? root->children : 1;
 	batch->next = batch->is_array ? json_first(&api->reader, root) : root;
+	if (batch->count && !admitted_commands(request, batch->count)) {
+		refuse_batch(api, request, CODE_OVERLOADED, NULL, NULL);
+		return;
+	}
 	batch->elements = arena_alloc(http_arena(request), batch->count * sizeof *batch->elements);
 	batch_go(batch);
 }

@@ -190,8 +190,10 @@ static struct slice user_of(const struct command *command)
 	return SLICE_EMPTY;
 }
 
-static void set_actor(struct pending *pending, bool admin)
+static void set_actor(struct pending *pending, bool admin, struct http_request *request)
 {
+	if (admitted_actor(request, &pending->actor_type, &pending->actor_id))
+		return;
 	struct slice user = admin ? SLICE_EMPTY : user_of(&pending->command);
 	pending->actor_type = admin ? ACTOR_TYPE_ADMIN : ACTOR_TYPE_USER;
 	pending->actor_id = user.size ? user : SLICE("local");
@@ -219,6 +221,10 @@ void handle_command(struct http_request *request, void *context)
 	struct parsed_command parsed;
 	if (forward_command(api, request, handle_command, context))
 		return;
+	if (!admitted_commands(request, 1)) {
+		refuse_access(api, request, CODE_OVERLOADED);
+		return;
+	}
 	struct resolve_context resolve = api_resolve(api);
 	if (!take_given(api, request, route, names, values) || !take_body(api, request, &body))
 		return;
@@ -247,6 +253,6 @@ void handle_command(struct http_request *request, void *context)
 	call->api = api;
 	call->request = request;
 	call->context = context;
-	set_actor(&call->pending, route->admin);
+	set_actor(&call->pending, route->admin, request);
 	submit(call);
 }

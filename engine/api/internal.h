@@ -26,6 +26,7 @@ struct counts {
 	uint64_t (*answers)[STATUS_COUNT];         /* by route and status */
 	uint64_t durations[BUCKETS + 1];           /* requests by how long they took; the last: longer than all */
 	uint64_t duration_us_sum;
+	uint64_t denied[CODES_MAX]; /* requests, by why */
 };
 
 struct command_route;
@@ -42,6 +43,7 @@ struct route_context {
 struct api {
 	struct engine *engine;
 	struct http_server *server; /* NULL: not told */
+	struct access *access;      /* NULL: everybody is admin */
 	struct http_route *routes;
 	struct route_context *contexts;
 	size_t route_count;
@@ -124,6 +126,23 @@ void write_rejected(struct api *api, struct slice id, uint16_t code, const char 
 uint64_t answer_position(struct api *api, const struct answer *answer);
 void count_answer(struct api *api, const struct answer *answer);
 void count_rejected(struct api *api, uint16_t code);
+
+/* ---- access (admit.c) ---- */
+
+/* http_route.access: the roles that may ask. */
+#define MAY(role) (1u << (role))
+#define MAY_ANYBODY (1u << ROLES)      /* without a key */
+#define MAY_BEARER (1u << (ROLES + 1)) /* the key may stand in Authorization */
+
+/* Takes commands out of the key's bucket. false: 429. Without keys: always true. */
+bool admitted_commands(struct http_request *request, unsigned count);
+/* The actor that the request's key makes. false: there are no keys. */
+bool admitted_actor(struct http_request *request, uint8_t *type, struct slice *id);
+/* The actor of a JSON command, as it was given (type 0: not); set from the key when it was not. false: the key may not send this command, or not in
+ * that name. */
+bool admitted_as(struct http_request *request, bool is_admins, uint8_t *type, struct slice *id);
+/* Whether a command is an administrator's. (routes.c) */
+bool command_is_admins(uint16_t type);
 
 /* ---- commands for another engine (forward.c) ---- */
 

@@ -111,6 +111,35 @@ static void write_connections(struct api *api, struct buffer *out)
 
 /* ---- the writer and the journal ---- */
 
+static void micro(struct buffer *out, uint64_t us)
+{
+	buffer_printf(out, "%" PRIu64 ".%06u", us / 1000000, (unsigned)(us % 1000000));
+}
+
+/* is_us: bounds and sum are microseconds, and are shown as seconds. */
+static void histogram(struct buffer *out, const char *name, const char *help, const struct writer_histogram *h,
+		      const uint64_t bounds[WRITER_BUCKETS], bool is_us)
+{
+	uint64_t total = 0;
+	head(out, name, "histogram", help);
+	for (unsigned i = 0; i < WRITER_BUCKETS; i++) {
+		total += h->counts[i];
+		buffer_printf(out, "%s_bucket{le=\"", name);
+		if (is_us)
+			micro(out, bounds[i]);
+		else
+			buffer_append_uint64(out, bounds[i]);
+		buffer_printf(out, "\"} %" PRIu64 "\n", total);
+	}
+	total += h->counts[WRITER_BUCKETS];
+	buffer_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, total, name);
+	if (is_us)
+		micro(out, h->sum);
+	else
+		buffer_append_uint64(out, h->sum);
+	buffer_printf(out, "\n%s_count %" PRIu64 "\n", name, total);
+}
+
 static void write_writer(struct api *api, struct buffer *out)
 {
 	const struct writer *writer = engine_writer(api->engine);
@@ -131,6 +160,10 @@ static void write_writer(struct api *api, struct buffer *out)
 		s->append_us_last);
 	seconds(out, "ledgerline_append_seconds_total", "counter", "The same, summed over all own blocks.",
 		s->append_us_sum);
+	histogram(out, "ledgerline_append_duration_seconds", "The same, by how long it took.", &s->append_us,
+		  writer_append_bounds_us, true);
+	histogram(out, "ledgerline_block_entries", "Entries of the blocks that this engine wrote.", &s->block_entries,
+		  writer_block_bounds, false);
 	number(out, "ledgerline_append_failures_total", "counter", "Appends that failed, or came to nothing in time.",
 	       s->append_failures);
 	number(out, "ledgerline_claims_total", "counter", "Claims of the lead that this engine made.", s->claims);
@@ -305,6 +338,27 @@ static void write_audits(struct api *api, struct buffer *out)
 	       status.snapshots);
 }
 
+static void write_access(struct api *api, struct buffer *out)
+{
+	struct access_statistics s;
+	if (!api->access)
+		return;
+	access_statistics(api->access, &s);
+	head(out, "ledgerline_access_denied_total", "counter",
+	     "Requests that were refused for their access key, by code.");
+	for (unsigned code = 1; code < CODES_MAX; code++)
+		if (api->counts.denied[code])
+			buffer_printf(out, "ledgerline_access_denied_total{code=\"%s\"} %" PRIu64 "\n",
+				      code_info((uint16_t)code)->name, api->counts.denied[code]);
+	number(out, "ledgerline_access_keys", "gauge", "Access keys there are.", s.keys);
+	number(out, "ledgerline_access_verifications_total", "counter", "Keys held against their slow hash.",
+	       s.verifications);
+	number(out, "ledgerline_access_wrong_total", "counter", "Of them, keys that were wrong.", s.wrong);
+	number(out, "ledgerline_access_waiting", "gauge", "Keys that wait for it.", s.waiting);
+	number(out, "ledgerline_access_stale_info", "gauge",
+	       "1: the file of keys has changed and cannot be read: the keys before hold.", s.is_stale);
+}
+
 void handle_metrics(struct http_request *request, void *context)
 {
 	struct api *api = ((const struct route_context *)context)->api;
@@ -318,6 +372,7 @@ void handle_metrics(struct http_request *request, void *context)
 	write_journal(api, out);
 	write_projections(api, out);
 	write_audits(api, out);
+	write_access(api, out);
 	write_http(api, out);
 	write_connections(api, out);
 	const struct http_response response = {

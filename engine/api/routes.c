@@ -47,26 +47,41 @@ static const struct command_route command_routes[] = {
 };
 enum { COMMAND_ROUTES = sizeof command_routes / sizeof *command_routes };
 
+enum {
+	MAY_ADMIN = MAY(ROLE_ADMIN),
+	MAY_COMMAND = MAY(ROLE_CLIENT) | MAY_ADMIN,
+	MAY_READ = MAY(ROLE_CLIENT) | MAY(ROLE_AUDITOR) | MAY_ADMIN,
+	MAY_AUDIT = MAY(ROLE_AUDITOR) | MAY_ADMIN,
+	MAY_OPERATE = MAY(ROLE_OPERATOR) | MAY_ADMIN,
+	MAY_WATCH = MAY(ROLE_OPERATOR) | MAY(ROLE_AUDITOR) | MAY_ADMIN,
+};
+
 static const struct http_route other_routes[] = {
 	{.verb = HTTP_VERB_POST,
 	 .pattern = "/api/commands",
 	 .handler = handle_batch,
 	 .query = "onRejected",
 	 .accepts = "application/json application/msgpack",
+	 .access = MAY_COMMAND,
 	 .body_bytes_max = COMMANDS_BYTES_MAX},
-	{.verb = HTTP_VERB_GET, .pattern = "/api/leader", .handler = handle_leader},
-	{.verb = HTTP_VERB_POST, .pattern = "/api/admin/lead", .handler = handle_lead},
-	{.verb = HTTP_VERB_POST, .pattern = "/api/admin/handover", .handler = handle_handover, .query = "to"},
+	{.verb = HTTP_VERB_GET, .pattern = "/api/leader", .handler = handle_leader, .access = MAY_WATCH},
+	{.verb = HTTP_VERB_POST, .pattern = "/api/admin/lead", .handler = handle_lead, .access = MAY_OPERATE},
+	{.verb = HTTP_VERB_POST,
+	 .pattern = "/api/admin/handover",
+	 .handler = handle_handover,
+	 .query = "to",
+	 .access = MAY_OPERATE},
 	{.verb = HTTP_VERB_POST,
 	 .pattern = "/api/admin/periods",
 	 .handler = handle_close_period,
+	 .access = MAY_ADMIN,
 	 .query = "name approver at"},
-	{.verb = HTTP_VERB_GET, .pattern = "/api/status", .handler = handle_status},
-	{.verb = HTTP_VERB_GET, .pattern = "/healthz", .handler = handle_health},
-	{.verb = HTTP_VERB_GET, .pattern = "/readyz", .handler = handle_ready},
-	{.verb = HTTP_VERB_GET, .pattern = "/metrics", .handler = handle_metrics},
-	{.verb = HTTP_VERB_GET, .pattern = "/console", .handler = handle_console},
-	{.verb = HTTP_VERB_GET, .pattern = "/console/{file}", .handler = handle_console_file},
+	{.verb = HTTP_VERB_GET, .pattern = "/api/status", .handler = handle_status, .access = MAY_WATCH},
+	{.verb = HTTP_VERB_GET, .pattern = "/healthz", .handler = handle_health, .access = MAY_ANYBODY},
+	{.verb = HTTP_VERB_GET, .pattern = "/readyz", .handler = handle_ready, .access = MAY_ANYBODY},
+	{.verb = HTTP_VERB_GET, .pattern = "/metrics", .handler = handle_metrics, .access = MAY_WATCH | MAY_BEARER},
+	{.verb = HTTP_VERB_GET, .pattern = "/console", .handler = handle_console, .access = MAY_ANYBODY},
+	{.verb = HTTP_VERB_GET, .pattern = "/console/{file}", .handler = handle_console_file, .access = MAY_ANYBODY},
 };
 enum { OTHER_ROUTES = sizeof other_routes / sizeof *other_routes };
 
@@ -78,7 +93,28 @@ static struct http_route route_of_command(const struct command_route *command)
 		.handler = handle_command,
 		.query = command->query,
 		.body_bytes_max = command->body_bytes_max,
+		.access = command->admin ? MAY_ADMIN : MAY_COMMAND,
 	};
+}
+
+static struct http_route route_of_read(const struct read_route *read)
+{
+	bool audit = slice_begins(slice_text(read->pattern), SLICE("/api/audit/"));
+	return (struct http_route){
+		.verb = HTTP_VERB_GET,
+		.pattern = read->pattern,
+		.query = read->query,
+		.handler = handle_read,
+		.access = audit ? MAY_AUDIT : MAY_READ,
+	};
+}
+
+bool command_is_admins(uint16_t type)
+{
+	for (size_t i = 0; i < COMMAND_ROUTES; i++)
+		if (command_routes[i].type == type)
+			return command_routes[i].admin;
+	UNREACHABLE();
 }
 
 static void add_route(struct api *api, struct http_route route, struct route_context context)
@@ -109,12 +145,7 @@ struct api *api_new(struct engine *engine)
 		add_route(api, route_of_command(&command_routes[i]),
 			  (struct route_context){.command = &command_routes[i]});
 	for (size_t i = 0; i < read_route_count; i++)
-		add_route(api,
-			  (struct http_route){.verb = HTTP_VERB_GET,
-					      .pattern = read_routes[i].pattern,
-					      .query = read_routes[i].query,
-					      .handler = handle_read},
-			  (struct route_context){.read = &read_routes[i]});
+		add_route(api, route_of_read(&read_routes[i]), (struct route_context){.read = &read_routes[i]});
 	for (size_t i = 0; i < OTHER_ROUTES; i++)
 		add_route(api, other_routes[i], (struct route_context){.command = NULL});
 	return api;
@@ -147,4 +178,9 @@ void api_close_doors(struct api *api)
 void api_set_server(struct api *api, struct http_server *server)
 {
 	api->server = server;
+}
+
+void api_set_access(struct api *api, struct access *access)
+{
+	api->access = access;
 }

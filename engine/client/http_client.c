@@ -19,6 +19,7 @@ struct http_client {
 	char host[256], port[8];
 	int socket; /* -1: not connected */
 	struct buffer out, in, body;
+	char key[128]; /* empty: none */
 };
 
 static bool take_port(const char *text, char port[8])
@@ -63,6 +64,11 @@ enum ll_code http_client_new(const char *url, struct http_client **made, struct 
 	snprintf(client->host, sizeof client->host, "%s", host);
 	*made = client;
 	return LL_OK;
+}
+
+void http_client_show_key(struct http_client *client, const char *key)
+{
+	snprintf(client->key, sizeof client->key, "%s", key);
 }
 
 static void disconnect(struct http_client *client)
@@ -306,6 +312,8 @@ enum ll_code http_client_ask(struct http_client *client, const char *method, con
 		      six ? "]" : "", client->port);
 	if (body.size)
 		buffer_printf(&client->out, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.size);
+	if (*client->key)
+		buffer_printf(&client->out, "X-Api-Key: %s\r\n", client->key);
 	buffer_append_text(&client->out, "\r\n");
 	buffer_append_slice(&client->out, body);
 	for (;;) {

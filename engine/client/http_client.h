@@ -22,6 +22,8 @@ struct http_reply {
 /* `url`: http://HOST[:PORT], perhaps with a slash behind it. Connects at the first request. LL_USAGE: not such a URL. */
 enum ll_code http_client_new(const char *url, struct http_client **client, struct error *error) LL_CHECKED;
 void http_client_free(struct http_client *client); /* NULL allowed */
+/* Sends this access key with each request from now on. Copied. */
+void http_client_show_key(struct http_client *client, const char *key);
 
 /* Sends a request and waits for its whole answer, good until the next call. A body is sent as application/json; an empty one
  * is not sent at all. `timeout_ms` is for each wait on the network.

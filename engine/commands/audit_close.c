@@ -173,6 +173,8 @@ static int close_through(struct closing_run *run, const char *url)
 	add_parameter(&path, "at", run->at);
 	enum ll_code code = http_client_new(url, &client, &error);
 	if (code == LL_OK)
+		code = command_show_key(run->options, client, &error);
+	if (code == LL_OK)
 		code = http_client_ask(client, "POST", buffer_text(&path), SLICE_EMPTY, ANSWER_WAIT_MS, &reply, &error);
 	int status = code == LL_OK ? tell_reply(run, &reply) : command_failed(run->options, &error);
 	http_client_free(client);
@@ -311,6 +313,7 @@ static int run_closes(const struct options *options, void *context)
 static const struct option close_options[] = {
 	OPTION_OF_DATA,
 	OPTION_JOURNAL,
+	OPTION_ACCESS_KEY,
 	{.name = "url",
 	 .kind = OPTION_TEXT,
 	 .value = "http://HOST:PORT",

@@ -13,7 +13,8 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 	command_journal_copy, command_journal_check, command_bench_fill, command_bench_fold, command_bench_commands,
 	command_snapshot, command_audit_state, command_audit_history, command_audit_totals, command_audit_diff,
 	command_journal_annul, command_audit_export, command_audit_close, command_audit_closes, command_audit_prove,
-	command_audit_new_key, command_audit_check_proof, command_audit_explain;
+	command_audit_new_key, command_audit_check_proof, command_audit_explain, command_keys_add, command_keys_list,
+	command_keys_revoke;
 
 /* Options that several commands share, for their tables. */
 #define OPTION_DATA                                                                                                    \
@@ -39,6 +40,17 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 	{                                                                                                              \
 		.name = "json", .kind = OPTION_FLAG, .help = "JSON instead of a table"                                 \
 	}
+
+#define OPTION_ACCESS_KEY                                                                                              \
+	{                                                                                                              \
+		.name = "access-key", .kind = OPTION_TEXT, .value = "FILE",                                            \
+		.help = "a file with the access key for the engine, as `ledgerline keys add` shows it"                 \
+	}
+
+struct http_client;
+/* Has the client show the key of --access-key, when it is given. */
+enum ll_code command_show_key(const struct options *options, struct http_client *client,
+			      struct error *error) LL_CHECKED;
 
 /* The exit status that an error ends a command with, after saying it: 2 for LL_USAGE, else 3. */
 int command_failed(const struct options *options, const struct error *error);

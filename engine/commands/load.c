@@ -185,6 +185,7 @@ static const struct option options[] = {
 	 .help = "the data directory; made when it is not there. When an engine serves it, the commands\ngo through that engine"},
 	OPTION_JOURNAL,
 	OPTION_KAFKA,
+	OPTION_ACCESS_KEY,
 	{.name = "url",
 	 .kind = OPTION_TEXT,
 	 .value = "URL",

@@ -9,6 +9,7 @@
 
 #include "engine/api/command_json.h"
 #include "engine/client/http_client.h"
+#include "engine/commands/commands.h"
 #include "engine/commands/load.h"
 #include "schemas/wire/ensure.h"
 
@@ -255,6 +256,8 @@ enum ll_code load_over_http(struct load *load, const char *url, struct error *er
 	ENSURE(s);
 	s->load = load;
 	enum ll_code code = http_client_new(url, &s->client, error);
+	if (code == LL_OK)
+		code = command_show_key(load->options, s->client, error);
 	if (code == LL_OK)
 		code = send_all(s, error);
 	if (code == LL_OK && load->position == LOAD_NO_POSITION &&

@@ -2,8 +2,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <uv.h>
 
+#include "engine/access/access.h"
 #include "engine/api/api.h"
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
@@ -17,7 +20,9 @@ enum { STOP_DEADLINE_MS = 5000 };
 
 struct serving {
 	uv_loop_t loop;
-	uv_signal_t terminate, interrupt, hand_over;
+	uv_signal_t terminate, interrupt, hand_over, reload;
+	struct access *access; /* NULL: no keys */
+	const struct options *options;
 	struct engine *engine;
 	struct api *api;
 	struct http_server *server;
@@ -37,6 +42,8 @@ static void engine_stopped(void *context)
 	uv_close((uv_handle_t *)&serving->terminate, NULL);
 	uv_close((uv_handle_t *)&serving->interrupt, NULL);
 	uv_close((uv_handle_t *)&serving->hand_over, NULL);
+	uv_close((uv_handle_t *)&serving->reload, NULL);
+	access_stop(serving->access);
 	uv_stop(&serving->loop);
 }
 
@@ -86,6 +93,77 @@ static void on_hand_over(uv_signal_t *signal, int number)
 						     : "nobody stands by, or the lead is being handed over already"));
 }
 
+/* ---- access ---- */
+
+static enum ll_code read_peer_key(struct serving *serving, struct error *error)
+{
+	char key[KEY_TEXT_SIZE + 1];
+	const char *file = option_text(serving->options, "peer-key");
+	if (!file)
+		return LL_OK;
+	enum ll_code code = key_read_file(file, key, error);
+	if (code == LL_OK)
+		engine_set_peer_key(serving->engine, key);
+	explicit_bzero(key, sizeof key);
+	return code;
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+	struct serving *serving = signal->data;
+	struct error error;
+	(void)number;
+	if (serving->access)
+		access_reload(serving->access);
+	if (read_peer_key(serving, &error) != LL_OK)
+		log_error("peer.keyNotRead", LOG_TEXT("message", error.text));
+}
+
+/* What clients show lies in memory: it must not come to lie in a file, nor before a debugger of the same user. */
+static void hide_memory(void)
+{
+	const struct rlimit none = {0, 0};
+	ENSURE(setrlimit(RLIMIT_CORE, &none) == 0);
+	ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0);
+}
+
+static enum ll_code open_access(struct serving *serving, struct error *error)
+{
+	const char *file = option_text(serving->options, "keys");
+	if (file || option_given(serving->options, "peer-key"))
+		hide_memory();
+	return file ? access_open(&serving->loop, file, &serving->access, error) : LL_OK;
+}
+
+/* What of the options goes together. `--keys` on a journal that others share: they ask one another. */
+static int check_access(const struct serving *serving)
+{
+	const struct options *options = serving->options;
+	const char *advertise = option_text(options, "advertise");
+	char host[HTTP_CALL_ADDRESS_MAX + 1];
+	uint16_t port;
+	if (advertise && !http_call_split(advertise, host, &port))
+		return option_complain(options, EXIT_USAGE, "--advertise takes a URL like http://10.0.0.2:8080, not %s",
+				       advertise);
+	if (!option_given(options, "keys") && !http_address_is_loopback(&serving->address))
+		return option_complain(
+			options, EXIT_USAGE,
+			"without --keys the engine listens on loopback only, not on %s: everybody there would be admin",
+			serving->address.host);
+	return EXIT_DONE;
+}
+
+static int check_peers(const struct serving *serving)
+{
+	bool shared = engine_is_shared(serving->engine) && option_given(serving->options, "keys");
+	if (!shared || option_given(serving->options, "peer-key"))
+		return EXIT_DONE;
+	return option_complain(
+		serving->options, EXIT_USAGE,
+		"with --keys and a journal that several engines share give --peer-key FILE too: a key of "
+		"role operator that they show one another");
+}
+
 static void ready(void *context)
 {
 	struct serving *serving = context;
@@ -124,6 +202,11 @@ static enum ll_code listen_to(struct serving *serving, struct error *error)
 	struct http_options http_options = {.answered = api_answered};
 	serving->api = api_new(serving->engine);
 	http_options.answered_context = serving->api;
+	if (serving->access) {
+		api_set_access(serving->api, serving->access);
+		http_options.admit = api_admit;
+		http_options.admit_context = serving->api;
+	}
 	const struct http_route *routes = api_routes(serving->api, &count);
 	serving->server = http_server_new(&serving->loop, routes, count, &http_options);
 	api_set_server(serving->api, serving->server);
@@ -135,7 +218,8 @@ static enum ll_code listen_to(struct serving *serving, struct error *error)
 	bool six = strchr(serving->address.host, ':') != NULL;
 	snprintf(serving->url, sizeof serving->url, "http://%s%s%s:%u", six ? "[" : "", serving->address.host,
 		 six ? "]" : "", serving->port);
-	engine_set_address(serving->engine, serving->url);
+	const char *advertise = option_text(serving->options, "advertise");
+	engine_set_address(serving->engine, advertise ? advertise : serving->url);
 	return LL_OK;
 }
 
@@ -145,6 +229,9 @@ static void watch_signals(struct serving *serving)
 	ENSURE(uv_signal_init(&serving->loop, &serving->terminate) == 0);
 	ENSURE(uv_signal_init(&serving->loop, &serving->interrupt) == 0);
 	ENSURE(uv_signal_init(&serving->loop, &serving->hand_over) == 0);
+	ENSURE(uv_signal_init(&serving->loop, &serving->reload) == 0);
+	serving->reload.data = serving;
+	uv_signal_start(&serving->reload, on_reload, SIGHUP);
 	serving->terminate.data = serving->interrupt.data = serving->hand_over.data = serving;
 	uv_signal_start(&serving->hand_over, on_hand_over, SIGUSR1);
 	uv_signal_start(&serving->terminate, on_signal, SIGTERM);
@@ -207,12 +294,14 @@ static enum ll_code close_all(struct serving *serving, struct error *error)
 	enum ll_code code = LL_OK;
 	http_server_free(serving->server);
 	api_free(serving->api);
+	access_stop(serving->access);
 	if (serving->engine)
 		served_forget(serving->data);
 	if (serving->engine)
 		code = engine_close(serving->engine, error);
 	while (uv_run(&serving->loop, UV_RUN_NOWAIT))
 		continue;
+	access_free(serving->access);
 	ENSURE(uv_loop_close(&serving->loop) == 0);
 	return code;
 }
@@ -230,7 +319,7 @@ static int run(const struct options *options, void *context)
 {
 	char room[SETTINGS_BYTES_MAX];
 	struct journal_option settings[SETTINGS_MAX];
-	struct serving serving = {.engine = NULL};
+	struct serving serving = {.options = options};
 	struct error error, closing;
 	(void)context;
 	int settings_count = command_settings(options, settings, room);
@@ -241,14 +330,20 @@ static int run(const struct options *options, void *context)
 		code = http_address_resolve(option_text(options, "listen"), &serving.address, &error);
 	if (code != LL_OK)
 		return command_failed(options, &error);
-	if (!http_address_is_loopback(&serving.address))
-		return option_complain(
-			options, EXIT_USAGE,
-			"without --keys the engine listens on loopback only, not on %s: everybody there would be admin",
-			serving.address.host);
+	int status = check_access(&serving);
+	if (status != EXIT_DONE)
+		return status;
 	serving.data = option_text(options, "data");
 	ENSURE(uv_loop_init(&serving.loop) == 0);
-	code = open_engine(&serving, options, settings, (size_t)settings_count, &error);
+	code = open_access(&serving, &error);
+	if (code == LL_OK)
+		code = open_engine(&serving, options, settings, (size_t)settings_count, &error);
+	if (code == LL_OK)
+		code = read_peer_key(&serving, &error);
+	if (code == LL_OK && (status = check_peers(&serving)) != EXIT_DONE) {
+		(void)close_all(&serving, &closing);
+		return status;
+	}
 	if (code == LL_OK) {
 		served_forget(serving.data); /* one that was killed has left it */
 		code = listen_to(&serving, &error);
@@ -278,6 +373,18 @@ static const struct option options[] = {
 	 .value = "HOST:PORT",
 	 .standard = "127.0.0.1:8080",
 	 .help = "where to serve HTTP; port 0 picks one"},
+	{.name = "keys",
+	 .kind = OPTION_TEXT,
+	 .value = "FILE",
+	 .help = "access keys, made by `ledgerline keys add`: without them it listens on loopback, for everybody there"},
+	{.name = "peer-key",
+	 .kind = OPTION_TEXT,
+	 .value = "FILE",
+	 .help = "the access key, of role operator, that the engines of one journal show one another"},
+	{.name = "advertise",
+	 .kind = OPTION_TEXT,
+	 .value = "URL",
+	 .help = "where other engines reach this one, when that is not what it listens on: http://HOST:PORT"},
 	{.name = "secret",
 	 .kind = OPTION_TEXT,
 	 .value = "FILE",
@@ -329,7 +436,8 @@ const struct cli_command command_serve = {
 		"Where another engine leads the journal, it stands by: it answers reads, sends commands on to the leader, and\n"
 		"claims the journal when the leader is gone.\n"
 		"SIGTERM and SIGINT: hand the lead to a standby if there is one, finish what was taken, sync, exit 0. SIGUSR1: hand\n"
-		"the lead to a standby, and stand by.",
+		"the lead to a standby, and stand by. SIGHUP: read the files of --keys and --peer-key again; the first is also read when it\n"
+		"changes.",
 	.options = options,
 	.exits = "3: the journal or the directory must not or cannot be served; the reason is on standard error",
 	.run = run,

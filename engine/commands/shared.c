@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/access/keys.h"
 #include "engine/cli/answer.h"
+#include "engine/client/http_client.h"
 #include "engine/data/data.h"
 
 int command_failed(const struct options *options, const struct error *error)
@@ -93,4 +95,15 @@ bool command_position(const char *text, uint64_t *seq)
 	errno = 0;
 	*seq = strtoull(text + 2, &end, 10);
 	return *end == 0 && errno == 0;
+}
+
+enum ll_code command_show_key(const struct options *options, struct http_client *client, struct error *error)
+{
+	char key[KEY_TEXT_SIZE + 1];
+	const char *file = option_text(options, "access-key");
+	enum ll_code code = file ? key_read_file(file, key, error) : LL_OK;
+	if (file && code == LL_OK)
+		http_client_show_key(client, key);
+	explicit_bzero(key, sizeof key);
+	return code;
 }

@@ -184,6 +184,8 @@ static int from_engine(const struct options *options)
 	int status = EXIT_DONE;
 	enum ll_code code = http_client_new(url, &client, &error);
 	if (code == LL_OK)
+		code = command_show_key(options, client, &error);
+	if (code == LL_OK)
 		code = http_client_ask(client, "GET", "/api/status", SLICE_EMPTY, ASK_TIMEOUT_MS, &reply, &error);
 	if (code != LL_OK) {
 		status = command_failed(options, &error);
@@ -214,6 +216,7 @@ static int run(const struct options *options, void *context)
 static const struct option options[] = {
 	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "a data directory, with an engine or without"},
 	{.name = "url", .kind = OPTION_TEXT, .value = "URL", .help = "of an engine: http://HOST:PORT"},
+	OPTION_ACCESS_KEY,
 	OPTION_CONFIG,
 	OPTION_JSON,
 	{0},

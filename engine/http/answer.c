@@ -212,6 +212,10 @@ void request_refuse(struct http_request *request, unsigned status)
 		refuse_bare(request);
 		return;
 	}
+	if (request->denial) {
+		request_go(request);
+		return;
+	}
 	char allowed[64];
 	allowed_text(request->allowed, allowed);
 	const struct http_field allow = {"Allow", slice_text(allowed)};

@@ -106,6 +106,8 @@ static int on_headers(http_parser *parser)
 	bool has_body = has_length || (parser->flags & F_CHUNKED);
 	bool waits = has_body && !request->is_old && http_header(request, "Expect", &value);
 	unsigned status = request_route(request, verb_of(parser));
+	if (request_admit(request, false) == HTTP_DENIED)
+		return refuse_after_body(connection, (unsigned)request->denial->status, waits);
 	if (status)
 		return refuse_after_body(connection, status, waits);
 	if (has_length && parser->content_length > request->route->body_bytes_max)
@@ -132,7 +134,9 @@ static int on_body(http_parser *parser, const char *at, size_t size)
 	request->wants_continue = false;
 	if (request->refused) {
 		request->body_thrown_away += size;
-		return request->body_thrown_away > max ? connection_refuse(connection, 413) : 0;
+		return request->body_thrown_away > max
+			       ? connection_refuse(connection, request->denial ? request->refusal : 413)
+			       : 0;
 	}
 	if (request->body.size + size > max)
 		return connection_refuse(connection, 413);
@@ -151,14 +155,10 @@ static int on_whole(http_parser *parser)
 	request->keeps_alive_aloud = keep_alive && request->is_old;
 	connection->last_taken |= !keep_alive;
 	statistics->requests_total++;
-	if (request->refused) {
-		request_refuse(request, request->refusal);
-	} else {
-		request->state = REQUEST_HANDLED;
-		statistics->requests_open++;
-		const struct http_route *spec = request->route->spec;
-		spec->handler(request, spec->context);
-	}
+	request->state = REQUEST_HANDLED;
+	statistics->requests_open++;
+	if (request->denial || request_admit(request, true) != HTTP_ADMITTED_LATER)
+		request_go(request);
 	if (connection->queued >= HTTP_PIPELINE_MAX || connection->out.size > OUT_BYTES_MAX)
 		http_parser_pause(parser, 1);
 	return 0;

@@ -57,7 +57,8 @@ void request_recycle(struct http_request *request)
 	request->path = SLICE_EMPTY;
 	request->query_given = 0;
 	request->query_problem = NULL;
-	request->slot = NULL;
+	request->slot = request->admit_slot = NULL;
+	request->denial = NULL;
 	request->next = request->server->free_requests;
 	request->server->free_requests = request;
 }
@@ -163,6 +164,40 @@ bool request_type_accepted(const struct http_request *request)
 		if (equal_ignoring_case(request->route->accepts[i], type))
 			return true;
 	return false;
+}
+
+/* ---- who may ask ---- */
+
+enum http_admission request_admit(struct http_request *request, bool is_whole)
+{
+	const struct http_options *options = &request->server->options;
+	if (!options->admit)
+		return HTTP_ADMITTED;
+	enum http_admission admission =
+		options->admit(options->admit_context, request, is_whole, &request->denial_room);
+	if (admission == HTTP_DENIED)
+		request->denial = &request->denial_room;
+	return admission;
+}
+
+void request_go(struct http_request *request)
+{
+	if (request->denial) {
+		const struct http_field again = {"Retry-After", SLICE("1")};
+		http_respond_error(request, request->denial->status, request->denial->code, request->denial->message,
+				   SLICE_EMPTY, &again, request->denial->status == 429);
+	} else if (request->refused) {
+		request_refuse(request, request->refusal);
+	} else {
+		const struct http_route *spec = request->route->spec;
+		spec->handler(request, spec->context);
+	}
+}
+
+void http_admit(struct http_request *request, const struct http_denial *denial)
+{
+	request->denial = denial;
+	request_go(request);
 }
 
 /* ---- what handlers ask ---- */
@@ -308,6 +343,16 @@ struct arena *http_arena(struct http_request *request)
 void **http_slot(struct http_request *request)
 {
 	return &request->slot;
+}
+
+void **http_admit_slot(struct http_request *request)
+{
+	return &request->admit_slot;
+}
+
+const struct http_route *http_route_of(const struct http_request *request)
+{
+	return request->route ? request->route->spec : NULL;
 }
 
 bool http_client_is_gone(const struct http_request *request)

@@ -58,7 +58,9 @@ struct http_request {
 	const char *query_problem;
 	struct slice query_problem_name;
 	struct arena arena;
-	void *slot;
+	void *slot, *admit_slot;
+	const struct http_denial *denial; /* with refused: by http_options.admit, instead of `refusal` */
+	struct http_denial denial_room;
 
 	struct buffer answer;    /* when it was answered before its turn: head and body */
 	size_t answer_head_size; /* up to the empty line, which is not in it */
@@ -76,6 +78,11 @@ unsigned request_route(struct http_request *request, enum http_verb verb);
 
 /* Whether the body's Content-Type is one that the route takes. */
 bool request_type_accepted(const struct http_request *request);
+
+/* Asks http_options.admit. HTTP_DENIED: request->denial is set. */
+enum http_admission request_admit(struct http_request *request, bool is_whole);
+/* Hands a whole request to its handler, or refuses it as is due. */
+void request_go(struct http_request *request);
 
 /* Answers a request that the server itself refuses: JSON, or bare for 0. It must not be with a handler. */
 void request_refuse(struct http_request *request, unsigned status);

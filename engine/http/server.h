@@ -64,6 +64,7 @@ struct http_route {
 	const char *accepts;   /* content types of a body, with blanks between; NULL: application/json. A body
 				      * without Content-Type is taken as the first one */
 	size_t body_bytes_max; /* 0: HTTP_BODY_BYTES_DEFAULT */
+	unsigned access;       /* for http_options.admit to look at */
 };
 
 /* ---- the server ---- */
@@ -83,6 +84,26 @@ bool http_address_is_loopback(const struct http_address *address);
 /* Called when an answer was handed to the connection, for logs and metrics. `request` is valid during the call. */
 typedef void http_answered_fn(void *context, const struct http_request *request, int status, uint64_t duration_us);
 
+/* ---- who may ask ---- */
+
+enum http_admission { HTTP_ADMITTED, HTTP_DENIED, HTTP_ADMITTED_LATER };
+
+/* How a request is refused: as http_respond_error. The texts are borrowed for ever. */
+struct http_denial {
+	int status;
+	const char *code, *message;
+};
+
+/*
+ * Says whether a request may be looked at. Called when its headers are whole, its route is found (or not) and nothing else was looked at, so
+ * before 404, 405, 413 and 415; and unless it was denied, once more when the body is whole. HTTP_ADMITTED_LATER at first means to read on; when it is
+ * whole (`is_whole`), that http_admit will be called, later.
+ */
+typedef enum http_admission http_admit_fn(void *context, struct http_request *request, bool is_whole,
+					  struct http_denial *denial);
+/* Goes on with a request that was to be admitted later; denial NULL: it is admitted. */
+void http_admit(struct http_request *request, const struct http_denial *denial);
+
 struct http_options {
 	unsigned connections_max;    /* 0: 4,096; one more gets 503 */
 	unsigned idle_timeout_ms;    /* 0: 75,000; a connection without a request, or whose client takes nothing */
@@ -90,6 +111,8 @@ struct http_options {
 				      * between two pieces of a body */
 	http_answered_fn *answered;  /* may be NULL */
 	void *answered_context;
+	http_admit_fn *admit; /* NULL: everybody may ask everything */
+	void *admit_context;
 };
 
 struct http_statistics {
@@ -134,6 +157,8 @@ void http_server_statistics(const struct http_server *server, struct http_statis
 const char *http_method_text(const struct http_request *request);
 /* The pattern of its route; "" when none was found. For logs and metrics. */
 const char *http_pattern(const struct http_request *request);
+/* Its route as it was given; NULL: none was found. */
+const struct http_route *http_route_of(const struct http_request *request);
 /* Path and query, as they were sent. */
 struct slice http_target(const struct http_request *request);
 /* The path as it was sent, without the query. */
@@ -174,6 +199,8 @@ struct arena *http_arena(struct http_request *request);
 
 /* A place for the handler's own pointer, NULL at first. */
 void **http_slot(struct http_request *request);
+/* And one for http_options.admit. */
+void **http_admit_slot(struct http_request *request);
 
 bool http_client_is_gone(const struct http_request *request);
 

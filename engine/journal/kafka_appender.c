@@ -30,6 +30,13 @@ static bool is_dead(struct kafka_appender *appender, char *reason, size_t reason
 	return rd_kafka_fatal_error(appender->client.rk, reason, reason_size) != RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* It was refused before it could write at all: another one would be, too. */
+static bool died_denied(struct kafka_appender *appender)
+{
+	char reason[KAFKA_TEXT_MAX];
+	return kafka_code(rd_kafka_fatal_error(appender->client.rk, reason, sizeof reason)) == LL_DENIED;
+}
+
 static void fill_headers(rd_kafka_headers_t *list, const struct journal_header *headers, size_t headers_count)
 {
 	for (size_t i = 0; i < headers_count; i++)
@@ -55,6 +62,8 @@ static enum ll_code kafka_append(struct journal_appender *base, struct slice val
 		return kafka_fail(&appender->client, err, "appending to", error);
 	appender->report = (struct journal_report){.offset = JOURNAL_NO_OFFSET, .appender_is_dead = true};
 	appender->report.code = kafka_fail(&appender->client, err, "appending to", &appender->report.error);
+	if (died_denied(appender))
+		appender->report.code = appender->report.error.code = LL_DENIED;
 	appender->has_report = true;
 	bell_ring(appender->bell);
 	return LL_OK;
@@ -77,6 +86,8 @@ static void fill_report(struct kafka_appender *appender, const rd_kafka_message_
 	if (is_dead(appender, reason, sizeof reason)) {
 		report->appender_is_dead = true;
 		error_prefix(&report->error, "%s", reason);
+		if (died_denied(appender))
+			report->code = report->error.code = LL_DENIED;
 	}
 }
 

@@ -49,6 +49,8 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 			 void (*progress)(uint64_t offset, uint64_t end), struct engine **engine,
 			 struct error *error) LL_CHECKED;
 void engine_set_address(struct engine *engine, const char *address);
+/* The access key that other engines of the journal are shown; NULL: none. Copied. */
+void engine_set_peer_key(struct engine *engine, const char *key);
 
 /* Begins to work, and to lead as its role has it; `ready` is called once: when it leads, or follows a living leader (with
  * ENGINE_FOLLOWS, one that has ever claimed). `failed` when
@@ -71,6 +73,8 @@ struct writer *engine_writer(struct engine *engine);
 
 enum { STANDBYS_MAX = 16 };
 
+/* Other engines may stand beside this one: the journal is not its own. */
+bool engine_is_shared(const struct engine *engine);
 /* Commands belong elsewhere. */
 bool engine_follows(const struct engine *engine);
 /* Where another engine that leads answers, by the newest claim; NULL: it is this one's, or says no address. */

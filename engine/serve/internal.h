@@ -22,6 +22,8 @@
 #include "engine/serve/open_cuts.h"
 #include "schemas/wire/json.h"
 
+enum { PEER_KEY_MAX = 127 };
+
 /* An engine that has asked who leads, and would. */
 struct standby {
 	char address[WRITER_ADDRESS_MAX + 1]; /* empty: none */
@@ -40,6 +42,8 @@ struct hand_over {
 struct peers {
 	bool stands_by; /* claims when the leader is gone */
 	struct http_caller *caller;
+	char key[PEER_KEY_MAX + 1]; /* shown to other engines; empty: none */
+	bool denied;                /* the leader has not taken it, and that was logged */
 	uv_timer_t timer;
 	struct json_reader reader;
 	struct lookout lookout;

@@ -91,11 +91,26 @@ static enum lookout_probe judge_leader(struct engine *engine, const struct json_
 	return tries ? PROBE_BUSY : PROBE_DENIES;
 }
 
+/* It lives, and does not know this engine's key: that is no reason to take over, nor a sign that it leads. */
+static enum lookout_probe denied(struct engine *engine, int status)
+{
+	if (!engine->peers.denied)
+		log_error("peer.denied", LOG_TEXT("leader", fold_of(engine)->claim_address),
+			  LOG_NUMBER("status", status),
+			  LOG_TEXT("message", "it does not take this engine's --peer-key: all engines want one of "
+					      "role operator that is in the file of keys of each"));
+	engine->peers.denied = true;
+	return PROBE_BUSY;
+}
+
 static enum lookout_probe judge(struct engine *engine, enum http_call_end end, const struct http_call_answer *answer)
 {
 	const struct json_node *root;
 	if (end != HTTP_CALL_ANSWERED)
 		return end == HTTP_CALL_REFUSED ? PROBE_REFUSED : PROBE_SILENT;
+	if (answer->status == 401 || answer->status == 403)
+		return denied(engine, answer->status);
+	engine->peers.denied = false;
 	if (answer->status != 200 || json_read(&engine->peers.reader, answer->body, &root, NULL) != LL_OK ||
 	    root->type != JSON_OBJECT)
 		return PROBE_DENIES;
@@ -114,6 +129,18 @@ static void probed(void *context, enum http_call_end end, const struct http_call
 	engine->pump_again = true;
 }
 
+void engine_set_peer_key(struct engine *engine, const char *key)
+{
+	snprintf(engine->peers.key, sizeof engine->peers.key, "%s", key ? key : "");
+}
+
+/* How many fields that makes: none without a key. */
+static size_t show_key(const struct engine *engine, struct http_call_field *field)
+{
+	*field = (struct http_call_field){SLICE("X-Api-Key"), slice_text(engine->peers.key)};
+	return *engine->peers.key != 0;
+}
+
 static void probe(struct engine *engine)
 {
 	struct peers *peers = &engine->peers;
@@ -126,13 +153,17 @@ static void probe(struct engine *engine)
 		lookout_saw_probe(&peers->lookout, PROBE_SILENT, now);
 		return;
 	}
-	const struct http_call_field standby = {SLICE("Ledger-Standby"), slice_text(engine->address)};
+	struct http_call_field fields[2];
+	size_t count = 0;
+	if (*engine->address)
+		fields[count++] = (struct http_call_field){SLICE("Ledger-Standby"), slice_text(engine->address)};
+	count += show_key(engine, &fields[count]);
 	const struct http_call call = {
 		.url = address,
 		.method = "GET",
 		.target = SLICE("/api/leader"),
-		.fields = &standby,
-		.field_count = *engine->address != 0,
+		.fields = fields,
+		.field_count = count,
 		.timeout_ms = (unsigned)lookout_probe_timeout(&peers->lookout),
 		.done = probed,
 		.context = engine,
@@ -317,10 +348,14 @@ static void told_to_lead(void *context, enum http_call_end end, const struct htt
 static void tell_to_lead(struct engine *engine)
 {
 	struct hand_over *hand_over = &engine->peers.hand_over;
+	struct http_call_field key;
+	size_t count = show_key(engine, &key);
 	const struct http_call call = {
 		.url = hand_over->to,
 		.method = "POST",
 		.target = SLICE("/api/admin/lead"),
+		.fields = &key,
+		.field_count = count,
 		.timeout_ms = HAND_OVER_MS,
 		.done = told_to_lead,
 		.context = engine,
@@ -371,7 +406,7 @@ static void on_timer(uv_timer_t *timer)
 }
 
 /* Only a journal that others can reach has others beside it: a local one is its engine's own. */
-static bool is_shared(const struct engine *engine)
+bool engine_is_shared(const struct engine *engine)
 {
 	return strcmp(engine->identity.kind, "local") != 0;
 }
@@ -379,12 +414,12 @@ static bool is_shared(const struct engine *engine)
 void engine_peers_start(struct engine *engine)
 {
 	struct peers *peers = &engine->peers;
-	if (is_shared(engine) && engine->role != ENGINE_CLAIMS) {
+	if (engine_is_shared(engine) && engine->role != ENGINE_CLAIMS) {
 		peers->caller = http_caller_new(engine->loop, NULL);
 		engine->handles++;
 		uv_timer_start(&peers->timer, on_timer, LOOK_EVERY_MS, LOOK_EVERY_MS);
 	}
-	peers->stands_by = is_shared(engine) && engine->role == ENGINE_STANDS_BY;
+	peers->stands_by = engine_is_shared(engine) && engine->role == ENGINE_STANDS_BY;
 	lookout_init(&peers->lookout, engine->patience_ms);
 	peers->lookout.epoch = UINT64_MAX; /* so that whoever leads is new */
 	peers->seen_next_seq = fold_of(engine)->next_seq;

@@ -23,6 +23,19 @@ static void visit(void *context, const struct entry *entry)
 	pending->answer(pending, &answer);
 }
 
+const uint64_t writer_append_bounds_us[WRITER_BUCKETS] = {500,    1000,   2500,   5000,    10000,   25000,   50000,
+							  100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000};
+const uint64_t writer_block_bounds[WRITER_BUCKETS] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
+
+static void note(struct writer_histogram *histogram, const uint64_t bounds[WRITER_BUCKETS], uint64_t value)
+{
+	unsigned bucket = 0;
+	while (bucket < WRITER_BUCKETS && value > bounds[bucket])
+		bucket++;
+	histogram->counts[bucket]++;
+	histogram->sum += value;
+}
+
 static void block_is_committed(struct writer *writer)
 {
 	writer->block_is_out = false;
@@ -31,6 +44,8 @@ static void block_is_committed(struct writer *writer)
 	writer->statistics.own_blocks++;
 	writer->statistics.append_us_last = (uint64_t)(writer->host->monotonic_us(writer->host) - writer->out_since_us);
 	writer->statistics.append_us_sum += writer->statistics.append_us_last;
+	note(&writer->statistics.append_us, writer_append_bounds_us, writer->statistics.append_us_last);
+	note(&writer->statistics.block_entries, writer_block_bounds, writer->statistics.block_entries_last);
 }
 
 /* Is the entries block that is being folded the one that is in flight? Told by what it is, not by what was promised. */
@@ -153,7 +168,9 @@ void writer_read_report(struct writer *writer)
 		return;
 	}
 	bool no_room_for_claim = writer->state == WRITER_CLAIMING && report.code == LL_FULL;
-	if (report.appender_is_dead || may_have_landed(report.code) || no_room_for_claim)
+	if (report.code == LL_DENIED) /* also when that was the end of the appender: the next one fares no better */
+		permanent(writer, &report.error);
+	else if (report.appender_is_dead || may_have_landed(report.code) || no_room_for_claim)
 		writer_retry_later(writer, report.error.text);
 	else
 		permanent(writer, &report.error);

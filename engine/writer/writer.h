@@ -61,6 +61,13 @@ struct writer_options {
 	uint32_t block_entries_max; /* 0: 8,192 */
 };
 
+/* How many of something fell into each bucket; the last one: more than its greatest bound. */
+enum { WRITER_BUCKETS = 14 };
+struct writer_histogram {
+	uint64_t counts[WRITER_BUCKETS + 1], sum;
+};
+extern const uint64_t writer_append_bounds_us[WRITER_BUCKETS], writer_block_bounds[WRITER_BUCKETS];
+
 struct writer_statistics {
 	uint64_t blocks, entries, accepted, refused,
 		system;      /* read back as valid since the start, whoever wrote them */
@@ -71,6 +78,8 @@ struct writer_statistics {
 	uint64_t append_us_last; /* from append to read back, of the last own block */
 	uint64_t append_us_sum;
 	uint32_t block_entries_last;
+	struct writer_histogram append_us;     /* of own blocks, from append to read back */
+	struct writer_histogram block_entries; /* of own blocks */
 };
 
 /* The reader stands at the ledger's next offset, where the caller has folded to the end once. The ledger, the reader and the

@@ -12,7 +12,7 @@ ABOUT = """
 An event-sourced ledger of points and seats. Ids of users, concerts, schedules and commands are the client's; ids that the
 ledger makes are opaque. Amounts are whole won. Unknown fields are refused by name, null is absent.
 Whatever is not a path of this document is answered 404 NOT_FOUND; another method of a path of it 405 METHOD_NOT_ALLOWED,
-with Allow. What is not HTTP gets a bare 400 and a closed connection. HEAD is answered as GET is.
+with Allow. An engine with access keys says neither to who has none: it is 401 first. What is not HTTP gets a bare 400 and a closed connection. HEAD is answered as GET is.
 """
 STATUSES = {
     200: "Done",
@@ -20,7 +20,7 @@ STATUSES = {
     202: "Begun",
     204: "Done; no body",
     400: "What cannot be taken",
-    401: "A token is wanted",
+    401: "An access key or a token is wanted",
     402: "Not enough points",
     403: "Not yours to do",
     404: "Not there: nothing was written, the key stays free",
@@ -32,7 +32,7 @@ STATUSES = {
     415: "Not a type that is taken",
     417: "Not an expectation that is met",
     422: "Past a limit, or a key with another body",
-    429: "Not taken: too much is waiting",
+    429: "Not taken: too much is waiting, or more than the key's limit",
     431: "Too large headers",
     500: "The engine failed",
     503: "Not taken, or nobody knows",
@@ -90,6 +90,10 @@ class Document:
     # ---- the pieces ----
 
     def build(self):
+        self.components["securitySchemes"]["accessKey"] = {
+            "type": "apiKey", "in": "header", "name": "X-Api-Key",
+            "description": "an access key, when the engine serves with --keys; its role must be one of the request's x-roles",
+        }
         self.components["securitySchemes"]["queueToken"] = {
             "type": "http", "scheme": "bearer", "description": "a waiting-room token",
         }
@@ -192,7 +196,7 @@ class Document:
 
     # ---- a request ----
 
-    def kinds(self, method, request):
+    def kinds(self, method, path, request):
         kinds = ["all"]
         if method in ("POST", "PUT", "PATCH"):
             kinds.append("body")
@@ -200,10 +204,24 @@ class Document:
             kinds.append("command")
         elif not request.get("plain") and not request.get("bulk"):
             kinds.append("read")
+        if self.roles(path, request, kinds):
+            kinds.append("access")
         return kinds
 
+    @staticmethod
+    def roles(path, request, kinds):
+        """The roles whose keys may ask it; none: it is for everybody."""
+        usual = "client auditor admin" if "read" in kinds else "client admin"
+        usual = {"admin": "admin", "audit": "auditor admin"}.get(path.split("/")[2] if path.count("/") > 1 else "", usual)
+        return request.get("roles", usual).split()
+
+    def security(self, request, kinds):
+        key = {"accessKey": []} if "access" in kinds else {}
+        alone, both = key, {**key, "queueToken": []}
+        return {"allowed": [alone, both], None: [alone] if key else None}.get(request.get("bearer"), [both])
+
     def operation(self, method, path, request):
-        kinds = self.kinds(method, request)
+        kinds = self.kinds(method, path, request)
         codes = [code for kind in kinds for code in self.described["kinds"][kind]] + request.get("codes", [])
         made = {
             "tags": [request["group"]],
@@ -212,7 +230,8 @@ class Document:
             "description": request.get("more"),
             "x-command": request.get("command"),
             "parameters": self.parameters(path, request, kinds),
-            "security": [{}, {"queueToken": []}] if request.get("bearer") == "allowed" else [{"queueToken": []}] if "bearer" in request else None,
+            "security": self.security(request, kinds),
+            "x-roles": self.roles(path, request, kinds),
             "requestBody": self.request_body(path, request) if "body" in kinds and not request.get("bare") else None,
             "responses": self.responses(request, codes, "command" in kinds),
         }

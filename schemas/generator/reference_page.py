@@ -49,6 +49,7 @@ class Page:
                         having.setdefault(code, (status, []))[1].append(operation["operationId"])
         kinds = {
             "every request": lambda o: True,
+            "every request but those of health": lambda o: o.get("x-roles"),
             "every request with a body": lambda o: "requestBody" in o,
             "every command with a path of its own": lambda o: "x-command" in o,
             "every command": lambda o: "x-command" in o or "application/msgpack" in o.get("requestBody", {}).get("content", {}),
@@ -152,10 +153,13 @@ class Page:
     def parameters(self, operation):
         own = [p for p in operation.get("parameters", []) if "$ref" not in p]
         shared = [p["$ref"].rpartition("/")[2] for p in operation.get("parameters", []) if "$ref" in p]
-        security = operation.get("security")
-        if security:
-            yield f"Token: `Authorization: Bearer`{' when the policy `queueRequired` asks for one' if {} in security else ''}."
+        tokens = ["queueToken" in one for one in operation.get("security", [])]
+        if any(tokens):
+            yield f"Token: `Authorization: Bearer`{'' if all(tokens) else ' when the policy `queueRequired` asks for one'}."
             yield ""
+        roles = operation.get("x-roles")
+        yield f"Roles: {', '.join(roles)}." if roles else "Without an access key."
+        yield ""
         if shared:
             yield f"Headers: {', '.join(f'`{name}`' for name in shared)}."
             yield ""

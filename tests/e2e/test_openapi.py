@@ -5,7 +5,9 @@ code that the document promises and that no row leads to is a failure, as is one
 """
 
 import copy
+import itertools
 import re
+import socket
 import threading
 import time
 import uuid
@@ -18,6 +20,7 @@ import pytest
 import validators
 from answers import AMOUNT_MAX, ROWS, Request, World, fresh, head, raw
 from engine import Engine
+from holders import Keys, as_role
 
 BODIES = ("POST", "PUT", "PATCH")
 @pytest.fixture(scope="module")
@@ -398,6 +401,39 @@ def test_timeouts(record, world):
 
 
 # ---- nothing is left out ----
+
+
+# What an engine with keys says to who has none, a wrong one, or one of another role; and when too many wrong ones are looked at.
+def test_access(record, binary, engines, tmp_path):
+    keys = Keys(binary, tmp_path / "keys").all_roles()
+    crowded = keys.add("crowded", "client")[:-43]
+    numbers = itertools.count()
+    engine = engines(tmp_path / "data", options=("--keys", keys.path)).start()
+    world = World(as_role(engine, keys, "admin"))
+
+    def wrong():
+        return {"X-Api-Key": f"{crowded}{next(numbers):043d}"}
+
+    def crowd(sock):
+        """Nine keys of one line: eight are waited for."""
+        for _ in range(9):
+            sock.sendall(f"GET /healthz2 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {wrong()['X-Api-Key']}\r\n\r\n".encode())
+
+    for request, operation in record.operations():
+        if not (roles := operation.get("x-roles")):
+            continue
+        made = world.good(request)
+
+        def ask(key):
+            return engine.http(made.method, made.path, made.body, headers={**(made.headers or {}), **key})
+
+        assert ask({}).code == "KEY_REQUIRED"
+        assert ask({"X-Api-Key": "x"}).code == "KEY_INVALID"
+        for role in {"client", "auditor", "operator"} - set(roles):
+            assert ask({"X-Api-Key": keys.of[f"the-{role}"]}).code == "FORBIDDEN", (request, role)
+        with socket.create_connection((engine.host, engine.port)) as sock:
+            reply = engine.wait_for(lambda: crowd(sock) or ((reply := ask(wrong())).status == 429 and reply), "too many to be looked at")
+        assert reply.code == "OVERLOADED" and reply.headers["Retry-After"]
 
 
 # All that the document promises was seen above: each request with each status, and with each code of it.

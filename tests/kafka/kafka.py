@@ -133,7 +133,7 @@ class Node:
 
 
 class Cluster:
-    """1 or 3 brokers. Raises Unavailable when there is no Kafka to start."""
+    """1 or 3 brokers. Raises Unavailable when there is no Kafka to start. In settings {port} and {controller_port} stand for each broker's own."""
 
     def __init__(self, nodes=1, settings=None, full_speed=False):
         self.libs = jars()
@@ -192,7 +192,11 @@ class Cluster:
                 replicas=min(self.count, 3),
                 in_sync=2 if self.count > 2 else 1,
             )
-            text += "".join(f"{name}={value}\n" for name, value in self.settings.items())
+            own = {"{port}": str(node.port), "{controller_port}": str(node.controller_port)}
+            for name, value in self.settings.items():
+                for word, number in own.items():
+                    value = str(value).replace(word, number)
+                text += f"{name}={value}\n"
             node.settings.write_text(text)
             # With =, as an id may begin with a dash.
             command = self.java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", node.settings)

@@ -96,16 +96,16 @@ static void big(struct http_request *request, void *context)
 static char name_id[] = "id", name_seat[] = "seatNo";
 
 static const struct http_route routes[] = {
-	{HTTP_VERB_POST, "/echo", echo, NULL, NULL, "application/json text/plain", 0},
-	{HTTP_VERB_PUT, "/echo", echo, NULL, NULL, NULL, 8 << 20},
-	{HTTP_VERB_GET, "/hold", hold, NULL, "n", NULL, 0},
-	{HTTP_VERB_POST, "/hold", hold, NULL, NULL, NULL, 0},
-	{HTTP_VERB_GET, "/things/{id}", show_param, name_id, NULL, NULL, 0},
-	{HTTP_VERB_GET, "/things/{id}/seats/{seatNo}", show_param, name_seat, NULL, NULL, 0},
-	{HTTP_VERB_GET, "/things/dates", show_query, NULL, "at limit", NULL, 0},
-	{HTTP_VERB_GET, "/header", show_header, NULL, NULL, NULL, 0},
-	{HTTP_VERB_DELETE, "/things/{id}", nothing, NULL, NULL, NULL, 0},
-	{HTTP_VERB_GET, "/big", big, NULL, NULL, NULL, 0},
+	{HTTP_VERB_POST, "/echo", echo, NULL, NULL, "application/json text/plain", 0, 0},
+	{HTTP_VERB_PUT, "/echo", echo, NULL, NULL, NULL, 8 << 20, 0},
+	{HTTP_VERB_GET, "/hold", hold, NULL, "n", NULL, 0, 0},
+	{HTTP_VERB_POST, "/hold", hold, NULL, NULL, NULL, 0, 0},
+	{HTTP_VERB_GET, "/things/{id}", show_param, name_id, NULL, NULL, 0, 0},
+	{HTTP_VERB_GET, "/things/{id}/seats/{seatNo}", show_param, name_seat, NULL, NULL, 0, 0},
+	{HTTP_VERB_GET, "/things/dates", show_query, NULL, "at limit", NULL, 0, 0},
+	{HTTP_VERB_GET, "/header", show_header, NULL, NULL, NULL, 0, 0},
+	{HTTP_VERB_DELETE, "/things/{id}", nothing, NULL, NULL, NULL, 0, 0},
+	{HTTP_VERB_GET, "/big", big, NULL, NULL, NULL, 0, 0},
 };
 
 /* ---- the world ---- */

@@ -77,9 +77,9 @@ static void hold(struct http_request *request, void *context)
 }
 
 static const struct http_route routes[] = {
-	{HTTP_VERB_POST, "/echo", echo, NULL, NULL, "text/plain", 0},
-	{HTTP_VERB_GET, "/target", target, NULL, "a b", NULL, 0},
-	{HTTP_VERB_GET, "/hold", hold, NULL, NULL, NULL, 0},
+	{HTTP_VERB_POST, "/echo", echo, NULL, NULL, "text/plain", 0, 0},
+	{HTTP_VERB_GET, "/target", target, NULL, "a b", NULL, 0, 0},
+	{HTTP_VERB_GET, "/hold", hold, NULL, NULL, NULL, 0, 0},
 };
 
 /* ---- the talker ---- */

@@ -1,0 +1,76 @@
+"""The alert rules and the dashboard of docs/monitoring: each metric that they name is one that an engine has, with those labels."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from engine import parse_metrics
+from holders import Holder, Keys, as_role
+
+PLACE = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
+NAME = re.compile(r"\bledgerline_\w+")
+SELECTOR = re.compile(r"(ledgerline_\w+)\{([^}]*)\}")
+
+
+def rules():
+    return [rule for group in yaml.safe_load((PLACE / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
+
+
+def dashboard():
+    return json.loads((PLACE / "dashboard.json").read_text())
+
+
+def expressions():
+    yield from (rule["expr"] for rule in rules())
+    yield from (target["expr"] for panel in dashboard()["panels"] for target in panel["targets"])
+    yield from (one["query"]["query"] for one in dashboard()["templating"]["list"] if isinstance(one["query"], dict))
+
+
+@pytest.fixture
+def text(binary, engines, tmp_path):
+    """What an engine with keys shows once it has accepted, refused and denied."""
+    keys = Keys(binary, tmp_path / "keys").all_roles()
+    engine = engines(tmp_path / "data", options=("--keys", keys.path)).start()
+    client = as_role(engine, keys, "client")
+    assert client.post("/api/points/charge", {"userId": "kim", "amount": 5000}).status == 200
+    assert client.post("/api/points/use", {"userId": "kim", "amount": 9000}).status == 402
+    Holder(engine, "x").get("/api/concerts")
+    return as_role(engine, keys, "operator").get("/metrics").body.decode()
+
+
+def test_names(text):
+    there = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if line and not line.startswith("#")}
+    named = {name for expression in expressions() for name in NAME.findall(expression)}
+    assert len(named) > 25 and not named - there, named - there
+    for expression in expressions():
+        for name, labels in SELECTOR.findall(expression):
+            for label in re.findall(r"(\w+)=~?\"", labels):
+                assert label == "instance" or re.search(rf"^{name}{{[^}}]*\b{label}=", text, re.M), (name, label)
+
+
+# Buckets rise, and end at the count.
+def test_histograms(text):
+    metrics = parse_metrics(text)
+    for name in ("ledgerline_append_duration_seconds", "ledgerline_block_entries", "ledgerline_http_request_duration_seconds"):
+        counts = [value for key, value in metrics.items() if key.startswith(f"{name}_bucket")]
+        assert counts == sorted(counts) and counts[-1] == metrics[f"{name}_count"] > 0 and metrics[f"{name}_sum"] > 0
+    assert metrics["ledgerline_append_duration_seconds_count"] == metrics["ledgerline_own_blocks_total"]
+    assert metrics["ledgerline_block_entries_sum"] == 2
+
+
+# Each alert has its line in the page, and each line its alert.
+def test_page():
+    page = (PLACE.parent / "monitoring.md").read_text()
+    assert set(re.findall(r"`(Ledgerline\w+)`", page)) == {rule["alert"] for rule in rules()}
+    assert all(rule["annotations"]["summary"] and rule["labels"]["severity"] in ("page", "warn", "info") for rule in rules())
+
+
+def test_promtool():
+    if not shutil.which("promtool"):
+        pytest.skip("no promtool (Debian: prometheus)")
+    done = subprocess.run(["promtool", "check", "rules", PLACE / "alerts.yml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
