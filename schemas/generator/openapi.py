@@ -213,6 +213,7 @@ class Document:
         """The roles whose keys may ask it; none: it is for everybody."""
         usual = "client auditor admin" if "read" in kinds else "client admin"
         usual = {"admin": "admin", "audit": "auditor admin"}.get(path.split("/")[2] if path.count("/") > 1 else "", usual)
+        usual = "auditor admin" if path.startswith("/api/audit/") else usual
         return request.get("roles", usual).split()
 
     def security(self, request, kinds):
@@ -222,7 +223,8 @@ class Document:
 
     def operation(self, method, path, request):
         kinds = self.kinds(method, path, request)
-        codes = [code for kind in kinds for code in self.described["kinds"][kind]] + request.get("codes", [])
+        shared = [code for kind in kinds for code in self.described["kinds"][kind]]
+        codes = list(dict.fromkeys(shared + request.get("codes", [])))
         made = {
             "tags": [request["group"]],
             "operationId": self.operation_id(method, path),
