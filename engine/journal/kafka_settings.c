@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/journal/kafka.h"
 #include "engine/journal/kafka_client.h"
 #include "schemas/wire/ensure.h"
 
@@ -188,6 +189,17 @@ static bool is_broker(const char *at, size_t size)
 	return true;
 }
 
+bool kafka_are_brokers(const char *list, size_t size)
+{
+	for (const char *at = list, *last = list + size; at <= last;) {
+		const char *comma = memchr(at, ',', (size_t)(last - at)), *end = comma ? comma : last;
+		if (!is_broker(at, (size_t)(end - at)))
+			return false;
+		at = end + 1;
+	}
+	return true;
+}
+
 static bool is_name(const char *name)
 {
 	size_t size = strlen(name);
@@ -200,12 +212,8 @@ static enum ll_code parse(struct kafka_address *address, const char *rest, struc
 	const char *brokers = rest + 2, *slash;
 	if (strncmp(rest, "//", 2) != 0 || !(slash = strchr(brokers, '/')))
 		return bad_url(rest, "brokers and a name are missing", error);
-	for (const char *at = brokers; at <= slash;) {
-		const char *end = at + strcspn(at, ",/");
-		if (!is_broker(at, (size_t)(end - at)))
-			return bad_url(rest, "a broker is HOST:PORT", error);
-		at = end + 1;
-	}
+	if (!kafka_are_brokers(brokers, (size_t)(slash - brokers)))
+		return bad_url(rest, "a broker is HOST:PORT", error);
 	if (!is_name(slash + 1))
 		return bad_url(rest, "a name has letters, digits, dots, dashes and underlines, at most 241", error);
 	snprintf(address->brokers, sizeof address->brokers, "%.*s", (int)(slash - brokers), brokers);
