@@ -11,7 +11,6 @@
 
 #include "engine/data/catch_up.h"
 #include "engine/data/scratch.h"
-#include "projections/ledger/ledger.h"
 #include "projections/store/copy.h"
 #include "projections/store/environment.h"
 #include "projections/store/generation.h"
@@ -66,25 +65,35 @@ static void hash_projection(struct view *view, enum projection_id id, struct sna
 
 /* ---- taking ---- */
 
+static enum ll_code copy_one(enum projection_id id, const char *from, const char *scratch,
+			     char path[GENERATION_PATH_MAX], struct error *error)
+{
+	const char *name = projection_layouts[id].name;
+	enum ll_code code = LL_OK;
+	snprintf(path, GENERATION_PATH_MAX, "%s/%s", scratch, name);
+	if (mkdir(path, 0775) != 0)
+		code = io_failed("make", path, error);
+	if (code == LL_OK)
+		code = generation_copy(projection_spec(id), from, path, error);
+	return code == LL_OK ? LL_OK : error_prefix(error, "projection %s", name);
+}
+
 static enum ll_code copy_all(const struct data *data, const char *scratch, struct ledger_options *options,
 			     char paths[PROJECTIONS_COUNT][GENERATION_PATH_MAX], struct error *error)
 {
 	char root[DATA_PATH_MAX], current[GENERATION_PATH_MAX];
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		const char *name = projection_layouts[id].name;
 		data_projection_root(data, id, root);
 		enum ll_code code = generation_current(root, current, NULL, error);
 		if (code == LL_NOT_FOUND)
 			return error_set(error, code,
 					 "%s has no projection %s yet: rebuild it, or let an engine build it, first",
-					 data->path, name);
-		snprintf(paths[id], GENERATION_PATH_MAX, "%s/%s", scratch, name);
-		if (code == LL_OK && mkdir(paths[id], 0775) != 0)
-			code = io_failed("make", paths[id], error);
-		if (code == LL_OK)
-			code = generation_copy(projection_spec(id), current, paths[id], error);
+					 data->path, projection_layouts[id].name);
 		if (code != LL_OK)
-			return error_prefix(error, "projection %s", name);
+			return error_prefix(error, "projection %s", projection_layouts[id].name);
+		code = copy_one(id, current, scratch, paths[id], error);
+		if (code != LL_OK)
+			return code;
 		options->directories[id] = paths[id];
 	}
 	return LL_OK;
@@ -154,25 +163,48 @@ static enum ll_code move_into_place(const char *scratch, const char *root, const
 	return code == LL_OK ? environment_sync_directory(root, error) : code;
 }
 
+/* Makes the root, and a directory in it for work. */
+static enum ll_code begin(const char *root, char scratch[SNAPSHOT_PATH_MAX], struct error *error)
+{
+	if (strlen(root) > SNAPSHOT_PATH_MAX / 2)
+		return error_set(error, LL_USAGE, "the directory's name is too long: %s", root);
+	if (mkdir(root, 0775) != 0 && errno != EEXIST)
+		return io_failed("make", root, error);
+	enum ll_code code = environment_sync_name(root, error);
+	return code == LL_OK ? scratch_make(root, "making", scratch, SNAPSHOT_PATH_MAX, error) : code;
+}
+
 enum ll_code snapshot_take(const struct data *data, struct journal *journal, const char *root, const bool *interrupted,
 			   struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX], bool *was_there,
 			   struct error *error)
 {
 	char scratch[SNAPSHOT_PATH_MAX] = "", paths[PROJECTIONS_COUNT][GENERATION_PATH_MAX];
 	struct ledger_options options = {.create = false};
-	if (strlen(root) > SNAPSHOT_PATH_MAX / 2)
-		return error_set(error, LL_USAGE, "the directory's name is too long: %s", root);
-	if (mkdir(root, 0775) != 0 && errno != EEXIST)
-		return io_failed("make", root, error);
-	enum ll_code code = environment_sync_name(root, error);
-	if (code == LL_OK)
-		code = scratch_make(root, "making", scratch, sizeof scratch, error);
+	enum ll_code code = begin(root, scratch, error);
 	if (code == LL_OK)
 		code = copy_all(data, scratch, &options, paths, error);
 	if (code == LL_OK)
 		code = look_for_interruption(interrupted, error);
 	if (code == LL_OK)
 		code = make_whole(journal, &options, scratch, interrupted, manifest, error);
+	if (code == LL_OK)
+		code = move_into_place(scratch, root, manifest, path, was_there, error);
+	scratch_remove(scratch);
+	return code;
+}
+
+enum ll_code snapshot_of_ledger(struct ledger *ledger, const char *const directories[PROJECTIONS_COUNT],
+				const char *root, struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX],
+				bool *was_there, struct error *error)
+{
+	char scratch[SNAPSHOT_PATH_MAX] = "", copy[GENERATION_PATH_MAX];
+	enum ll_code code = begin(root, scratch, error);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
+		code = copy_one(id, directories[id], scratch, copy, error);
+	if (code == LL_OK)
+		code = describe(ledger, manifest, error);
+	if (code == LL_OK)
+		code = manifest_write(manifest, scratch, error);
 	if (code == LL_OK)
 		code = move_into_place(scratch, root, manifest, path, was_there, error);
 	scratch_remove(scratch);

@@ -22,6 +22,7 @@
 #include "engine/data/data.h"
 #include "engine/journal/journal.h"
 #include "projections/export/export.h"
+#include "projections/ledger/ledger.h"
 #include "schemas/wire/json.h"
 
 enum { SNAPSHOT_PATH_MAX = 3072, SNAPSHOT_FORMAT = 1, SNAPSHOT_TEXT_MAX = 64 };
@@ -47,6 +48,11 @@ struct snapshot_manifest {
 enum ll_code snapshot_take(const struct data *data, struct journal *journal, const char *root, const bool *interrupted,
 			   struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX], bool *was_there,
 			   struct error *error) LL_CHECKED;
+
+/* The same of a ledger that this process folds, and has flushed: `directories` are its projections'. Nothing else may flush it meanwhile. */
+enum ll_code snapshot_of_ledger(struct ledger *ledger, const char *const directories[PROJECTIONS_COUNT],
+				const char *root, struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX],
+				bool *was_there, struct error *error) LL_CHECKED;
 
 /* The newest one under `root`. LL_NOT_FOUND: there is none. Its manifest is read: LL_CORRUPT, LL_NEWER. */
 enum ll_code snapshot_newest(const char *root, struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX],

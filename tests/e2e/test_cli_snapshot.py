@@ -135,3 +135,31 @@ def test_nothing_there(engine, ledgerline):
     assert "no snapshot" in ledgerline("rebuild", "--data", engine.data, "--from-snapshot", check=3).stderr
     shutil.rmtree(engine.data / "projections")
     assert "has no projection balances" in ledgerline("snapshot", "--data", engine.data, check=3).stderr
+
+
+# Of the past, in one fold: each is what the journal alone says of that entry, with or without projections beside, an engine or none.
+def test_of_the_past(engine, ledgerline, tmp_path):
+    sell(engine)
+    for number in range(20):
+        engine.post("/api/points/charge", {"userId": f"u{number}", "amount": 1000})
+    url = engine.journal or f"local:{engine.data}/journal"
+    done = ledgerline("snapshot", "--data", engine.data, "--to", tmp_path / "past", "--every", "7", "--json", check=0)
+    taken = [json.loads(line) for line in done.stdout.splitlines()]
+    entries = [one["manifest"]["entries"] for one in taken]
+    assert entries == sorted(entries) and len(entries) >= 3 and entries[0] >= 7
+    for one in taken:
+        at = one["manifest"]["position"]
+        totals = json.loads(ledgerline("audit", "totals", "--journal", url, "--at", at, "--json", check=0).stdout)
+        assert one["taken"] and one["manifest"]["digest"] == totals["digest"]
+    assert engine.stop() == 0
+    shutil.rmtree(engine.data / "projections")
+    again = ledgerline("snapshot", "--data", engine.data, "--to", tmp_path / "past", "--every", "7", "--json", check=0)
+    assert [json.loads(line)["taken"] for line in again.stdout.splitlines()] == [False] * len(taken)
+    assert sorted(path.name for path in (tmp_path / "past").iterdir()) == [f"{count:012}" for count in entries]
+    assert "--every" in ledgerline("snapshot", "--data", engine.data, "--every", "0", check=2).stderr
+    # A cut that begins at one of them is the same as one that begins at nothing.
+    ledgerline("snapshot", "--data", engine.data, "--every", "7", check=0)
+    for at in (entries[0], entries[1] - 1, entries[1], entries[-1]):
+        answers = [ledgerline("audit", "totals", *place, "--at", f"0:{at}", "--json", check=0).stdout
+                   for place in (("--journal", url), ("--data", engine.data))]  # fmt: skip
+        assert answers[0] == answers[1]

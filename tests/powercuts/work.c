@@ -117,7 +117,7 @@ static void take_snapshot(const char *path)
 	bool was_there;
 	begin(&life, path);
 	snprintf(root, sizeof root, "%s/snapshots", life.data.path);
-	must(snapshot_take(&life.data, life.journal, root, &manifest, made, &was_there, &error), &error);
+	must(snapshot_take(&life.data, life.journal, root, NULL, &manifest, made, &was_there, &error), &error);
 	recorder_mark(MARK_SNAPSHOT, manifest.entries);
 	end(&life);
 }
