@@ -92,7 +92,10 @@ def count(brokers, topics):
     total = 0
     for topic in topics:
         for partition in known.get(topic, {}):
-            total += wire.offset(broker, topic, partition=partition)
+            try:
+                total += wire.offset(broker, topic, partition=partition)
+            except wire.Refused:  # it was made this moment
+                pass
     return total
 
 
