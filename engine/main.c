@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 		command_journal_info,   command_query,         command_rebuild,
 		command_snapshot,       command_status,        command_verify,
 		command_audit_prove,    command_audit_new_key, command_audit_check_proof,
-		command_audit_explain,  command_relay,
+		command_audit_explain,  command_relay,         command_sink,
 	};
 	const struct program program = {
 		.name = "ledgerline",

@@ -1,52 +1,9 @@
 /* `ledgerline relay`: the journal's events onto public topics. */
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "engine/commands/commands.h"
-#include "engine/journal/kafka.h"
-#include "engine/log/log.h"
+#include "engine/commands/outside.h"
 #include "engine/relay/relay.h"
 #include "schemas/wire/time.h"
-
-enum { TOPIC_MAX = 249 };
-
-static atomic_bool stopping;
-
-static void on_signal(int number)
-{
-	(void)number;
-	atomic_store(&stopping, true);
-}
-
-static void watch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal};
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
-
-static bool is_topic(const char *name)
-{
-	size_t size = strlen(name);
-	return size > 0 && size <= TOPIC_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == size;
-}
-
-/* kafka://HOST:PORT,... into `brokers`. */
-static int read_target(const struct options *options, char *brokers)
-{
-	const char *url = option_text(options, "to"), *scheme = "kafka://";
-	size_t skip = strlen(scheme), size = strlen(url);
-	if (size > skip && url[size - 1] == '/')
-		size--;
-	if (size >= JOURNAL_URL_MAX || strncmp(url, scheme, skip) != 0 || !kafka_are_brokers(url + skip, size - skip))
-		return option_complain(options, EXIT_USAGE, "--to takes kafka://HOST:PORT,HOST:PORT, not %s", url);
-	memcpy(brokers, url + skip, size - skip);
-	brokers[size - skip] = 0;
-	return EXIT_DONE;
-}
 
 /* The state right after a cut is there already: what comes after it is published. */
 static int read_from(const struct options *options, struct relay_from *from)
@@ -69,22 +26,22 @@ static int read_from(const struct options *options, struct relay_from *from)
 
 /* The names of the topics. Texts lie in `rooms`. */
 static int name_topics(const struct options *options, const char *prefix, const char **topics,
-		       char rooms[][TOPIC_MAX + 1])
+		       char rooms[][TOPIC_NAME_MAX + 1])
 {
 	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++) {
-		int size = snprintf(rooms[i], TOPIC_MAX + 1, "%s%s", prefix, public_types[i]);
-		if (size > TOPIC_MAX || !is_topic(rooms[i]))
+		int size = snprintf(rooms[i], TOPIC_NAME_MAX + 1, "%s%s", prefix, public_types[i]);
+		if (size > TOPIC_NAME_MAX || !is_topic_name(rooms[i]))
 			return option_complain(
 				options, EXIT_USAGE,
 				"--prefix: %s%s is no name of a topic: letters, digits, dots, dashes and "
 				"underlines, at most %d",
-				prefix, public_types[i], TOPIC_MAX);
+				prefix, public_types[i], TOPIC_NAME_MAX);
 		topics[i] = rooms[i];
 	}
 	for (size_t n = 0; n < option_count(options, "map"); n++) {
 		const char *item = option_item(options, "map", n), *equals = strchr(item, '=');
 		unsigned i = 0;
-		if (!equals || !is_topic(equals + 1))
+		if (!equals || !is_topic_name(equals + 1))
 			return option_complain(options, EXIT_USAGE, "--map takes TYPE=TOPIC, not %s", item);
 		while (i < PUBLIC_TYPES_COUNT &&
 		       (strncmp(public_types[i], item, (size_t)(equals - item)) != 0 || public_types[i][equals - item]))
@@ -99,7 +56,7 @@ static int name_topics(const struct options *options, const char *prefix, const 
 
 static int run(const struct options *options, void *context)
 {
-	static char rooms[PUBLIC_TYPES_COUNT][TOPIC_MAX + 1];
+	static char rooms[PUBLIC_TYPES_COUNT][TOPIC_NAME_MAX + 1];
 	static struct relay relay;
 	char brokers[JOURNAL_URL_MAX], room[SETTINGS_BYTES_MAX], url[JOURNAL_URL_MAX];
 	struct journal_option settings[SETTINGS_MAX];
@@ -107,7 +64,7 @@ static int run(const struct options *options, void *context)
 	struct error error;
 	(void)context;
 	int count = command_settings(options, settings, room);
-	int status = count < 0 ? EXIT_USAGE : read_target(options, brokers);
+	int status = count < 0 ? EXIT_USAGE : read_kafka_url(options, "to", brokers, NULL);
 	relay.prefix = option_text(options, "prefix");
 	if (status == EXIT_DONE)
 		status = name_topics(options, relay.prefix, relay.target.topics, rooms);
@@ -119,9 +76,8 @@ static int run(const struct options *options, void *context)
 		status = command_open_journal(options, url, false, false, &journal);
 	if (status != EXIT_DONE)
 		return status;
-	watch_signals();
 	relay.journal = journal;
-	relay.stop = &stopping;
+	relay.stop = stop_at_signals();
 	relay.target.brokers = brokers;
 	relay.target.settings = settings;
 	relay.target.settings_count = (size_t)count;

@@ -54,6 +54,7 @@ struct topic_wanted {
 	const char *name;
 	int partitions;
 	bool compacted; /* holds the last record of each key for ever, not seven days of all */
+	bool kept;      /* forgets nothing */
 };
 
 /* Makes the topics that are not there, with `replication` replicas (0: three, or as many as there are brokers, with a warning in the

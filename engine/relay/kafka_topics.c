@@ -65,7 +65,7 @@ static rd_kafka_NewTopic_t *described(const struct topic_wanted *wanted, int rep
 	rd_kafka_NewTopic_set_config(topic, "cleanup.policy", wanted->compacted ? "compact" : "delete");
 	rd_kafka_NewTopic_set_config(topic, "max.message.bytes", "8388608");
 	if (!wanted->compacted)
-		rd_kafka_NewTopic_set_config(topic, "retention.ms", "604800000");
+		rd_kafka_NewTopic_set_config(topic, "retention.ms", wanted->kept ? "-1" : "604800000");
 	if (replication >= REPLICAS_WANTED)
 		rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", "2");
 	return topic;

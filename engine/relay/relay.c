@@ -229,20 +229,11 @@ static enum ll_code publish_block(struct session *session, const struct block *b
 
 static void show(struct session *session, bool at_end)
 {
-	struct relay_figures *figures = &session->relay->figures;
 	struct target_counts counts;
 	uint64_t all = 0;
 	target_count(session->target, &counts);
-	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++) {
-		atomic_store(&figures->published[i], counts.published[i]);
+	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++)
 		all += counts.published[i];
-	}
-	atomic_store(&figures->there_already, counts.there_already);
-	atomic_store(&figures->under_way, counts.under_way);
-	atomic_store(&figures->next, session->fold.next_seq);
-	atomic_store(&figures->offset, session->fold.next_offset);
-	atomic_store(&figures->last_time, session->fold.time);
-	atomic_store(&figures->at_end, at_end);
 	int64_t now = now_ms();
 	if (now - session->told_ms < PROGRESS_MS || all == session->told_published)
 		return;
@@ -314,7 +305,6 @@ static enum ll_code run_session(struct session *session, bool *was_open, struct 
 	if (code != LL_OK)
 		return code;
 	*was_open = true;
-	atomic_store(&session->relay->figures.connected, true);
 	session->told_ms = now_ms();
 	code = journal_reader_open(session->relay->journal, 0, &reader, error);
 	if (code == LL_OK)
@@ -345,15 +335,13 @@ enum ll_code relay_run(struct relay *relay, struct error *error)
 		bool open = false;
 		enum ll_code code = run_session(&session, &open, error);
 		session_release(&session);
-		atomic_store(&relay->figures.connected, false);
-		was_open |= open;
+			was_open |= open;
 		bool again = may_pass(code) || (was_open && is_of_topics(code));
 		if (!again || is_stopping(relay))
 			return code;
 		if (open)
 			wait_ms = BACK_OFF_MS;
-		atomic_fetch_add(&relay->figures.errors, 1);
-		log_warn("relay.again", LOG_TEXT("reason", error->text), LOG_NUMBER("inMs", wait_ms));
+			log_warn("relay.again", LOG_TEXT("reason", error->text), LOG_NUMBER("inMs", wait_ms));
 		for (int waited = 0; waited < wait_ms && !is_stopping(relay); waited += NAP_MS)
 			nap(NAP_MS);
 		wait_ms = 2 * wait_ms < BACK_OFF_MS_MAX ? 2 * wait_ms : BACK_OFF_MS_MAX;

@@ -25,17 +25,6 @@ struct relay_from {
 	int64_t after; /* ms; only entries later than this; INT64_MIN: all */
 };
 
-/* The figures of the relay, for whoever shows them. Written by the relay's thread alone. */
-struct relay_figures {
-	atomic_uint_fast64_t published[PUBLIC_TYPES_COUNT];
-	atomic_uint_fast64_t there_already, under_way, errors;
-	atomic_uint_fast64_t next;     /* entries before this one are published or under way */
-	atomic_uint_fast64_t high;     /* the journal's, as of the last look; records */
-	atomic_uint_fast64_t offset;   /* the record that is read next */
-	atomic_int_fast64_t last_time; /* of the last entry that was read; ms */
-	atomic_bool at_end, connected;
-};
-
 struct relay {
 	struct journal *journal;      /* borrowed */
 	struct target_options target; /* the relay fills ledger, name, again and from */
@@ -43,7 +32,6 @@ struct relay {
 	struct relay_from from;
 	atomic_bool
 		*stop; /* when it becomes true: what was read is flushed, the position is kept, and relay_run returns */
-	struct relay_figures figures;
 	/* ---- its own ---- */
 	char name[JOURNAL_IDENTITY_MAX], position_topic[2 * JOURNAL_IDENTITY_MAX];
 };
