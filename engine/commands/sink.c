@@ -2,7 +2,7 @@
 #include "engine/sink/sink.h"
 #include "engine/commands/outside.h"
 
-enum { HEADERS_MAX = 32, GROUP_MAX = 255 };
+enum { HEADERS_MAX = 32 };
 
 static int read_headers(const struct options *options, const char **headers, size_t *count)
 {
@@ -24,6 +24,8 @@ static int run(const struct options *options, void *context)
 	(void)context;
 	int count = command_settings(options, settings, room);
 	int status = count < 0 ? EXIT_USAGE : read_kafka_url(options, "from", brokers, topic);
+	if (status == EXIT_DONE && !*option_text(options, "group"))
+		status = option_complain(options, EXIT_USAGE, "a group has a name");
 	if (status == EXIT_DONE)
 		status = read_headers(options, headers, &headers_count);
 	if (status != EXIT_DONE)

@@ -12,20 +12,16 @@
 #include "engine/journal/kafka_client.h"
 #include "schemas/wire/ensure.h"
 
-struct setting {
-	const char *name, *value;
-};
-
 /* ---- settings ---- */
 
-static const struct setting owned_by_all[] = {
+static const struct kafka_setting owned_by_all[] = {
 	{"allow.auto.create.topics", "false"},
 	{"api.version.request", "true"},
 	{NULL, NULL},
 };
 
 /* The user may give others for these. */
-static const struct setting defaults_of_all[] = {
+static const struct kafka_setting defaults_of_all[] = {
 	{"client.id", "ledgerline"},
 	{"socket.nagle.disable", "true"},
 	{"reconnect.backoff.ms", "50"},
@@ -33,7 +29,7 @@ static const struct setting defaults_of_all[] = {
 	{NULL, NULL},
 };
 
-static const struct setting owned_by_readers[] = {
+static const struct kafka_setting owned_by_readers[] = {
 	{"auto.offset.reset", "error"},
 	{"enable.partition.eof", "true"},
 	{"enable.auto.commit", "false"},
@@ -44,7 +40,7 @@ static const struct setting owned_by_readers[] = {
 	{NULL, NULL},
 };
 
-static const struct setting defaults_of_readers[] = {
+static const struct kafka_setting defaults_of_readers[] = {
 	{"fetch.message.max.bytes", "8388608"},
 	{"fetch.max.bytes", "67108864"},
 	{"fetch.wait.max.ms", "10"},
@@ -57,7 +53,7 @@ static const struct setting defaults_of_readers[] = {
 
 /* Single records are read with this client: it must not prefetch megabytes behind them. Asking a dead broker for watermarks
  * ends only with the socket's timeout, whatever time was given (before 2.3). */
-static const struct setting defaults_of_questions[] = {
+static const struct kafka_setting defaults_of_questions[] = {
 	{"fetch.message.max.bytes", "65536"},
 	{"fetch.wait.max.ms", "10"},
 	{"fetch.error.backoff.ms", "10"},
@@ -67,7 +63,7 @@ static const struct setting defaults_of_questions[] = {
 	{NULL, NULL},
 };
 
-static const struct setting owned_by_appenders[] = {
+static const struct kafka_setting owned_by_appenders[] = {
 	{"acks", "all"},
 	{"enable.idempotence", "true"},
 	{"max.in.flight.requests.per.connection", "1"},
@@ -78,7 +74,7 @@ static const struct setting owned_by_appenders[] = {
 	{NULL, NULL},
 };
 
-static const struct setting defaults_of_appenders[] = {
+static const struct kafka_setting defaults_of_appenders[] = {
 	{"compression.codec", "lz4"},
 	{NULL, NULL},
 };
@@ -92,21 +88,28 @@ static const char *const owned_too[] = {
 	"group.id",          "group.instance.id",
 };
 
-static const struct setting *const owned[] = {owned_by_all, owned_by_readers, owned_by_appenders};
+static const struct kafka_setting *const owned[] = {owned_by_all, owned_by_readers, owned_by_appenders};
 
-static bool is_owned(const char *name)
+bool kafka_setting_among(const char *name, const struct kafka_setting *const *lists, size_t lists_count,
+			 const char *const *others, size_t others_count)
 {
-	for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-		for (const struct setting *setting = owned[i]; setting->name; setting++)
+	for (size_t i = 0; i < lists_count; i++)
+		for (const struct kafka_setting *setting = lists[i]; setting->name; setting++)
 			if (strcmp(setting->name, name) == 0)
 				return true;
-	for (size_t i = 0; i < sizeof owned_too / sizeof *owned_too; i++)
-		if (strcmp(owned_too[i], name) == 0)
+	for (size_t i = 0; i < others_count; i++)
+		if (strcmp(others[i], name) == 0)
 			return true;
 	return false;
 }
 
-static void set_all(rd_kafka_conf_t *conf, const struct setting *settings)
+static bool is_owned(const char *name)
+{
+	return kafka_setting_among(name, owned, sizeof owned / sizeof *owned, owned_too,
+				   sizeof owned_too / sizeof *owned_too);
+}
+
+void kafka_conf_set_all(rd_kafka_conf_t *conf, const struct kafka_setting *settings)
 {
 	char reason[256];
 	for (; settings->name; settings++)
@@ -138,14 +141,14 @@ enum ll_code kafka_conf_new(const struct kafka_address *address, enum kafka_role
 	enum ll_code code = LL_OK;
 	/* Newer clients sleep this long when their queue is full; older ones do not know it and are woken (kafka_reader.c). */
 	(void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "1", reason, sizeof reason);
-	set_all(conf, defaults_of_all);
-	set_all(conf, role == KAFKA_APPENDER ? defaults_of_appenders
-		      : role == KAFKA_READER ? defaults_of_readers
-					     : defaults_of_questions);
+	kafka_conf_set_all(conf, defaults_of_all);
+	kafka_conf_set_all(conf, role == KAFKA_APPENDER ? defaults_of_appenders
+				 : role == KAFKA_READER ? defaults_of_readers
+							: defaults_of_questions);
 	for (size_t i = 0; i < address->settings_count && code == LL_OK; i++)
 		code = set_by_user(conf, &address->settings[i], error);
-	set_all(conf, owned_by_all);
-	set_all(conf, role == KAFKA_APPENDER ? owned_by_appenders : owned_by_readers);
+	kafka_conf_set_all(conf, owned_by_all);
+	kafka_conf_set_all(conf, role == KAFKA_APPENDER ? owned_by_appenders : owned_by_readers);
 	if (code == LL_OK &&
 	    rd_kafka_conf_set(conf, "bootstrap.servers", address->brokers, reason, sizeof reason) != RD_KAFKA_CONF_OK)
 		code = error_set(error, LL_USAGE, "the brokers \"%s\": %s", address->brokers, reason);

@@ -3,14 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/journal/kafka_client.h"
 #include "engine/log/log.h"
 #include "schemas/wire/ensure.h"
 
-struct setting {
-	const char *name, *value;
-};
-
-static const struct setting defaults_of_all[] = {
+static const struct kafka_setting defaults_of_all[] = {
 	{"client.id", "ledgerline"},
 	{"socket.nagle.disable", "true"},
 	{"reconnect.backoff.ms", "50"},
@@ -18,12 +15,12 @@ static const struct setting defaults_of_all[] = {
 	{NULL, NULL},
 };
 
-static const struct setting owned_by_all[] = {
+static const struct kafka_setting owned_by_all[] = {
 	{"allow.auto.create.topics", "false"},
 	{NULL, NULL},
 };
 
-static const struct setting defaults_of_producers[] = {
+static const struct kafka_setting defaults_of_producers[] = {
 	{"compression.codec", "lz4"},
 	{"linger.ms", "2"},
 	{"queue.buffering.max.kbytes", "131072"},
@@ -31,7 +28,7 @@ static const struct setting defaults_of_producers[] = {
 };
 
 /* With one request in flight a producer survives lost answers of a broker that dies; with several it ends itself. */
-static const struct setting owned_by_producers[] = {
+static const struct kafka_setting owned_by_producers[] = {
 	{"acks", "all"},
 	{"enable.idempotence", "true"},
 	{"max.in.flight.requests.per.connection", "1"},
@@ -40,14 +37,14 @@ static const struct setting owned_by_producers[] = {
 	{NULL, NULL},
 };
 
-static const struct setting defaults_of_consumers[] = {
+static const struct kafka_setting defaults_of_consumers[] = {
 	{"fetch.wait.max.ms", "20"},
 	{"fetch.error.backoff.ms", "50"},
 	{"queued.max.messages.kbytes", "16384"},
 	{NULL, NULL},
 };
 
-static const struct setting owned_by_readers[] = {
+static const struct kafka_setting owned_by_readers[] = {
 	{"group.id", "ledgerline-reader"}, /* never joined */
 	{"auto.offset.reset", "error"},
 	{"enable.partition.eof", "true"},
@@ -56,7 +53,7 @@ static const struct setting owned_by_readers[] = {
 	{NULL, NULL},
 };
 
-static const struct setting owned_by_members[] = {
+static const struct kafka_setting owned_by_members[] = {
 	{"auto.offset.reset", "earliest"},
 	{"enable.auto.commit", "false"},
 	{"enable.auto.offset.store", "false"},
@@ -70,26 +67,13 @@ static const char *const owned_too[] = {
 	"message.send.max.retries", "enable.gapless.guarantee",
 };
 
-static const struct setting *const owned[] = {owned_by_all, owned_by_producers, owned_by_readers, owned_by_members};
+static const struct kafka_setting *const owned[] = {owned_by_all, owned_by_producers, owned_by_readers,
+						    owned_by_members};
 
 static bool is_owned(const char *name)
 {
-	for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-		for (const struct setting *setting = owned[i]; setting->name; setting++)
-			if (strcmp(setting->name, name) == 0)
-				return true;
-	for (size_t i = 0; i < sizeof owned_too / sizeof *owned_too; i++)
-		if (strcmp(owned_too[i], name) == 0)
-			return true;
-	return false;
-}
-
-static void set_all(rd_kafka_conf_t *conf, const struct setting *settings)
-{
-	char reason[256];
-	for (; settings->name; settings++)
-		ENSURE(rd_kafka_conf_set(conf, settings->name, settings->value, reason, sizeof reason) ==
-		       RD_KAFKA_CONF_OK);
+	return kafka_setting_among(name, owned, sizeof owned / sizeof *owned, owned_too,
+				   sizeof owned_too / sizeof *owned_too);
 }
 
 static enum ll_code set_by_user(rd_kafka_conf_t *conf, const struct journal_option *setting, struct error *error)
@@ -159,14 +143,14 @@ static enum ll_code conf_new(struct outside_client *client, enum outside_role ro
 	char reason[256];
 	enum ll_code code = LL_OK;
 	(void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "1", reason, sizeof reason); /* newer clients */
-	set_all(conf, defaults_of_all);
-	set_all(conf, role == OUTSIDE_PRODUCER ? defaults_of_producers : defaults_of_consumers);
+	kafka_conf_set_all(conf, defaults_of_all);
+	kafka_conf_set_all(conf, role == OUTSIDE_PRODUCER ? defaults_of_producers : defaults_of_consumers);
 	for (size_t i = 0; i < outside->settings_count && code == LL_OK; i++)
 		code = set_by_user(conf, &outside->settings[i], error);
-	set_all(conf, owned_by_all);
-	set_all(conf, role == OUTSIDE_PRODUCER ? owned_by_producers
-		      : role == OUTSIDE_READER ? owned_by_readers
-					       : owned_by_members);
+	kafka_conf_set_all(conf, owned_by_all);
+	kafka_conf_set_all(conf, role == OUTSIDE_PRODUCER ? owned_by_producers
+				 : role == OUTSIDE_READER ? owned_by_readers
+							  : owned_by_members);
 	if (code == LL_OK &&
 	    rd_kafka_conf_set(conf, "bootstrap.servers", outside->brokers, reason, sizeof reason) != RD_KAFKA_CONF_OK)
 		code = error_set(error, LL_USAGE, "the brokers \"%s\": %s", outside->brokers, reason);

@@ -335,13 +335,15 @@ enum ll_code relay_run(struct relay *relay, struct error *error)
 		bool open = false;
 		enum ll_code code = run_session(&session, &open, error);
 		session_release(&session);
-			was_open |= open;
+		was_open |= open;
 		bool again = may_pass(code) || (was_open && is_of_topics(code));
+		if (is_stopping(relay) && code == LL_UNAVAILABLE)
+			return LL_OK; /* what is not acknowledged is published by the next relay */
 		if (!again || is_stopping(relay))
 			return code;
 		if (open)
 			wait_ms = BACK_OFF_MS;
-			log_warn("relay.again", LOG_TEXT("reason", error->text), LOG_NUMBER("inMs", wait_ms));
+		log_warn("relay.again", LOG_TEXT("reason", error->text), LOG_NUMBER("inMs", wait_ms));
 		for (int waited = 0; waited < wait_ms && !is_stopping(relay); waited += NAP_MS)
 			nap(NAP_MS);
 		wait_ms = 2 * wait_ms < BACK_OFF_MS_MAX ? 2 * wait_ms : BACK_OFF_MS_MAX;

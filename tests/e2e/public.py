@@ -56,6 +56,7 @@ class Relay:
     def wait_for(self, condition, what, seconds=120):
         deadline = time.monotonic() + seconds
         while not (value := condition()):
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.errors()[-4000:]}"
             assert time.monotonic() < deadline, f"waited in vain for: {what}\n{self.errors()[-4000:]}"
             time.sleep(0.05)
         return value

@@ -39,7 +39,8 @@ def sinks(binary, kafka, topic, endpoint, tmp_path):
     made = []
 
     def make(*options, group="data-platform", url=None):
-        quick = ["--back-off-max-ms", "200", "--timeout-ms", "1000", *options]
+        quick = ["--back-off-max-ms", "200", *options]
+        quick += [] if "--timeout-ms" in options else ["--timeout-ms", "1000"]
         made.append(Sink(binary, kafka, topic, url or endpoint.url, tmp_path, group, *quick))
         return made[-1]
 
@@ -167,7 +168,7 @@ def test_one_poisonous_event(kafka, topic, endpoint, sinks, how):
     events = fill(kafka, topic, 12, users=12)
     sink = sinks("--attempts", "2", "--timeout-ms", "300").start()
     sink.wait_for(lambda: endpoint.asked >= 12, "tries")
-    assert not letters(kafka, topic)
+    assert sink.process.poll() is None and not letters(kafka, topic)
     all_fail.clear()
     sink.wait_for(lambda: letters(kafka, topic) and len(endpoint.taken) >= 11, "the dead letter and the rest")
     assert sink.stop() == 0
