@@ -55,7 +55,7 @@ static int answer_one(struct auditing *auditing)
 					 code_info((uint16_t)code)->name, code_info((uint16_t)code)->message,
 					 SLICE_PRINT(asked->subject), cut_entries(cut));
 	else
-		command_print(auditing->options, &auditing->out);
+		audit_print(auditing->options, &auditing->out);
 	cut_close(cut);
 	return status;
 }
@@ -93,7 +93,7 @@ static int diff(struct auditing *auditing)
 		status = open_cut(auditing, &auditing->point, option_text(options, "to"), AUDIT_DIFF_MASK, &to);
 	if (status == EXIT_DONE) {
 		if (audit_diff(from, to, &auditing->out, &differences, &error) == LL_OK) {
-			command_print(options, &auditing->out);
+			audit_print(options, &auditing->out);
 			status = differences ? EXIT_NO : EXIT_DONE;
 		} else {
 			status = command_failed(options, &error);
@@ -117,7 +117,8 @@ static int in_place(struct audit_place *place, void *context)
 
 static int run_work(struct auditing *auditing)
 {
-	return audit_place_run(&auditing->place, auditing->options, in_place, auditing);
+	int status = audit_check_zone(auditing->options);
+	return status == EXIT_DONE ? audit_place_run(&auditing->place, auditing->options, in_place, auditing) : status;
 }
 
 static int take_subject(struct auditing *auditing, size_t index, const char *what)
@@ -257,6 +258,7 @@ static const struct option state_options[] = {
 	OPTION_OF_DATA,
 	OPTION_JOURNAL,
 	OPTION_AT,
+	OPTION_TZ,
 	{.name = "limit",
 	 .kind = OPTION_INTEGER,
 	 .value = "N",
@@ -280,7 +282,7 @@ static const struct option state_options[] = {
 };
 
 static const struct option cut_options[] = {
-	OPTION_OF_DATA, OPTION_JOURNAL, OPTION_AT, OPTION_KAFKA, OPTION_CONFIG, OPTION_JSON, {0},
+	OPTION_OF_DATA, OPTION_JOURNAL, OPTION_AT, OPTION_TZ, OPTION_KAFKA, OPTION_CONFIG, OPTION_JSON, {0},
 };
 
 static const struct option diff_options[] = {
@@ -288,6 +290,7 @@ static const struct option diff_options[] = {
 	OPTION_JOURNAL,
 	{.name = "from", .kind = OPTION_TEXT, .value = "CUT", .standard = "start", .help = "the earlier cut"},
 	{.name = "to", .kind = OPTION_TEXT, .value = "CUT", .standard = "latest", .help = "the later cut"},
+	OPTION_TZ,
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	OPTION_JSON,

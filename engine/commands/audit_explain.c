@@ -79,7 +79,7 @@ static int explain_it(struct command_explaining *explaining)
 	else if (refused)
 		status = complain(explaining, refused);
 	else
-		command_print(explaining->options, &out);
+		audit_print(explaining->options, &out);
 	buffer_release(&out);
 	return status;
 }
@@ -110,11 +110,13 @@ static int run(const struct options *options, void *context)
 	struct command_explaining explaining = {.options = options};
 	(void)context;
 	int status = take_asked(options, &explaining.asked);
+	if (status == EXIT_DONE)
+		status = audit_check_zone(options);
 	return status == EXIT_DONE ? audit_place_run(&explaining.place, options, work, &explaining) : status;
 }
 
 static const struct option explain_options[] = {
-	OPTION_OF_DATA, OPTION_JOURNAL, OPTION_KAFKA, OPTION_CONFIG, OPTION_JSON, {0},
+	OPTION_OF_DATA, OPTION_JOURNAL, OPTION_TZ, OPTION_KAFKA, OPTION_CONFIG, OPTION_JSON, {0},
 };
 
 const struct cli_command command_audit_explain = {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "engine/audit/guarded.h"
+#include "engine/cli/zoned.h"
 #include "schemas/codes.h"
 
 /* ---- cuts ---- */
@@ -49,6 +50,33 @@ int audit_take_cut(const struct options *options, const char *name, struct cut_p
 		options, EXIT_USAGE,
 		"--%s takes latest, start, a position like 0:1842, or a time like 2026-03-01T09:00:00Z, not %s", name,
 		text);
+}
+
+/* ---- time zones ---- */
+
+int audit_check_zone(const struct options *options)
+{
+	struct zone *zone = NULL;
+	struct error error;
+	if (zone_load(slice_text(option_text(options, "tz")), &zone, &error) != LL_OK)
+		return option_complain(options, EXIT_USAGE, "--tz: %s", error.text);
+	zone_free(zone);
+	return EXIT_DONE;
+}
+
+void audit_print(const struct options *options, struct buffer *json)
+{
+	struct zone *zone = NULL;
+	struct buffer zoned = {0};
+	if (!option_given(options, "tz") || zone_load(slice_text(option_text(options, "tz")), &zone, NULL) != LL_OK) {
+		command_print(options, json);
+		return;
+	}
+	zoned_times(buffer_slice(json), zone, &zoned);
+	zone_free(zone);
+	command_print(options, &zoned);
+	buffer_release(&zoned);
+	buffer_clear(json);
 }
 
 /* ---- the child ---- */

@@ -39,6 +39,17 @@ int audit_place_cut(struct audit_place *place, const struct cut_point *point, co
 /* Reads the option `name` as a cut. */
 int audit_take_cut(const struct options *options, const char *name, struct cut_point *point);
 
+/* Is --tz a zone? EXIT_DONE, or the status after the complaint. */
+int audit_check_zone(const struct options *options);
+
+/* As command_print, with times in the zone of --tz. */
+void audit_print(const struct options *options, struct buffer *json);
+
+#define OPTION_TZ                                                                                                      \
+	{                                                                                                              \
+		.name = "tz", .kind = OPTION_TEXT, .value = "ZONE", .standard = "UTC",                                 \
+		.help = "the time zone of the times in the answer, like Asia/Seoul"                                    \
+	}
 #define OPTION_OF_DATA                                                                                                 \
 	{                                                                                                              \
 		.name = "data", .kind = OPTION_TEXT, .value = "DIR",                                                   \

@@ -668,6 +668,12 @@ enum ll_code environment_database_size(struct environment_txn *txn, unsigned dat
 	return LL_OK;
 }
 
+uint64_t environment_database_count(struct environment *environment)
+{
+	MDB_stat stat;
+	return mdb_env_stat(environment->env, &stat) == 0 ? stat.ms_entries : 0;
+}
+
 static int count_reader(const char *line, void *context)
 {
 	(void)line;

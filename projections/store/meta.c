@@ -104,26 +104,97 @@ void meta_release(struct meta *meta)
 	*meta = (struct meta){.merging = false};
 }
 
+/* Rows and their position are written in one transaction: without a position there are none. */
+static enum ll_code check_tables(struct environment *environment, const struct store_spec *spec, struct error *error)
+{
+	enum ll_code code = LL_OK;
+	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++) {
+		struct environment_txn *txn = NULL;
+		struct environment_database_size size = {.rows = 0};
+		unsigned database;
+		code = environment_database(environment, spec->tables[i].name, false, &database, error);
+		if (code == LL_NOT_FOUND) {
+			code = LL_OK;
+			continue;
+		}
+		if (code == LL_OK)
+			code = environment_txn_begin(environment, false, &txn, error);
+		if (code == LL_OK)
+			code = environment_database_size(txn, database, &size, error);
+		environment_txn_abort(txn);
+		if (code == LL_OK && size.rows)
+			code = error_set(
+				error, LL_CORRUPT,
+				"%s: has rows in %s, but not the position that was written with them: it was damaged; "
+				"rebuild the projection",
+				environment_directory(environment), spec->tables[i].name);
+	}
+	return code;
+}
+
+/* Tables are made after the meta rows: without these there are none either, under whatever names; but their own, while it has none yet. */
+static enum ll_code check_empty(struct environment *environment, const struct store_spec *spec, bool has_meta,
+				struct error *error)
+{
+	uint64_t count = environment_database_count(environment);
+	if (!has_meta && count <= 1)
+		return LL_OK;
+	if (!has_meta)
+		return error_set(
+			error, LL_CORRUPT,
+			"%s: has %llu tables, but not the rows that say what it is: it was damaged; rebuild the "
+			"projection",
+			environment_directory(environment), (unsigned long long)count);
+	return check_tables(environment, spec, error);
+}
+
+/* *begun: it has a position, or is being built. *has_meta: it has the rows that every one has. */
+static enum ll_code read_rows(struct environment *environment, unsigned database, const struct store_spec *spec,
+			      bool may_be_half, struct meta *meta, bool *begun, bool *has_meta, struct error *error)
+{
+	struct environment_txn *txn = NULL;
+	enum ll_code code = environment_txn_begin(environment, false, &txn, error);
+	if (code == LL_OK)
+		code = check(txn, database, environment_directory(environment), spec, may_be_half, error);
+	if (code == LL_OK)
+		code = copy_all(txn, database, meta, error);
+	environment_txn_abort(txn);
+	*has_meta = code == LL_OK;
+	*begun = code == LL_OK && (meta->position.size || meta->building.size || meta->merging);
+	return code == LL_NOT_FOUND ? LL_OK : code;
+}
+
+/* Once. Between the look at the position and that at the tables another process may have written both. */
+static enum ll_code read_once(struct environment *environment, const struct store_spec *spec, bool may_be_half,
+			      struct meta *meta, struct error *error)
+{
+	unsigned database;
+	bool begun = false, has_meta = false;
+	*meta = (struct meta){.merging = false};
+	enum ll_code code = environment_database(environment, META_DATABASE, false, &database, error);
+	if (code == LL_OK)
+		code = read_rows(environment, database, spec, may_be_half, meta, &begun, &has_meta, error);
+	else if (code == LL_NOT_FOUND)
+		code = LL_OK;
+	if (code == LL_OK && !begun)
+		code = check_empty(environment, spec, has_meta, error);
+	if (code != LL_OK)
+		meta_release(meta);
+	return code;
+}
+
 enum ll_code meta_read(struct environment *environment, const struct store_spec *spec, bool may_be_half,
 		       struct meta *meta, struct error *error)
 {
-	struct environment_txn *txn = NULL;
-	unsigned database;
-	enum ll_code code = environment_database(environment, META_DATABASE, false, &database, error);
+	struct meta own;
+	enum ll_code code = read_once(environment, spec, may_be_half, &own, error);
+	if (code == LL_CORRUPT)
+		code = read_once(environment, spec, may_be_half, &own, error);
 	if (meta)
-		*meta = (struct meta){.merging = false};
-	if (code == LL_NOT_FOUND)
-		return LL_OK;
-	if (code == LL_OK)
-		code = environment_txn_begin(environment, false, &txn, error);
-	if (code == LL_OK)
-		code = check(txn, database, environment_directory(environment), spec, may_be_half, error);
-	if (code == LL_OK && meta)
-		code = copy_all(txn, database, meta, error);
-	environment_txn_abort(txn);
-	if (code != LL_OK && meta)
-		meta_release(meta);
-	return code == LL_NOT_FOUND ? LL_OK : code;
+		*meta = own;
+	else
+		meta_release(&own);
+	return code;
 }
 
 enum ll_code meta_write(struct environment *environment, const struct store_spec *spec, unsigned *database,

@@ -26,7 +26,8 @@ struct meta {
 void meta_release(struct meta *meta);
 
 /* Compares with what is there, and copies it to `meta` (NULL allowed). An environment without meta rows is all
- * right: nothing was ever written to it. LL_OLDER, LL_NEWER, LL_FOREIGN. LL_UNTRUSTED: half built, unless `may_be_half`. */
+ * right: nothing was ever written to it. LL_OLDER, LL_NEWER, LL_FOREIGN. LL_UNTRUSTED: half built, unless `may_be_half`. LL_CORRUPT: it has
+ * rows, but no position. */
 enum ll_code meta_read(struct environment *environment, const struct store_spec *spec, bool may_be_half,
 		       struct meta *meta, struct error *error) LL_CHECKED;
 

@@ -17,14 +17,23 @@ struct snapshot {
 	struct error *failure; /* where failures are noted; NULL: they abort */
 };
 
+/* Tables are made before anything is written: with a position, none is missing. */
 static enum ll_code open_databases(struct snapshot *snapshot, const struct store_spec *spec, struct error *error)
 {
-	enum ll_code code = meta_read(snapshot->environment, spec, false, NULL, error);
+	struct environment *environment = snapshot->environment;
+	struct meta meta;
+	enum ll_code code = meta_read(environment, spec, false, &meta, error);
+	bool is_written = code == LL_OK && meta.position.size;
 	if (code == LL_OK)
-		code = environment_database(snapshot->environment, META_DATABASE, false, &snapshot->meta, error);
-	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++)
-		code = environment_database(snapshot->environment, spec->tables[i].name, false, &snapshot->databases[i],
-					    error);
+		code = environment_database(environment, META_DATABASE, false, &snapshot->meta, error);
+	for (unsigned i = 0; i < spec->table_count && code == LL_OK; i++) {
+		code = environment_database(environment, spec->tables[i].name, false, &snapshot->databases[i], error);
+		if (code == LL_NOT_FOUND && is_written)
+			code = error_set(error, LL_CORRUPT,
+					 "%s: its table %s cannot be found: it was damaged; rebuild the projection",
+					 environment_directory(environment), spec->tables[i].name);
+	}
+	meta_release(&meta);
 	return code;
 }
 

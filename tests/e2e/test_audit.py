@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 import time
+from datetime import datetime
 
 import pytest
 from samples import must, sell
@@ -248,3 +249,21 @@ def test_open_cuts(story):
     before = cuts(engine)
     assert engine.get(f"{paths['account kim']}?at=0:9").status == 200 and cuts(engine)[0] == before[0]
     assert engine.get(f"{paths['account kim']}?at=0:0").code == "USER_NOT_FOUND" and cuts(engine)[0] == before[0] + 1
+
+
+# Times in a zone of the asker's: the same moments, with their offset; positions, days and everything else as they were.
+def test_time_zones(engine, ledgerline):
+    step(engine, 0), step(engine, 1), step(engine, 2)
+    plain = audit(ledgerline, "state", "account", "kim", "--data", engine.data)
+    seoul = audit(ledgerline, "state", "account", "kim", "--data", engine.data, "--tz", "Asia/Seoul")
+    assert seoul["lastUpdated"].endswith("+09:00") and seoul["at"]["time"] == seoul["lastUpdated"]
+    moment = datetime.fromisoformat(plain["lastUpdated"].replace("Z", "+00:00"))
+    assert datetime.fromisoformat(seoul["lastUpdated"]) == moment
+    assert without_at(seoul) | {"lastUpdated": 0} == without_at(plain) | {"lastUpdated": 0}
+    shown = ledgerline("audit", "state", "account", "kim", "--data", engine.data, "--tz", "America/St_Johns", check=0).stdout
+    assert "-03:30" in shown or "-02:30" in shown
+    for command in (("history", "account", "kim"), ("totals",), ("diff", "--from", "start"), ("explain", "0:2")):
+        done = ledgerline("audit", *command, "--data", engine.data, "--tz", "Asia/Seoul", "--json")
+        assert done.returncode in (0, 1) and "+09:00" in done.stdout and '.000Z"' not in done.stdout
+    done = ledgerline("audit", "totals", "--data", engine.data, "--tz", "Mars/Olympus", check=2)
+    assert "--tz" in done.stderr and not done.stdout

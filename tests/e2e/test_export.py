@@ -7,8 +7,8 @@ import json
 import os
 import subprocess
 
+import duck
 import pytest
-import tables
 from samples import must, sell
 
 TEXTS = ["=1+1", "+2", "-3", "@x", "'quoted", 'with "quotes", a comma\nand a line end', "plain"]
@@ -130,8 +130,8 @@ def test_statement(ledgerline, sold, journal_url):
 # DuckDB reads both, and its sums are the totals.
 def test_duckdb(ledgerline, sold, journal_url, tmp_path):
     try:
-        duckdb = tables.duckdb()
-    except tables.Unavailable as why:
+        duckdb = duck.duckdb()
+    except duck.Unavailable as why:
         if os.environ.get("CI") == "true":
             pytest.fail(f"no DuckDB ({why}), and CI=true, where that is a failure", pytrace=False)
         pytest.skip(f"no DuckDB: {why}")

@@ -41,20 +41,34 @@
 	"4c47524c000203006c65646765722d6f662d746573747300000000000000000200000000000000070000000000000732"             \
 	"0000019b76daa87b000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0000001800000000"             \
 	"f6bcf05d0e75c9ef9803c0c003c0000191923d019803c0c003c0000191923d01"
-#define GOLDEN_GENESIS                                                                                                 \
+#define GOLDEN_GENESIS_3                                                                                               \
 	"4c47524c000301006c65646765722d6f662d7465737473000000000000000000000000000000000000000000000000000000"         \
 	"019b76daa80000000000000000000000000000000000000000000000000000000000000000000000005800000000a52a592d"         \
 	"dfe1641394a5746573747301a5302e312e30dc0014cd012ccd03e8ce000f42400004ce01e13380000101ce00278d0000aa41"         \
 	"7369612f53656f756ccd0258c232cd0258cd025895920a6492075a92035092014692000ace00015180c2"
-#define GOLDEN_CLAIM                                                                                                   \
+#define GOLDEN_CLAIM_3                                                                                                 \
 	"4c47524c000302006c65646765722d6f662d7465737473000000000000000000000000000000000700000000000007320000"         \
 	"019b76daa80500000000000000000000000000000000000000000000000000000000000000000000003000000000432061ce"         \
 	"12b721e194c41030313233343536373839616263646566b5687474703a2f2f3132372e302e302e313a38303830a5302e312e"         \
 	"3001"
-#define GOLDEN_ENTRIES                                                                                                 \
+#define GOLDEN_ENTRIES_3                                                                                               \
 	"4c47524c000303006c65646765722d6f662d7465737473000000000000000002000000000000000700000000000007320000"         \
 	"019b76daa87b000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0000001800000000eb58a9f9"         \
 	"0ab1528f9803c0c003c0000191923d019803c0c003c0000191923d01"
+
+#define GOLDEN_GENESIS                                                                                                   \
+	"4c47524c000401006c65646765722d6f662d7465737473000000000000000000000000000000000000000000000000000000019b76daa8" \
+	"0000000000000000000000000000000000000000000000000000000000000000000000005800000000945d76bfd66b7bf194a574657374" \
+	"7301a5302e312e30dc0014cd012ccd03e8ce000f42400004ce01e13380000101ce00278d0000aa417369612f53656f756ccd0258c232cd" \
+	"0258cd025895920a6492075a92035092014692000ace00015180c2"
+#define GOLDEN_CLAIM                                                                                                     \
+	"4c47524c000402006c65646765722d6f662d7465737473000000000000000000000000000000000700000000000007320000019b76daa8" \
+	"05000000000000000000000000000000000000000000000000000000000000000000000030000000000a01476b356fcba894c410303132" \
+	"33343536373839616263646566b5687474703a2f2f3132372e302e302e313a38303830a5302e312e3001"
+#define GOLDEN_ENTRIES                                                                                                   \
+	"4c47524c000403006c65646765722d6f662d7465737473000000000000000002000000000000000700000000000007320000019b76daa8" \
+	"7b000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0000001800000000f7f6149a6a3111889803c0c003c0" \
+	"000191923d019803c0c003c0000191923d01"
 
 static const uint8_t ours[LEDGER_UUID_BYTES] = "ledger-of-tests", theirs[LEDGER_UUID_BYTES] = "somebody-else's";
 static uint8_t room[BLOCK_BYTES_MAX];
@@ -238,9 +252,9 @@ static const struct rule {
 	{DAMAGED, "a block with a byte changed", LL_CORRUPT, 0, "checksum"},
 	{CUT_SHORT, "a block without its last byte", LL_CORRUPT, 0, "its envelope says"},
 	{CUT_TO_MAGIC, "a block's first four bytes", LL_CORRUPT, 0, "cut short"},
-	{NEWER_FORMAT, "a block of a later format", LL_NEWER, 0, "newer version (format 4"},
+	{NEWER_FORMAT, "a block of a later format", LL_NEWER, 0, "newer version (format 5"},
 	{NEWER_KIND, "a block of a kind that is not known", LL_NEWER, 0, "kind 4"},
-	{NEWER_WRITER, "a claim by a writer of a later format", LL_NEWER, 0, "a writer of format 4 took over"},
+	{NEWER_WRITER, "a claim by a writer of a later format", LL_NEWER, 0, "a writer of format 5 took over"},
 	{BAD_CLAIM, "a claim that cannot be decoded", LL_CORRUPT, 0, "the claim cannot be decoded"},
 };
 
@@ -401,10 +415,13 @@ static void test_golden(void **unused)
 	assert_golden("block of entries", entries(7, 1842, 2, TIME + 123, &chain), GOLDEN_ENTRIES);
 	assert_read(genesis(), GOLDEN_GENESIS_1, 1);
 	assert_read(genesis(), GOLDEN_GENESIS_2, 2);
+	assert_read(genesis(), GOLDEN_GENESIS_3, 3);
 	assert_read(claim(7, 1842, 1), GOLDEN_CLAIM_1, 1);
 	assert_read(claim(7, 1842, 1), GOLDEN_CLAIM_2, 2);
+	assert_read(claim(7, 1842, 1), GOLDEN_CLAIM_3, 3);
 	assert_read(entries(7, 1842, 2, TIME + 123, &chain), GOLDEN_ENTRIES_1, 1);
 	assert_read(entries(7, 1842, 2, TIME + 123, &chain), GOLDEN_ENTRIES_2, 2);
+	assert_read(entries(7, 1842, 2, TIME + 123, &chain), GOLDEN_ENTRIES_3, 3);
 }
 
 int main(void)

@@ -12,7 +12,7 @@ from packages import Unavailable  # noqa: E402
 
 def duckdb():
     """The module. Raises Unavailable."""
-    place = str(cached.python("tables", HERE / "tables.txt", ["duckdb"]))
+    place = str(cached.python("tables", HERE / "duck.txt", ["duckdb"]))
     if place not in sys.path:
         sys.path.append(place)
     import duckdb as module
