@@ -44,6 +44,7 @@ def play(place, binary, payments=100_000, kills=50, users=1000):
     brokers, data, lines = os.environ["LEDGERLINE_TEST_KAFKA"], place / "data", place / "commands.jsonl"
     journal, prefix = f"local:{data / 'journal'}", f"r{uuid.uuid4().hex[:6]}."
     ledgerline = partial(run, binary)
+    data.mkdir()
     with open(lines, "w") as file:
         for number, command in enumerate(commands(payments, users)):
             file.write(json.dumps({"id": f"c{number}", **command}) + "\n")
