@@ -193,6 +193,9 @@ $(OUT)/obj/%.o: %.c $(OUT)/obj/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The console's files are put into the program as they are.
+$(OUT)/obj/engine/console/files.o: $(sort $(filter-out %.c %.h,$(wildcard engine/console/*)))
+
 -include $(patsubst %.o,%.d,$(call objects,$(SCHEMAS) $(PROJECTIONS) $(READER) $(ENGINE) $(MAIN) $(UNIT) $(INTEGRATION) \
 	$(SIMULATION) $(SIMULATOR) $(POWER_CUTS) $(POWER_CUTTER) $(TOOLS) $(SUPPORT) $(FUZZ) $(MEASURING)))
 

@@ -16,7 +16,7 @@ static void audit_answered(void *context, const struct engine_audited *audited)
 	if (audited->failure) {
 		answer_code(api, call->request,
 			    audited->failure->code == LL_UNAVAILABLE ? CODE_JOURNAL_UNAVAILABLE : CODE_INTERNAL, NULL,
-			    NULL, NULL);
+			    NULL, &call->fields);
 		return;
 	}
 	/* Whether a moment is over, the leader knows: it can make an entry of a later time. */

@@ -179,6 +179,7 @@ int read_enum(struct read_call *call, const char *name, const struct enumeration
 	      uint8_t *value); /* the first one is the usual one */
 
 http_handler_fn handle_status, handle_metrics, handle_health, handle_ready;
+http_handler_fn handle_console, handle_console_file;         /* console.c */
 http_handler_fn handle_leader, handle_lead, handle_handover; /* peers.c */
 http_handler_fn handle_close_period;                         /* periods.c */
 

@@ -65,6 +65,8 @@ static const struct http_route other_routes[] = {
 	{.verb = HTTP_VERB_GET, .pattern = "/healthz", .handler = handle_health},
 	{.verb = HTTP_VERB_GET, .pattern = "/readyz", .handler = handle_ready},
 	{.verb = HTTP_VERB_GET, .pattern = "/metrics", .handler = handle_metrics},
+	{.verb = HTTP_VERB_GET, .pattern = "/console", .handler = handle_console},
+	{.verb = HTTP_VERB_GET, .pattern = "/console/{file}", .handler = handle_console_file},
 };
 enum { OTHER_ROUTES = sizeof other_routes / sizeof *other_routes };
 

@@ -35,9 +35,8 @@ struct environment {
 	bool map_was_full; /* atomic */
 	pthread_mutex_t gate;
 	pthread_cond_t gate_changed;
-	unsigned active; /* transactions, under gate */
-	bool closed;     /* the gate, under gate */
-	unsigned database_count;
+	unsigned active, database_count; /* transactions, under gate; tables */
+	bool closed;                     /* the gate, under gate */
 	struct {
 		char name[NAME_MAX_BYTES];
 		MDB_dbi handle;
@@ -668,12 +667,6 @@ enum ll_code environment_database_size(struct environment_txn *txn, unsigned dat
 	return LL_OK;
 }
 
-uint64_t environment_database_count(struct environment *environment)
-{
-	MDB_stat stat;
-	return mdb_env_stat(environment->env, &stat) == 0 ? stat.ms_entries : 0;
-}
-
 static int count_reader(const char *line, void *context)
 {
 	(void)line;
@@ -689,7 +682,8 @@ void environment_usage(struct environment *environment, struct environment_usage
 	mdb_env_info(environment->env, &info);
 	mdb_env_stat(environment->env, &stat);
 	mdb_reader_list(environment->env, count_reader, &lines);
-	*usage = (struct environment_usage){.map_bytes = info.me_mapsize,
+	*usage = (struct environment_usage){.databases = stat.ms_entries,
+					    .map_bytes = info.me_mapsize,
 					    .used_bytes = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize,
 					    .last_txn = info.me_last_txnid,
 					    .readers = lines > 1 ? lines - 1 : 0,

@@ -124,10 +124,8 @@ struct environment_database_size {
 enum ll_code environment_database_size(struct environment_txn *txn, unsigned database,
 				       struct environment_database_size *size, struct error *error) LL_CHECKED;
 
-/* How many databases its file has, as of the last commit; they need not have names that anybody knows. */
-uint64_t environment_database_count(struct environment *environment);
-
 struct environment_usage {
+	uint64_t databases; /* whatever they are called */
 	uint64_t map_bytes, used_bytes; /* used: up to the last page ever used */
 	uint64_t last_txn;
 	unsigned readers, readers_max; /* reader slots in use by any process, of how many */

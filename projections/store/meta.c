@@ -136,15 +136,16 @@ static enum ll_code check_tables(struct environment *environment, const struct s
 static enum ll_code check_empty(struct environment *environment, const struct store_spec *spec, bool has_meta,
 				struct error *error)
 {
-	uint64_t count = environment_database_count(environment);
-	if (!has_meta && count <= 1)
+	struct environment_usage usage;
+	environment_usage(environment, &usage);
+	if (!has_meta && usage.databases <= 1)
 		return LL_OK;
 	if (!has_meta)
 		return error_set(
 			error, LL_CORRUPT,
 			"%s: has %llu tables, but not the rows that say what it is: it was damaged; rebuild the "
 			"projection",
-			environment_directory(environment), (unsigned long long)count);
+			environment_directory(environment), (unsigned long long)usage.databases);
 	return check_tables(environment, spec, error);
 }
 

@@ -24,6 +24,12 @@ SHARED = {
     "Amount": {"type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": "whole won"},
     "SignedAmount": {"type": "integer", "minimum": -AMOUNT_MAX, "maximum": AMOUNT_MAX, "description": "whole won; below zero in debt"},
     "Position": {"type": "string", "pattern": "^(0:(0|[1-9][0-9]{0,18})|start)$", "description": "partition and number of an entry"},
+    "Cut": {
+        "type": "string",
+        "minLength": 1,
+        "description": "latest, start, a position like 0:1842, or a time like 2026-03-01T09:00:00Z",
+    },
+    "Json": {"description": "any JSON value"},
     "Credential": {"type": "string", "pattern": "^tok-[0-9]+[.][0-9a-f]{32}$", "description": "a waiting-room credential"},
     "Text": {"type": "string", "minLength": 1, "maxLength": 128},
 }
@@ -82,7 +88,7 @@ class Schemas:
     def scalar(self, f):
         if f.base == "text" and f.options.get("format") == "zone":
             return {"type": "string", "minLength": 1, "maxLength": 128}
-        named = {"id": "Id", "text": "Text", "day": "Day", "position": "Position", "token": "Credential", "body": "ReplyBody"}
+        named = {"id": "Id", "text": "Text", "day": "Day", "position": "Position", "token": "Credential", "body": "ReplyBody", "cut": "Cut", "json": "Json"}
         if f.base in named:
             return ref(named[f.base])
         if f.base == "time":
@@ -97,6 +103,8 @@ class Schemas:
             return {"type": "number", "minimum": 0}
         if f.base == "amount":
             return bounded(f, 0, AMOUNT_MAX) if f.options.get("min") or self.given else ref("Amount")
+        if f.options.get("wide"):  # sums, which need not fit into what JavaScript calls an integer
+            return {"type": "integer"}
         if f.base == "i64":
             return bounded(f, -AMOUNT_MAX, AMOUNT_MAX) if self.given else ref("SignedAmount")
         return bounded(f, 0, U32_MAX if f.base == "u32" else AMOUNT_MAX)

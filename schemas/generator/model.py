@@ -24,7 +24,7 @@ SCALARS = {
 }
 
 # Of replies only: they are JSON and never on the wire.
-JSON_ONLY = ("position", "string", "decimal", "token", "body")
+JSON_ONLY = ("position", "string", "decimal", "token", "body", "cut", "json")
 
 
 def camel(name):
@@ -208,6 +208,11 @@ def read(directory):
     codes = load(directory, "codes")
     replies = load(directory, "replies")
     records = [Record(n, n, r["doc"], fields_of(r["fields"])) for n, r in shared["records"].items()]
+
+    def reply_fields(reply):
+        """`like`: the fields of that reply, then its own."""
+        return (reply_fields(replies["replies"][reply["like"]]) if "like" in reply else []) + fields_of(reply["fields"])
+
     model = Model(
         enums=shared["enums"],
         records=records + policy_records(directory),
@@ -235,7 +240,7 @@ def read(directory):
         rejections=codes["rejections"],
         requests=load(directory, "requests"),
         replies={
-            n: Record(n, n, r.get("doc", ""), fields_of(r["fields"]), extra=r) for n, r in replies["replies"].items()
+            n: Record(n, n, r.get("doc", ""), reply_fields(r), extra=r) for n, r in replies["replies"].items()
         },
         details=replies["details"],
         facts=replies["facts"],

@@ -238,7 +238,7 @@ class Document:
         if name == "limit":
             usual, most = request["limit"]
             return {"description": "how many at most", "schema": {"type": "integer", "minimum": 1, "maximum": most, "default": usual}}
-        known = self.described["parameters"].get(name)
+        known = request.get("means", {}).get(name) or self.described["parameters"].get(name)
         if known:
             field = Field(name, known[0], "", known[2] if len(known) > 2 else {})
             doc = known[1]

@@ -84,7 +84,8 @@ class Page:
         name = schema.get("$ref", "").rpartition("/")[2]
         plain = {
             "Id": "id", "Time": "time", "GivenTime": "time", "Day": "day `YYYY-MM-DD`", "Amount": "amount", "SignedAmount": "amount, signed",
-            "Position": "position", "Credential": "token", "Text": "text", "ReplyBody": "body",
+            "Position": "position", "Credential": "token", "Text": "text", "ReplyBody": "body", "Cut": "cut",
+            "Json": "any JSON value",
         }
         if name in plain:
             return plain[name]

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 import engine as client
 
 AMOUNT_MAX = 2**53 - 1
+WAITING_MAX = 64  # questions about the past (engine/serve/audit.c)
 numbers = itertools.count(1)
 
 
@@ -153,6 +154,12 @@ class World:
         held = self.held(user, schedule)
         return held, self.must("POST", "/api/payments", {"reservationId": held, "userId": user})
 
+    def sold_seat(self):
+        """SCHEDULE/NUMBER of a seat that was paid for."""
+        name = self.schedule()
+        self.paid(schedule=name)
+        return f"{name}/1"
+
     def use(self):
         return self.must("POST", "/api/points/use", {"userId": self.user(5000), "amount": 3000})["useId"]
 
@@ -240,6 +247,17 @@ GOOD = {
     "GET /api/rankings/sold-out": lambda w, r: sold(w) and r(None, "/api/rankings/sold-out?from=first"),
     "POST /api/commands": lambda w, r: r([{"type": "user.register", "userId": fresh("user")}, {"type": "no.such"}]),
     "GET /api/receipts/{commandId}": lambda w, r: r(None, f"/api/receipts/{received(w)}"),
+    "GET /api/audit/accounts/{userId}": lambda w, r: r(None, f"/api/audit/accounts/{w.user(1000)}"),
+    "GET /api/audit/schedules/{scheduleId}": lambda w, r: r(None, f"/api/audit/schedules/{w.schedule()}?at=latest"),
+    "GET /api/audit/reservations/{reservationId}": lambda w, r: r(None, f"/api/audit/reservations/{w.held(w.user())}"),
+    "GET /api/audit/rankings/popular": lambda w, r: sold(w) and r(None, "/api/audit/rankings/popular?limit=100&window=week&at=latest"),
+    "GET /api/audit/rankings/sold-out": lambda w, r: sold(w) and r(None, "/api/audit/rankings/sold-out?from=first"),
+    "GET /api/audit/totals": lambda w, r: r(None, "/api/audit/totals"),
+    "GET /api/audit/diff": lambda w, r: w.paid() and r(None, "/api/audit/diff?from=start&to=latest"),
+    "GET /api/audit/explain/{commandId}": lambda w, r: r(None, f"/api/audit/explain/{received(w)}"),
+    "GET /api/audit/history/account/{userId}": lambda w, r: r(None, f"/api/audit/history/account/{w.user(1000)}"),
+    "GET /api/audit/history/reservation/{reservationId}": lambda w, r: r(None, f"/api/audit/history/reservation/{w.paid()[1]['reservationId']}"),
+    "GET /api/audit/history/seat/{scheduleId}/{seatNo}": lambda w, r: r(None, f"/api/audit/history/seat/{w.sold_seat()}"),
     "GET /api/leader": lambda w, r: r(),
     "POST /api/admin/lead": lambda w, r: r(),
     "POST /api/admin/handover": lambda w, r: r(),
@@ -455,6 +473,21 @@ ROWS = {
     ("POST /api/reservations", "SEAT_ALREADY_RESERVED"): seat_already_taken,
     ("POST /api/reservations", "SEAT_LIMIT"): changed("POST /api/reservations", seatNos=[1, 2, 3, 4, 5]),
     ("POST /api/reservations", "LEDGER_LIMIT"): sum_of_prices,
+    **{
+        (f"GET /api/audit/{pattern}", code): at("GET", f"/api/audit/{path}={cut}")
+        for pattern, path in (("accounts/{userId}", "accounts/kim?at"), ("schedules/{scheduleId}", "schedules/s?at"), ("reservations/{reservationId}", "reservations/reservation-1?at"),
+                              ("rankings/popular", "rankings/popular?at"), ("rankings/sold-out", "rankings/sold-out?at"), ("totals", "totals?at"), ("diff", "diff?from=start&to"))
+        for code, cut in (("CUT_NOT_FOUND", "0:999999999"), ("CUT_NOT_FINAL", "2090-01-01T00:00:00Z"))
+    },
+    ("GET /api/audit/explain/{commandId}", "CUT_NOT_FOUND"): at("GET", "/api/audit/explain/0:999999999"),
+    ("GET /api/audit/explain/{commandId}", "RECEIPT_NOT_FOUND"): at("GET", "/api/audit/explain/nope"),
+    ("GET /api/audit/accounts/{userId}", "USER_NOT_FOUND"): at("GET", "/api/audit/accounts/nobody"),
+    ("GET /api/audit/schedules/{scheduleId}", "SCHEDULE_NOT_FOUND"): at("GET", "/api/audit/schedules/nope"),
+    ("GET /api/audit/reservations/{reservationId}", "RESERVATION_NOT_FOUND"): at("GET", "/api/audit/reservations/nope"),
+    ("GET /api/audit/history/account/{userId}", "USER_NOT_FOUND"): at("GET", "/api/audit/history/account/nobody"),
+    ("GET /api/audit/history/reservation/{reservationId}", "RESERVATION_NOT_FOUND"): at("GET", "/api/audit/history/reservation/nope"),
+    ("GET /api/audit/history/seat/{scheduleId}/{seatNo}", "SCHEDULE_NOT_FOUND"): at("GET", "/api/audit/history/seat/nope/1"),
+    ("GET /api/audit/history/seat/{scheduleId}/{seatNo}", "SEAT_NOT_FOUND"): lambda w: w.engine.get(f"/api/audit/history/seat/{w.schedule()}/99"),
     ("GET /api/reservations/{reservationId}", "RESERVATION_NOT_FOUND"): at("GET", "/api/reservations/nope"),
     ("DELETE /api/reservations/{reservationId}", "RESERVATION_NOT_FOUND"): at("DELETE", "/api/reservations/nope"),
     ("DELETE /api/reservations/{reservationId}", "NOT_YOUR_RESERVATION"): at("DELETE", lambda w: f"/api/reservations/{w.held(w.user())}?userId=lee"),

@@ -17,7 +17,8 @@ def test_a_page_shows_what_comes_out(page, binary, kafka, monkeypatch):
     assert not differences, "\n".join(differences)
 
 
-def test_the_api_page_shows_what_comes_out(binary):
-    """The same for the page that needs no Kafka."""
-    differences = console.play(ROOT / "docs" / "api.md", binary)
+@pytest.mark.parametrize("page", ["docs/api.md", "docs/console.md"])
+def test_a_page_without_kafka_shows_what_comes_out(page, binary):
+    """The same for the pages that need no Kafka."""
+    differences = console.play(ROOT / page, binary)
     assert not differences, "\n".join(differences)

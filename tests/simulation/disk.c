@@ -572,7 +572,7 @@ enum ll_code environment_database_size(struct environment_txn *txn, unsigned dat
 
 void environment_usage(struct environment *environment, struct environment_usage *usage)
 {
-	*usage = (struct environment_usage){.last_txn = environment->count};
+	*usage = (struct environment_usage){.databases = newest(environment)->count, .last_txn = environment->count};
 }
 
 enum ll_code environment_readers_check(struct environment *environment, unsigned *dead, struct error *error)
