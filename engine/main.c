@@ -14,7 +14,8 @@ int main(int argc, char **argv)
 		command_snapshot,       command_status,        command_verify,
 		command_audit_prove,    command_audit_new_key, command_audit_check_proof,
 		command_audit_explain,  command_keys_add,      command_keys_list,
-		command_keys_revoke,
+		command_keys_revoke,    command_relay,         command_sink,
+		command_dlq_list,       command_dlq_show,      command_dlq_redrive,
 	};
 	const struct program program = {
 		.name = "ledgerline",

@@ -14,7 +14,7 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 	command_snapshot, command_audit_state, command_audit_history, command_audit_totals, command_audit_diff,
 	command_journal_annul, command_audit_export, command_audit_close, command_audit_closes, command_audit_prove,
 	command_audit_new_key, command_audit_check_proof, command_audit_explain, command_keys_add, command_keys_list,
-	command_keys_revoke;
+	command_keys_revoke, command_relay, command_sink, command_dlq_list, command_dlq_show, command_dlq_redrive;
 
 /* Options that several commands share, for their tables. */
 #define OPTION_DATA                                                                                                    \
@@ -67,6 +67,9 @@ int command_open_journal(const struct options *options, const char *url, bool ap
 
 /* The URL that a command was given as its argument, or that of the journal of --data. `room` has JOURNAL_URL_MAX bytes. */
 int command_journal_url(const struct options *options, char *room);
+
+/* The same of a URL that was given as an option; NULL: it was not. */
+int command_journal_of(const struct options *options, const char *url, char *room);
 
 /* Reads "0:1842", "start" (0) or "latest" (UINT64_MAX). false: it is none of them. */
 bool command_position(const char *text, uint64_t *seq);

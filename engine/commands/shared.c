@@ -54,9 +54,14 @@ int command_open_journal(const struct options *options, const char *url, bool ap
 
 int command_journal_url(const struct options *options, char *room)
 {
+	return command_journal_of(options, option_argument(options, 0), room);
+}
+
+int command_journal_of(const struct options *options, const char *url, char *room)
+{
 	struct data data;
 	struct error error;
-	const char *url = option_argument(options, 0), *directory = option_text(options, "data");
+	const char *directory = option_text(options, "data");
 	if (url && directory)
 		return option_complain(options, EXIT_USAGE, "give a journal's URL or --data DIR, not both");
 	if (!url && !directory)

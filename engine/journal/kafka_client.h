@@ -34,6 +34,14 @@ void kafka_address_release(struct kafka_address *address);
 enum ll_code kafka_conf_new(const struct kafka_address *address, enum kafka_role role, rd_kafka_conf_t **conf,
 			    struct error *error) LL_CHECKED;
 
+/* A table of settings ends with one without name. */
+struct kafka_setting {
+	const char *name, *value;
+};
+void kafka_conf_set_all(rd_kafka_conf_t *conf, const struct kafka_setting *settings); /* one that is refused is a bug */
+bool kafka_setting_among(const char *name, const struct kafka_setting *const *lists, size_t lists_count,
+			 const char *const *others, size_t others_count);
+
 /* Called by rd_kafka_poll of a client whose owner set it. */
 typedef void kafka_error_fn(void *context, rd_kafka_resp_err_t err, const char *reason);
 

@@ -8,23 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/journal/kafka.h"
 #include "engine/journal/kafka_client.h"
 #include "schemas/wire/ensure.h"
 
-struct setting {
-	const char *name, *value;
-};
-
 /* ---- settings ---- */
 
-static const struct setting owned_by_all[] = {
+static const struct kafka_setting owned_by_all[] = {
 	{"allow.auto.create.topics", "false"},
 	{"api.version.request", "true"},
 	{NULL, NULL},
 };
 
 /* The user may give others for these. */
-static const struct setting defaults_of_all[] = {
+static const struct kafka_setting defaults_of_all[] = {
 	{"client.id", "ledgerline"},
 	{"socket.nagle.disable", "true"},
 	{"reconnect.backoff.ms", "50"},
@@ -32,7 +29,7 @@ static const struct setting defaults_of_all[] = {
 	{NULL, NULL},
 };
 
-static const struct setting owned_by_readers[] = {
+static const struct kafka_setting owned_by_readers[] = {
 	{"auto.offset.reset", "error"},
 	{"enable.partition.eof", "true"},
 	{"enable.auto.commit", "false"},
@@ -43,7 +40,7 @@ static const struct setting owned_by_readers[] = {
 	{NULL, NULL},
 };
 
-static const struct setting defaults_of_readers[] = {
+static const struct kafka_setting defaults_of_readers[] = {
 	{"fetch.message.max.bytes", "8388608"},
 	{"fetch.max.bytes", "67108864"},
 	{"fetch.wait.max.ms", "10"},
@@ -56,7 +53,7 @@ static const struct setting defaults_of_readers[] = {
 
 /* Single records are read with this client: it must not prefetch megabytes behind them. Asking a dead broker for watermarks
  * ends only with the socket's timeout, whatever time was given (before 2.3). */
-static const struct setting defaults_of_questions[] = {
+static const struct kafka_setting defaults_of_questions[] = {
 	{"fetch.message.max.bytes", "65536"},
 	{"fetch.wait.max.ms", "10"},
 	{"fetch.error.backoff.ms", "10"},
@@ -66,7 +63,7 @@ static const struct setting defaults_of_questions[] = {
 	{NULL, NULL},
 };
 
-static const struct setting owned_by_appenders[] = {
+static const struct kafka_setting owned_by_appenders[] = {
 	{"acks", "all"},
 	{"enable.idempotence", "true"},
 	{"max.in.flight.requests.per.connection", "1"},
@@ -77,7 +74,7 @@ static const struct setting owned_by_appenders[] = {
 	{NULL, NULL},
 };
 
-static const struct setting defaults_of_appenders[] = {
+static const struct kafka_setting defaults_of_appenders[] = {
 	{"compression.codec", "lz4"},
 	{NULL, NULL},
 };
@@ -91,21 +88,28 @@ static const char *const owned_too[] = {
 	"group.id",          "group.instance.id",
 };
 
-static const struct setting *const owned[] = {owned_by_all, owned_by_readers, owned_by_appenders};
+static const struct kafka_setting *const owned[] = {owned_by_all, owned_by_readers, owned_by_appenders};
 
-static bool is_owned(const char *name)
+bool kafka_setting_among(const char *name, const struct kafka_setting *const *lists, size_t lists_count,
+			 const char *const *others, size_t others_count)
 {
-	for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-		for (const struct setting *setting = owned[i]; setting->name; setting++)
+	for (size_t i = 0; i < lists_count; i++)
+		for (const struct kafka_setting *setting = lists[i]; setting->name; setting++)
 			if (strcmp(setting->name, name) == 0)
 				return true;
-	for (size_t i = 0; i < sizeof owned_too / sizeof *owned_too; i++)
-		if (strcmp(owned_too[i], name) == 0)
+	for (size_t i = 0; i < others_count; i++)
+		if (strcmp(others[i], name) == 0)
 			return true;
 	return false;
 }
 
-static void set_all(rd_kafka_conf_t *conf, const struct setting *settings)
+static bool is_owned(const char *name)
+{
+	return kafka_setting_among(name, owned, sizeof owned / sizeof *owned, owned_too,
+				   sizeof owned_too / sizeof *owned_too);
+}
+
+void kafka_conf_set_all(rd_kafka_conf_t *conf, const struct kafka_setting *settings)
 {
 	char reason[256];
 	for (; settings->name; settings++)
@@ -137,14 +141,14 @@ enum ll_code kafka_conf_new(const struct kafka_address *address, enum kafka_role
 	enum ll_code code = LL_OK;
 	/* Newer clients sleep this long when their queue is full; older ones do not know it and are woken (kafka_reader.c). */
 	(void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "1", reason, sizeof reason);
-	set_all(conf, defaults_of_all);
-	set_all(conf, role == KAFKA_APPENDER ? defaults_of_appenders
-		      : role == KAFKA_READER ? defaults_of_readers
-					     : defaults_of_questions);
+	kafka_conf_set_all(conf, defaults_of_all);
+	kafka_conf_set_all(conf, role == KAFKA_APPENDER ? defaults_of_appenders
+				 : role == KAFKA_READER ? defaults_of_readers
+							: defaults_of_questions);
 	for (size_t i = 0; i < address->settings_count && code == LL_OK; i++)
 		code = set_by_user(conf, &address->settings[i], error);
-	set_all(conf, owned_by_all);
-	set_all(conf, role == KAFKA_APPENDER ? owned_by_appenders : owned_by_readers);
+	kafka_conf_set_all(conf, owned_by_all);
+	kafka_conf_set_all(conf, role == KAFKA_APPENDER ? owned_by_appenders : owned_by_readers);
 	if (code == LL_OK &&
 	    rd_kafka_conf_set(conf, "bootstrap.servers", address->brokers, reason, sizeof reason) != RD_KAFKA_CONF_OK)
 		code = error_set(error, LL_USAGE, "the brokers \"%s\": %s", address->brokers, reason);
@@ -188,6 +192,17 @@ static bool is_broker(const char *at, size_t size)
 	return true;
 }
 
+bool kafka_are_brokers(const char *list, size_t size)
+{
+	for (const char *at = list, *last = list + size; at <= last;) {
+		const char *comma = memchr(at, ',', (size_t)(last - at)), *end = comma ? comma : last;
+		if (!is_broker(at, (size_t)(end - at)))
+			return false;
+		at = end + 1;
+	}
+	return true;
+}
+
 static bool is_name(const char *name)
 {
 	size_t size = strlen(name);
@@ -200,12 +215,8 @@ static enum ll_code parse(struct kafka_address *address, const char *rest, struc
 	const char *brokers = rest + 2, *slash;
 	if (strncmp(rest, "//", 2) != 0 || !(slash = strchr(brokers, '/')))
 		return bad_url(rest, "brokers and a name are missing", error);
-	for (const char *at = brokers; at <= slash;) {
-		const char *end = at + strcspn(at, ",/");
-		if (!is_broker(at, (size_t)(end - at)))
-			return bad_url(rest, "a broker is HOST:PORT", error);
-		at = end + 1;
-	}
+	if (!kafka_are_brokers(brokers, (size_t)(slash - brokers)))
+		return bad_url(rest, "a broker is HOST:PORT", error);
 	if (!is_name(slash + 1))
 		return bad_url(rest, "a name has letters, digits, dots, dashes and underlines, at most 241", error);
 	snprintf(address->brokers, sizeof address->brokers, "%.*s", (int)(slash - brokers), brokers);

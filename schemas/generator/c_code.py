@@ -1,5 +1,6 @@
 """C from the model: structs, decode, encode, keys, descriptors."""
 
+from . import public
 from .model import SCALARS, snake
 
 BANNER = "/* Generated from the descriptions in schemas/ by schemas/generate.py: change those, not this. */\n"
@@ -786,4 +787,5 @@ def files(model):
     out = {}
     for part in (records_files, events_files, commands_files, tables_files, blocks_files, codes_files):
         out.update(part(model))
+    out.update(public.files(model, BANNER, guard))
     return out

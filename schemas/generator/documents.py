@@ -2,7 +2,7 @@
 
 import json
 
-from . import openapi, reference_page
+from . import openapi, public, reference_page
 from .c_code import REFERENCES
 
 TYPES = """| type | on the wire | in JSON |
@@ -152,43 +152,11 @@ def record_schema(record, model):
     }
 
 
-# Public payloads name things as the world outside does: seatIds, concertScheduleId.
-PUBLIC_NAMES = {"schedule_id": "concertScheduleId"}
-
-
-def public_schema(event, model):
-    payload = {"type": "object", "properties": {}, "required": []}
-    for f in event.fields:
-        name = PUBLIC_NAMES.get(f.name, f.json)
-        if f.name == "seat_nos":
-            name, schema = "seatIds", {"type": "array", "items": {"type": "string"}, "description": "scheduleId:seatNo of each"}
-        else:
-            schema = json_type(f, model)
-        payload["properties"][name] = schema
-        if not f.optional:
-            payload["required"].append(name)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": event.extra["public"],
-        "description": event.doc,
-        "type": "object",
-        "properties": {
-            "eventId": {"type": "string", "format": "uuid"},
-            "eventType": {"const": event.extra["public"]},
-            "eventTime": {"type": "string", "format": "date-time"},
-            "schemaVersion": {"const": 1} if event.version == 1 else {"enum": [*event.older_versions, event.version]},
-            "sequence": {"type": "integer"},
-            "payload": payload,
-        },
-        "required": ["eventId", "eventType", "eventTime", "schemaVersion", "sequence", "payload"],
-    }
-
-
 def files(model):
     described = openapi.document(model)
     out = {"formats.md": formats(model), "openapi.yaml": openapi.text(described)}
     out["api-reference.md"] = reference_page.text(described)
     for e in model.events:
         if "public" in e.extra:
-            out[f"schemas/{e.title}.json"] = json.dumps(public_schema(e, model), indent=1, ensure_ascii=False) + "\n"
+            out[f"schemas/{e.title}.json"] = json.dumps(public.schema(e, json_type, model), indent=1, ensure_ascii=False) + "\n"
     return out

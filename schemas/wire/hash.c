@@ -99,3 +99,19 @@ void uuid_text(char text[UUID_TEXT_SIZE], const uint8_t *uuid)
 		*text++ = i + 1 < sizeof parts ? '-' : 0;
 	}
 }
+
+void uuid_of_name(uint8_t uuid[UUID_BYTES], const uint8_t space[UUID_BYTES], struct slice name)
+{
+	static __thread EVP_MD_CTX *context;
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	bool fresh = !context;
+	if (fresh)
+		context = EVP_MD_CTX_new();
+	ENSURE(context && EVP_DigestInit_ex(context, fresh ? EVP_sha1() : NULL, NULL));
+	add(context, slice_of(space, UUID_BYTES));
+	add(context, name);
+	ENSURE(EVP_DigestFinal_ex(context, digest, NULL));
+	memcpy(uuid, digest, UUID_BYTES);
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x50);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}

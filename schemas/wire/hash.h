@@ -37,8 +37,11 @@ uint64_t checksum_of(struct slice bytes, uint64_t seed);
 void hex_text(char *text, const uint8_t *bytes, size_t size);
 
 /* A UUID of 16 bytes as it is written: 8-4-4-4-12 digits, with a final zero. */
-enum { UUID_TEXT_SIZE = 37 };
+enum { UUID_TEXT_SIZE = 37, UUID_BYTES = 16 };
 void uuid_text(char text[UUID_TEXT_SIZE], const uint8_t *uuid);
+
+/* The UUID of a name within a space (RFC 9562, version 5: every language has it). `uuid` may be `space`. */
+void uuid_of_name(uint8_t uuid[UUID_BYTES], const uint8_t space[UUID_BYTES], struct slice name);
 
 static inline struct slice hash_slice(const struct hash *hash)
 {

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "bench" / "scale"))
 import cancellation  # noqa: E402
 import expiry  # noqa: E402
 import rebuilding  # noqa: E402
+import relaying  # noqa: E402
 import waiting_room  # noqa: E402
 
 FULL = os.environ.get("LEDGERLINE_SCALE") == "full"
@@ -61,3 +62,11 @@ def test_a_crowd_in_the_waiting_room(tmp_path, binary, tell):
 def test_rebuilding_beside(tmp_path, binary, tell):
     """No command fails, and each answer is there, while all projections are rebuilt, certified and swapped."""
     tell(rebuilding.play(tmp_path, binary, *((2_000_000, 200_000, 5) if FULL else (20_000, 2000, 2, 500, 0.5, 0.5))))
+
+
+def test_relaying(tmp_path, binary, tell, kafka, monkeypatch):
+    """Every event is on its topic, in order for each key, however often the relay is killed; none is there twice."""
+    monkeypatch.setenv("LEDGERLINE_TEST_KAFKA", kafka)
+    figures = relaying.play(tmp_path, binary, *((100_000, 50) if FULL else (2000, 4, 50)))
+    tell(figures)
+    assert figures["doubled"] == 0

@@ -1,0 +1,20 @@
+/* What relay, sink and dlq share: URLs of brokers and topics, and being told to stop. */
+#ifndef LEDGERLINE_COMMANDS_OUTSIDE_H
+#define LEDGERLINE_COMMANDS_OUTSIDE_H
+
+#include <stdatomic.h>
+
+#include "engine/commands/commands.h"
+
+enum { TOPIC_NAME_MAX = 249 };
+
+bool is_topic_name(const char *name);
+
+/* The option's kafka://HOST:PORT,... into `brokers`; with `topic` (TOPIC_NAME_MAX + 1 bytes, or NULL) kafka://HOST:PORT,.../TOPIC.
+ * EXIT_DONE, or an exit status after the complaint. */
+int read_kafka_url(const struct options *options, const char *name, char brokers[JOURNAL_URL_MAX], char *topic);
+
+/* Becomes true at SIGTERM and SIGINT. Later ones change nothing. */
+atomic_bool *stop_at_signals(void);
+
+#endif

@@ -1,0 +1,135 @@
+/* `ledgerline relay`: the journal's events onto public topics. */
+#include <string.h>
+
+#include "engine/commands/outside.h"
+#include "engine/relay/relay.h"
+#include "schemas/wire/time.h"
+
+/* The state right after a cut is there already: what comes after it is published. */
+static int read_from(const struct options *options, struct relay_from *from)
+{
+	const char *text = option_text(options, "from");
+	*from = (struct relay_from){.given = text != NULL, .after = INT64_MIN};
+	if (!text || strcmp(text, "start") == 0)
+		return EXIT_DONE;
+	if (command_position(text, &from->seq)) {
+		from->seq += from->seq != UINT64_MAX;
+		return EXIT_DONE;
+	}
+	from->seq = 0;
+	return time_parse(slice_text(text), &from->after, NULL) == LL_OK
+		       ? EXIT_DONE
+		       : option_complain(options, EXIT_USAGE,
+					 "--from takes a position like 0:1842, a time, `start` or `latest`, not %s",
+					 text);
+}
+
+/* The names of the topics. Texts lie in `rooms`. */
+static int name_topics(const struct options *options, const char *prefix, const char **topics,
+		       char rooms[][TOPIC_NAME_MAX + 1])
+{
+	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++) {
+		int size = snprintf(rooms[i], TOPIC_NAME_MAX + 1, "%s%s", prefix, public_types[i]);
+		if (size > TOPIC_NAME_MAX || !is_topic_name(rooms[i]))
+			return option_complain(
+				options, EXIT_USAGE,
+				"--prefix: %s%s is no name of a topic: letters, digits, dots, dashes and "
+				"underlines, at most %d",
+				prefix, public_types[i], TOPIC_NAME_MAX);
+		topics[i] = rooms[i];
+	}
+	for (size_t n = 0; n < option_count(options, "map"); n++) {
+		const char *item = option_item(options, "map", n), *equals = strchr(item, '=');
+		unsigned i = 0;
+		if (!equals || !is_topic_name(equals + 1))
+			return option_complain(options, EXIT_USAGE, "--map takes TYPE=TOPIC, not %s", item);
+		while (i < PUBLIC_TYPES_COUNT &&
+		       (strncmp(public_types[i], item, (size_t)(equals - item)) != 0 || public_types[i][equals - item]))
+			i++;
+		if (i == PUBLIC_TYPES_COUNT)
+			return option_complain(options, EXIT_USAGE, "--map: %.*s is no type of a public event",
+					       (int)(equals - item), item);
+		topics[i] = equals + 1;
+	}
+	return EXIT_DONE;
+}
+
+static int run(const struct options *options, void *context)
+{
+	static char rooms[PUBLIC_TYPES_COUNT][TOPIC_NAME_MAX + 1];
+	static struct relay relay;
+	char brokers[JOURNAL_URL_MAX], room[SETTINGS_BYTES_MAX], url[JOURNAL_URL_MAX];
+	struct journal_option settings[SETTINGS_MAX];
+	struct journal *journal = NULL;
+	struct error error;
+	(void)context;
+	int count = command_settings(options, settings, room);
+	int status = count < 0 ? EXIT_USAGE : read_kafka_url(options, "to", brokers, NULL);
+	relay.prefix = option_text(options, "prefix");
+	if (status == EXIT_DONE)
+		status = name_topics(options, relay.prefix, relay.target.topics, rooms);
+	if (status == EXIT_DONE)
+		status = read_from(options, &relay.from);
+	if (status == EXIT_DONE)
+		status = command_journal_of(options, option_text(options, "journal"), url);
+	if (status == EXIT_DONE)
+		status = command_open_journal(options, url, false, false, &journal);
+	if (status != EXIT_DONE)
+		return status;
+	relay.journal = journal;
+	relay.stop = stop_at_signals();
+	relay.target.brokers = brokers;
+	relay.target.settings = settings;
+	relay.target.settings_count = (size_t)count;
+	relay.target.replication = (int)option_integer(options, "replication");
+	if (relay_run(&relay, &error) != LL_OK)
+		status = command_failed(options, &error);
+	journal_close(journal);
+	return status;
+}
+
+static const struct option options[] = {
+	{.name = "journal", .kind = OPTION_TEXT, .value = "URL", .help = "local:DIR or kafka://HOST:PORT[,...]/LEDGER"},
+	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "the journal of this data directory, instead"},
+	{.name = "to",
+	 .kind = OPTION_TEXT,
+	 .value = "URL",
+	 .help = "kafka://HOST:PORT[,...]: the brokers of the public topics",
+	 .required = true},
+	{.name = "from",
+	 .kind = OPTION_TEXT,
+	 .value = "CUT",
+	 .help = "publish again all that came after this position (0:1842), time, `start` or `latest`; to be given once:\n"
+		 "without it the relay goes on where it was"},
+	{.name = "prefix",
+	 .kind = OPTION_TEXT,
+	 .value = "P",
+	 .standard = "",
+	 .help = "before the names of all topics: `shop.` makes shop.payment.completed"},
+	{.name = "map",
+	 .kind = OPTION_LIST,
+	 .value = "TYPE=TOPIC",
+	 .help = "events of this type go to that topic (a prefix is not added)"},
+	{.name = "replication",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .min = 1,
+	 .max = 32,
+	 .help = "replicas of topics that are made; else three, or as many as there are brokers, with a warning"},
+	OPTION_KAFKA,
+	OPTION_CONFIG,
+	{0},
+};
+
+const struct cli_command command_relay = {
+	.name = "relay",
+	.summary = "publish the journal's events on topics for other services",
+	.description =
+		"Every public event as JSON on the topic of its type, keyed by user or schedule, in the journal's order. Makes the topics\n"
+		"that are missing, and says which ones have wrong settings. Where it stands is kept in the topic LEDGER.relay and in each\n"
+		"record, so that a relay that was killed goes on without loss and without doubling. One relay a ledger and prefix.\n"
+		"SIGTERM: what was read is flushed, exit 0. docs/relay.md",
+	.options = options,
+	.exits = "0: it was told to stop",
+	.run = run,
+};

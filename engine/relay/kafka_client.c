@@ -1,0 +1,246 @@
+#include "engine/relay/kafka_client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/journal/kafka_client.h"
+#include "engine/log/log.h"
+#include "schemas/wire/ensure.h"
+
+static const struct kafka_setting defaults_of_all[] = {
+	{"client.id", "ledgerline"},
+	{"socket.nagle.disable", "true"},
+	{"reconnect.backoff.ms", "50"},
+	{"reconnect.backoff.max.ms", "2000"},
+	{NULL, NULL},
+};
+
+static const struct kafka_setting owned_by_all[] = {
+	{"allow.auto.create.topics", "false"},
+	{NULL, NULL},
+};
+
+static const struct kafka_setting defaults_of_producers[] = {
+	{"compression.codec", "lz4"},
+	{"linger.ms", "2"},
+	{"queue.buffering.max.kbytes", "131072"},
+	{NULL, NULL},
+};
+
+/* With one request in flight a producer survives lost answers of a broker that dies; with several it ends itself. */
+static const struct kafka_setting owned_by_producers[] = {
+	{"acks", "all"},
+	{"enable.idempotence", "true"},
+	{"max.in.flight.requests.per.connection", "1"},
+	{"message.timeout.ms", "0"},
+	{"message.max.bytes", "8388608"},
+	{NULL, NULL},
+};
+
+static const struct kafka_setting defaults_of_consumers[] = {
+	{"fetch.wait.max.ms", "20"},
+	{"fetch.error.backoff.ms", "50"},
+	{"queued.max.messages.kbytes", "16384"},
+	{NULL, NULL},
+};
+
+static const struct kafka_setting owned_by_readers[] = {
+	{"group.id", "ledgerline-reader"}, /* never joined */
+	{"auto.offset.reset", "error"},
+	{"enable.partition.eof", "true"},
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	{NULL, NULL},
+};
+
+static const struct kafka_setting owned_by_members[] = {
+	{"auto.offset.reset", "earliest"},
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	{NULL, NULL},
+};
+
+/* Other names of the above, and what is of no use here but to break something. */
+static const char *const owned_too[] = {
+	"bootstrap.servers",        "metadata.broker.list",     "request.required.acks", "max.in.flight",
+	"delivery.timeout.ms",      "transactional.id",         "partitioner",           "retries",
+	"message.send.max.retries", "enable.gapless.guarantee",
+};
+
+static const struct kafka_setting *const owned[] = {owned_by_all, owned_by_producers, owned_by_readers,
+						    owned_by_members};
+
+static bool is_owned(const char *name)
+{
+	return kafka_setting_among(name, owned, sizeof owned / sizeof *owned, owned_too,
+				   sizeof owned_too / sizeof *owned_too);
+}
+
+static enum ll_code set_by_user(rd_kafka_conf_t *conf, const struct journal_option *setting, struct error *error)
+{
+	char reason[256];
+	if (is_owned(setting->name))
+		return error_set(error, LL_USAGE, "the Kafka setting \"%s\" is not for you to set here: leave it out",
+				 setting->name);
+	switch (rd_kafka_conf_set(conf, setting->name, setting->value, reason, sizeof reason)) {
+	case RD_KAFKA_CONF_OK: return LL_OK;
+	case RD_KAFKA_CONF_UNKNOWN:
+		return error_set(error, LL_USAGE, "the Kafka client has no setting \"%s\"", setting->name);
+	default: return error_set(error, LL_USAGE, "the Kafka client refuses %s: %s", setting->name, reason);
+	}
+}
+
+/* ---- what the client says ---- */
+
+static void complain(struct outside_client *client, const char *text)
+{
+	pthread_mutex_lock(&client->lock);
+	snprintf(client->last_error, sizeof client->last_error, "%s", text);
+	pthread_mutex_unlock(&client->lock);
+}
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+	enum { LEVEL_ERROR = 3 };
+	struct outside_client *client = rd_kafka_opaque(rk);
+	if (level <= LEVEL_ERROR && client)
+		complain(client, text);
+	log_debug("kafka", LOG_TEXT("facility", facility), LOG_TEXT("text", text));
+}
+
+static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+{
+	struct outside_client *client = opaque;
+	(void)rk;
+	if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+		complain(client, reason);
+	if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
+		client->not_authenticated = true;
+}
+
+static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+	struct outside_client *client = opaque;
+	(void)rk;
+	client->delivered(client->context, message);
+}
+
+static void on_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions,
+			  void *opaque)
+{
+	struct outside_client *client = opaque;
+	(void)rk;
+	client->rebalanced(client->context, err, partitions);
+}
+
+/* ---- its life ---- */
+
+static enum ll_code conf_new(struct outside_client *client, enum outside_role role, const char *group,
+			     rd_kafka_conf_t **made, struct error *error)
+{
+	const struct outside *outside = client->outside;
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	char reason[256];
+	enum ll_code code = LL_OK;
+	(void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "1", reason, sizeof reason); /* newer clients */
+	kafka_conf_set_all(conf, defaults_of_all);
+	kafka_conf_set_all(conf, role == OUTSIDE_PRODUCER ? defaults_of_producers : defaults_of_consumers);
+	for (size_t i = 0; i < outside->settings_count && code == LL_OK; i++)
+		code = set_by_user(conf, &outside->settings[i], error);
+	kafka_conf_set_all(conf, owned_by_all);
+	kafka_conf_set_all(conf, role == OUTSIDE_PRODUCER ? owned_by_producers
+				 : role == OUTSIDE_READER ? owned_by_readers
+							  : owned_by_members);
+	if (code == LL_OK &&
+	    rd_kafka_conf_set(conf, "bootstrap.servers", outside->brokers, reason, sizeof reason) != RD_KAFKA_CONF_OK)
+		code = error_set(error, LL_USAGE, "the brokers \"%s\": %s", outside->brokers, reason);
+	if (code == LL_OK && group &&
+	    rd_kafka_conf_set(conf, "group.id", group, reason, sizeof reason) != RD_KAFKA_CONF_OK)
+		code = error_set(error, LL_USAGE, "the group \"%s\": %s", group, reason);
+	if (code != LL_OK)
+		rd_kafka_conf_destroy(conf);
+	else
+		*made = conf;
+	return code;
+}
+
+enum ll_code outside_open(struct outside_client *client, const struct outside *outside, enum outside_role role,
+			  const char *group, struct error *error)
+{
+	char reason[256];
+	rd_kafka_conf_t *conf = NULL;
+	client->outside = outside;
+	client->last_error[0] = 0;
+	client->not_authenticated = false;
+	enum ll_code code = conf_new(client, role, group, &conf, error);
+	if (code != LL_OK)
+		return code;
+	pthread_mutex_init(&client->lock, NULL);
+	rd_kafka_conf_set_opaque(conf, client);
+	rd_kafka_conf_set_log_cb(conf, on_log);
+	rd_kafka_conf_set_error_cb(conf, on_error);
+	if (client->delivered)
+		rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
+	if (client->rebalanced)
+		rd_kafka_conf_set_rebalance_cb(conf, on_rebalanced);
+	client->rk = rd_kafka_new(role == OUTSIDE_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, reason,
+				  sizeof reason);
+	if (!client->rk) {
+		rd_kafka_conf_destroy(conf);
+		pthread_mutex_destroy(&client->lock);
+		return error_set(error, LL_USAGE, "the Kafka client does not start: %s", reason);
+	}
+	if (role != OUTSIDE_PRODUCER)
+		rd_kafka_poll_set_consumer(client->rk);
+	return LL_OK;
+}
+
+void outside_close(struct outside_client *client)
+{
+	rd_kafka_destroy(client->rk);
+	pthread_mutex_destroy(&client->lock);
+	client->rk = NULL;
+}
+
+static enum ll_code code_of(rd_kafka_resp_err_t err)
+{
+	switch (err) {
+	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+	case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE: return LL_TOO_LARGE;
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+	case RD_KAFKA_RESP_ERR__AUTHENTICATION: return LL_DENIED;
+	case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+	case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+	case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+	case RD_KAFKA_RESP_ERR_INVALID_RECORD: return LL_SETTINGS;
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return LL_NOT_FOUND;
+	default: return LL_UNAVAILABLE;
+	}
+}
+
+enum ll_code outside_fail(struct outside_client *client, rd_kafka_resp_err_t err, const char *what, struct error *error)
+{
+	char complaint[OUTSIDE_TEXT_MAX];
+	pthread_mutex_lock(&client->lock);
+	memcpy(complaint, client->last_error, sizeof complaint);
+	pthread_mutex_unlock(&client->lock);
+	return error_set(error, client->not_authenticated ? LL_DENIED : code_of(err), "%s on %s failed: %s (%s)", what,
+			 client->outside->brokers, rd_kafka_err2str(err), complaint[0] ? complaint : "no answer");
+}
+
+bool message_header(const rd_kafka_message_t *message, const char *name, struct slice *value)
+{
+	rd_kafka_headers_t *headers = NULL;
+	const void *at = NULL;
+	size_t size = 0;
+	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+	    rd_kafka_header_get_last(headers, name, &at, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	*value = slice_of(at, size);
+	return true;
+}

@@ -1,0 +1,90 @@
+/*
+ * Kafka clients of the world outside (public topics, dead letters), as the kafka_*.c files of relay and sink use them. The journal's
+ * own are engine/journal/kafka_client.h: they carry a protocol that these know nothing of.
+ */
+#ifndef LEDGERLINE_RELAY_KAFKA_CLIENT_H
+#define LEDGERLINE_RELAY_KAFKA_CLIENT_H
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+
+#include "engine/journal/journal.h"
+
+enum { OUTSIDE_TEXT_MAX = 256, OUTSIDE_ASK_MS = 10000, OUTSIDE_TOPIC_MAX = 249 };
+
+/* Where and how to connect. All of it is borrowed. */
+struct outside {
+	const char *brokers;
+	const struct journal_option *settings;
+	size_t settings_count;
+};
+
+enum outside_role {
+	OUTSIDE_PRODUCER, /* acks=all, idempotent, retried for ever, in order */
+	OUTSIDE_READER,   /* of partitions that it is told of: no group */
+	OUTSIDE_MEMBER,   /* of a consumer group; commits only what it is told to */
+};
+
+struct outside_client {
+	rd_kafka_t *rk;
+	const struct outside *outside;
+	/* A producer's; called from rd_kafka_poll. */
+	void (*delivered)(void *context, const rd_kafka_message_t *message);
+	/* A member's; called from rd_kafka_consumer_poll. */
+	void (*rebalanced)(void *context, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions);
+	void *context;
+	pthread_mutex_t lock;
+	char last_error[OUTSIDE_TEXT_MAX]; /* guarded by lock */
+	bool not_authenticated;
+};
+
+/* Fills *client (delivered, rebalanced and context are kept) and starts it. `group`: a member's, else NULL. LL_USAGE: a setting that
+ * is owned, unknown or wrong. outside_close after success only. */
+enum ll_code outside_open(struct outside_client *client, const struct outside *outside, enum outside_role role,
+			  const char *group, struct error *error) LL_CHECKED;
+void outside_close(struct outside_client *client);
+
+/* Says that `what` failed, with the brokers and what the client complained of. */
+enum ll_code outside_fail(struct outside_client *client, rd_kafka_resp_err_t err, const char *what,
+			  struct error *error);
+
+/* ---- kafka_topics.c ---- */
+
+struct topic_wanted {
+	const char *name;
+	int partitions;
+	bool compacted; /* holds the last record of each key for ever, not seven days of all */
+	bool kept;      /* forgets nothing */
+};
+
+/* Makes the topics that are not there, with `replication` replicas (0: three, or as many as there are brokers, with a warning in the
+ * log), and looks at the settings of all. LL_SETTINGS: some are wrong; each was logged, the error names the first with the command
+ * that mends it. partitions[i]: how many topic i has. */
+enum ll_code topics_prepare(struct outside_client *client, const struct topic_wanted *wanted, size_t count,
+			    int replication, int *partitions, struct error *error) LL_CHECKED;
+
+/* How many partitions a topic has. LL_NOT_FOUND: there is no such topic. */
+enum ll_code topic_partitions(struct outside_client *client, const char *topic, int *partitions,
+			      struct error *error) LL_CHECKED;
+
+/* ---- kafka_ends.c ---- */
+
+struct topic_end {
+	const char *topic;
+	int32_t partition;
+	int64_t low, high;
+	bool found;
+};
+
+/* Called for records of the partition, the earlier before the later. true: it is one that was looked for. */
+typedef bool end_record_fn(void *context, size_t index, const rd_kafka_message_t *message);
+
+/* Reads the last records of each partition, reaching back further until `seen` knows one (or the beginning is reached). The client is
+ * an OUTSIDE_READER. LL_UNAVAILABLE: nothing came for half a minute. */
+enum ll_code topic_ends_read(struct outside_client *client, struct topic_end *ends, size_t count, end_record_fn *seen,
+			     void *context, struct error *error) LL_CHECKED;
+
+/* The value of a header as text; false: it is not there. Good as long as the message is. */
+bool message_header(const rd_kafka_message_t *message, const char *name, struct slice *value);
+
+#endif
