@@ -125,7 +125,7 @@ enum ll_code environment_database_size(struct environment_txn *txn, unsigned dat
 				       struct environment_database_size *size, struct error *error) LL_CHECKED;
 
 struct environment_usage {
-	uint64_t databases; /* whatever they are called */
+	uint64_t databases;             /* whatever they are called */
 	uint64_t map_bytes, used_bytes; /* used: up to the last page ever used */
 	uint64_t last_txn;
 	unsigned readers, readers_max; /* reader slots in use by any process, of how many */
