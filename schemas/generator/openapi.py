@@ -212,8 +212,7 @@ class Document:
     def roles(path, request, kinds):
         """The roles whose keys may ask it; none: it is for everybody."""
         usual = "client auditor admin" if "read" in kinds else "client admin"
-        usual = "admin" if path.startswith("/api/admin/") else usual
-        usual = "auditor admin" if path.startswith("/api/audit/") else usual
+        usual = {"admin": "admin", "audit": "auditor admin"}.get(path.split("/")[2] if path.count("/") > 1 else "", usual)
         return request.get("roles", usual).split()
 
     def security(self, request, kinds):
