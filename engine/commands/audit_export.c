@@ -51,7 +51,7 @@ static enum ll_code cannot_write(const struct exporting *exporting, struct error
 static enum ll_code write_out(struct exporting *exporting, struct error *error)
 {
 	struct slice bytes = buffer_slice(&exporting->out);
-	if (fwrite(bytes.at, 1, bytes.size, exporting->file) != bytes.size)
+	if (bytes.size && fwrite(bytes.at, 1, bytes.size, exporting->file) != bytes.size)
 		return cannot_write(exporting, error);
 	hash_stream_add(exporting->stream, bytes);
 	exporting->bytes += bytes.size;
