@@ -1,5 +1,7 @@
 #include "engine/audit/watch.h"
 
+#include "engine/decide/limits.h"
+
 bool watch_is_same(const struct watch *a, const struct watch *b)
 {
 	return a->kind == b->kind && a->number == b->number && slice_equal(a->text, b->text) &&
@@ -24,38 +26,12 @@ static void set_value(struct watch *watch, const struct entry *entry, int64_t va
 
 /* ---- accounts ---- */
 
-struct standing {
-	struct slice user_id;
-	int64_t balance, available;
-};
-
-/* Where an account stands behind the event. false: it moves no points. */
-static bool standing_of(const struct event *event, struct standing *standing)
-{
-#define STANDS(TYPE, name)                                                                                             \
-	case EVENT_##TYPE:                                                                                             \
-		*standing = (struct standing){event->name.user_id, event->name.balance_after,                          \
-					      event->name.available_after};                                            \
-		return true;
-	switch (event->type) {
-		STANDS(POINT_CHARGED, point_charged)
-		STANDS(POINT_USED, point_used)
-		STANDS(POINT_REFUNDED, point_refunded)
-		STANDS(POINT_EXPIRED, point_expired)
-		STANDS(POINT_ADJUSTED, point_adjusted)
-		STANDS(POINT_HELD, point_held)
-		STANDS(POINT_HOLD_CAPTURED, point_hold_captured)
-		STANDS(POINT_HOLD_RELEASED, point_hold_released)
-	default: return false;
-	}
-#undef STANDS
-}
-
 /* balance = lots + held - debt, available = lots - debt; where there is debt there are no lots. */
 static void see_account(struct watch *watch, const struct entry *entry, const struct event *event)
 {
 	struct standing standing;
-	if (!standing_of(event, &standing) || !slice_equal(standing.user_id, watch->text))
+	struct slice user_id;
+	if (!event_stands(event, &user_id, &standing) || !slice_equal(user_id, watch->text))
 		return;
 	switch (watch->kind) {
 	case WATCH_BALANCE: set_value(watch, entry, standing.balance); return;

@@ -25,7 +25,7 @@ struct proving {
 	struct state_subject subject;
 	struct cut_point point;
 	/* What it rests on: a checkpoint that is there, or one that is made. */
-	bool has_note, has_signer;
+	bool has_note;
 	struct note_signer signer;
 	struct checkpoint checkpoint, earlier;
 	struct buffer note, earlier_note;
@@ -254,7 +254,6 @@ static int take_ground(struct proving *proving)
 	if (checkpoint && (option_given(options, "at") || proving->proof.kind == PROOF_CHECKPOINT))
 		return option_complain(options, EXIT_USAGE, "--checkpoint says already which cut is meant");
 	proving->has_note = checkpoint;
-	proving->has_signer = key;
 	status = checkpoint ? take_checkpoint(proving, "checkpoint", &proving->note, &proving->checkpoint)
 			    : take_signer(proving);
 	if (status == EXIT_DONE)

@@ -92,12 +92,11 @@ int64_t expiry_by_policy(const struct decide_context *context, uint8_t source)
 	return seconds == 0 ? NONE_TIME : context->now + (int64_t)seconds * 1000;
 }
 
-static bool stands(const struct event *event, struct slice user_id, struct standing *standing)
+bool event_stands(const struct event *event, struct slice *user_id, struct standing *standing)
 {
 #define STANDS(TYPE, name)                                                                                             \
 	case EVENT_##TYPE:                                                                                             \
-		if (!slice_equal(event->name.user_id, user_id))                                                        \
-			return false;                                                                                  \
+		*user_id = event->name.user_id;                                                                        \
 		*standing = (struct standing){event->name.balance_after, event->name.available_after};                 \
 		return true;
 	switch (event->type) {
@@ -117,8 +116,9 @@ static bool stands(const struct event *event, struct slice user_id, struct stand
 struct standing standing_after(struct decide_context *context, const struct decision *decision, struct slice user_id)
 {
 	struct standing standing;
+	struct slice whose;
 	for (uint32_t i = decision->event_count; i-- > 0;)
-		if (stands(&decision->events[i], user_id, &standing))
+		if (event_stands(&decision->events[i], &whose, &standing) && slice_equal(whose, user_id))
 			return standing;
 	struct accounts_row row;
 	account_read(context, user_id, &row);

@@ -45,6 +45,8 @@ struct standing {
 	int64_t balance;
 	int64_t available;
 };
+/* Where an event leaves an account, and whose it is. false: it moves no points. */
+bool event_stands(const struct event *event, struct slice *user_id, struct standing *standing);
 struct standing standing_after(struct decide_context *context, const struct decision *decision, struct slice user_id);
 
 /* Gives back what was taken, by the policy for lots that have expired; debt is repaid first. */

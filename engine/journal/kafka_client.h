@@ -38,6 +38,9 @@ enum ll_code kafka_conf_new(const struct kafka_address *address, enum kafka_role
 struct kafka_setting {
 	const char *name, *value;
 };
+/* One that a person has given. LL_USAGE: the client has none of that name, or refuses its value. */
+enum ll_code kafka_conf_set_one(rd_kafka_conf_t *conf, const struct journal_option *setting,
+				struct error *error) LL_CHECKED;
 void kafka_conf_set_all(rd_kafka_conf_t *conf, const struct kafka_setting *settings); /* one that is refused is a bug */
 bool kafka_setting_among(const char *name, const struct kafka_setting *const *lists, size_t lists_count,
 			 const char *const *others, size_t others_count);

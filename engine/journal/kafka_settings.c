@@ -117,20 +117,25 @@ void kafka_conf_set_all(rd_kafka_conf_t *conf, const struct kafka_setting *setti
 		       RD_KAFKA_CONF_OK);
 }
 
-static enum ll_code set_by_user(rd_kafka_conf_t *conf, const struct journal_option *setting, struct error *error)
+enum ll_code kafka_conf_set_one(rd_kafka_conf_t *conf, const struct journal_option *setting, struct error *error)
 {
 	char reason[256];
-	ENSURE(setting->name && setting->value);
-	if (is_owned(setting->name))
-		return error_set(error, LL_USAGE,
-				 "the Kafka setting \"%s\" belongs to the journal's protocol: leave it out",
-				 setting->name);
 	switch (rd_kafka_conf_set(conf, setting->name, setting->value, reason, sizeof reason)) {
 	case RD_KAFKA_CONF_OK: return LL_OK;
 	case RD_KAFKA_CONF_UNKNOWN:
 		return error_set(error, LL_USAGE, "the Kafka client has no setting \"%s\"", setting->name);
 	default: return error_set(error, LL_USAGE, "the Kafka client refuses %s: %s", setting->name, reason);
 	}
+}
+
+static enum ll_code set_by_user(rd_kafka_conf_t *conf, const struct journal_option *setting, struct error *error)
+{
+	ENSURE(setting->name && setting->value);
+	if (is_owned(setting->name))
+		return error_set(error, LL_USAGE,
+				 "the Kafka setting \"%s\" belongs to the journal's protocol: leave it out",
+				 setting->name);
+	return kafka_conf_set_one(conf, setting, error);
 }
 
 enum ll_code kafka_conf_new(const struct kafka_address *address, enum kafka_role role, rd_kafka_conf_t **made,

@@ -78,16 +78,10 @@ static bool is_owned(const char *name)
 
 static enum ll_code set_by_user(rd_kafka_conf_t *conf, const struct journal_option *setting, struct error *error)
 {
-	char reason[256];
 	if (is_owned(setting->name))
 		return error_set(error, LL_USAGE, "the Kafka setting \"%s\" is not for you to set here: leave it out",
 				 setting->name);
-	switch (rd_kafka_conf_set(conf, setting->name, setting->value, reason, sizeof reason)) {
-	case RD_KAFKA_CONF_OK: return LL_OK;
-	case RD_KAFKA_CONF_UNKNOWN:
-		return error_set(error, LL_USAGE, "the Kafka client has no setting \"%s\"", setting->name);
-	default: return error_set(error, LL_USAGE, "the Kafka client refuses %s: %s", setting->name, reason);
-	}
+	return kafka_conf_set_one(conf, setting, error);
 }
 
 /* ---- what the client says ---- */
