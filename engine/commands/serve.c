@@ -1,9 +1,12 @@
 /* `ledgerline serve`: the engine with its HTTP API, until SIGTERM or SIGINT. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
 #include <uv.h>
 
 #include "engine/access/access.h"
@@ -71,6 +74,7 @@ static void stop(struct serving *serving)
 	if (serving->stopping)
 		return;
 	serving->stopping = true;
+	sd_notify(0, "STOPPING=1\nSTATUS=handing over, finishing what was taken");
 	log_info("serve.stopping");
 	if (serving->has_failed || !engine_hand_over(serving->engine, SLICE_EMPTY, handed_over, serving))
 		stop_now(serving);
@@ -170,6 +174,7 @@ static void ready(void *context)
 	served_tell(serving->data, serving->url);
 	printf("listening on %s\n", serving->url);
 	fflush(stdout);
+	sd_notifyf(0, "READY=1\nSTATUS=serving at %s", serving->url);
 	log_info("serve.listening", LOG_TEXT("host", serving->address.host), LOG_NUMBER("port", serving->port));
 }
 
@@ -240,10 +245,16 @@ static void watch_signals(struct serving *serving)
 
 static struct progress *folding;
 
+/* A supervisor that waits for READY is told how far it is, too. */
 static void on_folding(uint64_t offset, uint64_t end)
 {
+	static time_t told;
+	time_t now = time(NULL);
 	folding->total = end;
 	progress_update(folding, offset);
+	if (now != told)
+		sd_notifyf(0, "STATUS=folding: %" PRIu64 " of %" PRIu64 " blocks", offset, end);
+	told = now;
 }
 
 /* HH:MM -> minutes; -1: it is none. */

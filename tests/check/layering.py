@@ -23,6 +23,7 @@ KEEPERS = {
     "sodium": ["schemas/wire/", "engine/http/", "engine/decide/token.c", "engine/access/", "engine/commands/keys.c", "engine/proof/note.c"],
     "ini.h": ["engine/cli/"],
     "curl/": ["engine/sink/post.c"],
+    "systemd/": ["engine/commands/serve.c"],
     "msgpack": ["schemas/wire/"],
 }
 
