@@ -182,9 +182,7 @@ static int from_engine(const struct options *options)
 	const struct json_node *root;
 	const char *url = option_text(options, "url");
 	int status = EXIT_DONE;
-	enum ll_code code = http_client_new(url, &client, &error);
-	if (code == LL_OK)
-		code = command_show_key(options, client, &error);
+	enum ll_code code = command_client(options, url, &client, &error);
 	if (code == LL_OK)
 		code = http_client_ask(client, "GET", "/api/status", SLICE_EMPTY, ASK_TIMEOUT_MS, &reply, &error);
 	if (code != LL_OK) {
@@ -215,8 +213,12 @@ static int run(const struct options *options, void *context)
 
 static const struct option options[] = {
 	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "a data directory, with an engine or without"},
-	{.name = "url", .kind = OPTION_TEXT, .value = "URL", .help = "of an engine: http://HOST:PORT"},
+	{.name = "url",
+	 .kind = OPTION_TEXT,
+	 .value = "URL",
+	 .help = "of an engine: http://HOST:PORT or https://HOST:PORT"},
 	OPTION_ACCESS_KEY,
+	OPTION_TLS_CA,
 	OPTION_CONFIG,
 	OPTION_JSON,
 	{0},
