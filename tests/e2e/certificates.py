@@ -4,7 +4,7 @@
 	pair = ca.sign("engine", "IP:127.0.0.1", "DNS:localhost")   pair.certificate, pair.key: PEM files
 	ca.sign("old", "IP:127.0.0.1", days=-1)                     has expired
 	pair.options                                                what `ledgerline serve` takes
-	ca.context()                                                an ssl.SSLContext that trusts it
+	ca.context()                                                an ssl.SSLContext that trusts it, and takes no end for one that was not said
 """
 
 import ssl
@@ -51,4 +51,6 @@ class Authority:
         return pair
 
     def context(self):
-        return ssl.create_default_context(cafile=self.file)
+        context = ssl.create_default_context(cafile=self.file)
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end that was not said is an error
+        return context

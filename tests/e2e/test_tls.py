@@ -5,6 +5,7 @@ Requests go through `ssl` of Python, over memory where a test says what lies in 
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import socket
@@ -233,17 +234,21 @@ def test_no_handshake(start, ca):
     engine.wait_for(lambda: engine.metrics()["ledgerline_http_connections"] == 1, "all others to be closed")
 
 
-# Byte by byte, or all at once, or with the end said in the same piece: each request is answered, in order, and then the end is said.
-@pytest.mark.parametrize("piece, count", [(1, 3), (7, 20), (None, 1000)])
+# Byte by byte, or all at once, and the end said in the same piece: each command is taken and answered, in order, also those that wait for
+# room in the queue; and then the end is said.
+@pytest.mark.parametrize("piece, count", [(1, 3), (7, 20), (None, 2000)])
 def test_pieces(start, ca, piece, count):
     engine = start()
     there = Wire(engine, ca.context()).shake_hands(piece)
-    there.tls.write(HEALTH * count)
+    body = json.dumps({"userId": "kim", "amount": 1000})
+    there.tls.write(f"POST /api/points/charge HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode() * count)
     with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLSyscallError):
         there.tls.unwrap()
     there.carry(piece)
     heard = there.hear_out()
     assert heard.count(b"HTTP/1.1 200 OK\r\n") == count and heard.endswith(b"}")
+    balances = [int(found) for found in re.findall(rb'"balance":(\d+)', heard)]
+    assert balances == [1000 * (n + 1) for n in range(count)]
 
 
 # 8 MiB there, and twice as much back to somebody who does not take it for a while; others are served meanwhile.
