@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """What access costs those who have it: `python3 bench/scale/access.py BINARY [SECONDS]`; `wrk` and `openssl` are needed.
 
-- Charges at 500 a second by one who has a key, alone and beside 1,000 requests a second with wrong keys: half of them of no line of the file,
-  half with a line's id and another secret, which costs the engine a slow hash each. p50 and p99 from when a charge was due to its answer.
-- Charges without end over 64 connections (bench/wrk), with TLS and without: requests a second, and connections opened a second.
+- Charges at 500 a second by one who has a key: p50 and p99 from when a charge was due to its answer, alone and beside 1,000 requests a second
+	readers    of somebody else who has a key
+	strangers  with keys of no line of the file
+	guessers   with the id of a line whose key was never shown, and another secret each time: worth a slow hash
+- Charges without end over 64 connections (bench/wrk), with TLS and without: requests a second, and the engine's CPU time for each.
 
 Prints JSON. Each way is measured three times, in turns; the middle one of each figure is told.
 """
@@ -25,7 +27,11 @@ from certificates import Authority  # noqa: E402
 from engine import Engine  # noqa: E402
 from holders import FORM, Keys  # noqa: E402
 
-CONNECTIONS, GOOD_A_SECOND, WRONG_A_SECOND, ROUNDS = 16, 500, 1000, 3
+CONNECTIONS, GOOD_A_SECOND, OTHERS_A_SECOND, ROUNDS = 16, 500, 1000, 3
+
+
+def read(key):
+    return f"GET /api/concerts HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\n\r\n".encode()
 
 
 def request(key, user):
@@ -74,50 +80,59 @@ def good(port, key, seconds):
     return {"p50Ms": taken[len(taken) // 2], "p99Ms": taken[len(taken) * 99 // 100]}
 
 
-def wrong(port, key, seconds):
+def others(way, port, key, seconds):
     line, secret = FORM.match(key).groups()
-    keys = (f"ll_{line if number % 2 else f'{number:016x}'}_{number:08d}{secret[8:]}" for number in range(10**9))
+    requests = {
+        "readers": lambda number: read(key),
+        "strangers": lambda number: request(f"ll_{number:016x}_{secret}", "intruder"),
+        "guessers": lambda number: request(f"ll_{line}_{number:08d}{secret[8:]}", "intruder"),
+    }[way]
     statuses = {}
-    asyncio.run(keep_pace(port, WRONG_A_SECOND, seconds, (request(one, "intruder") for one in keys), statuses))
-    assert not set(statuses) - {401, 429}, statuses
-    return statuses
+    asyncio.run(keep_pace(port, OTHERS_A_SECOND, seconds, (requests(number) for number in range(10**9)), statuses))
+    assert not set(statuses) - ({200} if way == "readers" else {401, 429}), statuses
 
 
 def beside(binary, place, seconds):
     keys = Keys(binary, place / "keys")
-    client, other = keys.add("shop", "client"), keys.add("other", "client")
+    client, shown = keys.add("shop", "client"), {"readers": "reader", "strangers": "reader", "guessers": "unused"}
+    for name in ("reader", "unused"):
+        keys.add(name, "client")
     engine = Engine(binary, place / "guarded", None, ["--keys", keys.path]).start()
-    rows = {"alone": [], "beside": []}
-    good(engine.port, client, 1)  # its slow hash is done
+    rows = {"alone": [], **{way: [] for way in shown}}
+    for key in (client, keys.of["reader"]):
+        assert engine.get("/api/concerts", headers={"X-Api-Key": key}).status == 200  # its slow hash is done
+    good(engine.port, client, 2)
     for _ in range(ROUNDS):
         rows["alone"].append(good(engine.port, client, seconds))
-        with subprocess.Popen([sys.executable, "-B", __file__, "--wrong", str(engine.port), other, str(seconds + 2)]) as intruder:
-            time.sleep(1)
-            rows["beside"].append(good(engine.port, client, seconds))
-            assert intruder.wait() == 0
-    metrics = {name: value for name, value in parsed(engine, client_key=keys.add("ops", "operator")).items() if "access" in name}
+        for way, name in shown.items():
+            command = [sys.executable, "-B", __file__, "--others", way, str(engine.port), str(keys.file_of(name)), str(seconds + 2)]
+            with subprocess.Popen(command) as beside_it:
+                time.sleep(1)
+                rows[way].append(good(engine.port, client, seconds))
+                assert beside_it.wait() == 0
     engine.stop()
-    return {**{way: middle(found) for way, found in rows.items()}, "metrics": metrics}
-
-
-def parsed(engine, client_key):
-    engine.wait_for(lambda: engine.get("/metrics", headers={"X-Api-Key": client_key}).status == 200, "the key to be known")
-    text = engine.get("/metrics", headers={"X-Api-Key": client_key}).body.decode()
-    return {line.split()[0]: float(line.split()[1]) for line in text.splitlines() if not line.startswith("#")}
+    return {way: middle(found) for way, found in rows.items()}
 
 
 def middle(rows):
     return {name: round(statistics.median(row[name] for row in rows), 3) for name in rows[0]}
 
 
-def wrk(url, seconds):
+def cpu_seconds(engine):
+    fields = Path(f"/proc/{engine.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wrk(engine, seconds):
+    before = cpu_seconds(engine)
     done = subprocess.run(
-        ["wrk", "-t1", "-c64", f"-d{seconds}s", "-s", "bench/wrk/charges.lua", url], cwd=ROOT, env={**os.environ, "BENCH_ACCOUNTS": "10000"},
+        ["wrk", "-t1", "-c64", f"-d{seconds}s", "-s", "bench/wrk/charges.lua", engine.url], cwd=ROOT, env={**os.environ, "BENCH_ACCOUNTS": "10000"},
         capture_output=True, text=True, check=True,
     )
     row = json.loads(done.stdout.strip().splitlines()[-1])
     assert not row["failed"], row
-    return {"aSecond": row["requests"] / row["seconds"], "p50Us": row["p50Us"], "p99Us": row["p99Us"]}
+    cpu_us = (cpu_seconds(engine) - before) * 1e6 / row["requests"]
+    return {"aSecond": row["requests"] / row["seconds"], "p50Us": row["p50Us"], "p99Us": row["p99Us"], "cpuUsEach": cpu_us}
 
 
 def with_tls(binary, place, seconds):
@@ -127,25 +142,19 @@ def with_tls(binary, place, seconds):
     engines = {"plain": Engine(binary, place / "plain").start(), "tls": Engine(binary, place / "tls", None, pair.options).start()}
     for _ in range(ROUNDS):
         for way, engine in engines.items():
-            rows[way].append(wrk(engine.url, seconds))
-    begun, count = time.monotonic(), 300
-    for _ in range(count):
-        engines["tls"].tls = ca.context()
-        engines["tls"].own.__dict__.clear()
-        engines["tls"].get("/healthz")
-    found = {"handshakesASecondOfOnePythonClient": round(count / (time.monotonic() - begun))}
+            rows[way].append(wrk(engine, seconds))
     for engine in engines.values():
         engine.stop()
-    return {**{way: middle(rows) for way, rows in rows.items()}, **found}
+    return {way: middle(found) for way, found in rows.items()}
 
 
 def main():
-    if sys.argv[1] == "--wrong":
-        wrong(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
+    if sys.argv[1] == "--others":
+        others(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]).read_text().strip(), float(sys.argv[5]))
         return
     binary, seconds = Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 10
     with tempfile.TemporaryDirectory() as place:
-        found = {"wrongKeys": beside(binary, Path(place), seconds), "tls": with_tls(binary, Path(place), seconds)}
+        found = {"charges": beside(binary, Path(place), seconds), "tls": with_tls(binary, Path(place), seconds)}
     print(json.dumps(found, indent=1))
 
 
