@@ -62,7 +62,7 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -DLEDGERLINE_VERSION='"$(VERSION)"' -I. -Ibuild/ge
 CFLAGS_ALL := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fPIC -fvisibility=hidden $(WARNINGS) $(HARDENING) $(SANITIZERS) $(CFLAGS)
 LDFLAGS_ALL := $(SANITIZERS) -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 LIBS_READER := -llmdb -lcrypto -lsodium -lxxhash -lyajl -lbsd -lpthread -lm
-LIBS := -lrdkafka -lcurl -luv -lhttp_parser -linih -lsystemd $(LIBS_READER)
+LIBS := -lrdkafka -lcurl -luv -lhttp_parser -linih -lssl -lsystemd $(LIBS_READER)
 
 # ---- sources ----
 

@@ -47,10 +47,16 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 		.help = "a file with the access key for the engine, as `ledgerline keys add` shows it"                 \
 	}
 
+#define OPTION_TLS_CA                                                                                                  \
+	{                                                                                                              \
+		.name = "tls-ca", .kind = OPTION_TEXT, .value = "FILE",                                                \
+		.help = "whom https:// trusts: a PEM file of CAs' certificates; not given: whom the system trusts"     \
+	}
+
 struct http_client;
-/* Has the client show the key of --access-key, when it is given. */
-enum ll_code command_show_key(const struct options *options, struct http_client *client,
-			      struct error *error) LL_CHECKED;
+/* A client of the engine at `url`, with what --access-key and --tls-ca give; *client is to be freed also after an error. */
+enum ll_code command_client(const struct options *options, const char *url, struct http_client **client,
+			    struct error *error) LL_CHECKED;
 
 /* The exit status that an error ends a command with, after saying it: 2 for LL_USAGE, else 3. */
 int command_failed(const struct options *options, const struct error *error);

@@ -255,9 +255,7 @@ enum ll_code load_over_http(struct load *load, const char *url, struct error *er
 	struct sending *s = calloc(1, sizeof *s);
 	ENSURE(s);
 	s->load = load;
-	enum ll_code code = http_client_new(url, &s->client, error);
-	if (code == LL_OK)
-		code = command_show_key(load->options, s->client, error);
+	enum ll_code code = command_client(load->options, url, &s->client, error);
 	if (code == LL_OK)
 		code = send_all(s, error);
 	if (code == LL_OK && load->position == LOAD_NO_POSITION &&

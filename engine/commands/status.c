@@ -182,9 +182,7 @@ static int from_engine(const struct options *options)
 	const struct json_node *root;
 	const char *url = option_text(options, "url");
 	int status = EXIT_DONE;
-	enum ll_code code = http_client_new(url, &client, &error);
-	if (code == LL_OK)
-		code = command_show_key(options, client, &error);
+	enum ll_code code = command_client(options, url, &client, &error);
 	if (code == LL_OK)
 		code = http_client_ask(client, "GET", "/api/status", SLICE_EMPTY, ASK_TIMEOUT_MS, &reply, &error);
 	if (code != LL_OK) {
@@ -210,7 +208,7 @@ static int is_ready(const struct options *options)
 	struct http_reply reply;
 	struct error error;
 	int status = EXIT_DONE;
-	enum ll_code code = http_client_new(option_text(options, "url"), &client, &error);
+	enum ll_code code = command_client(options, option_text(options, "url"), &client, &error);
 	if (code == LL_OK)
 		code = http_client_ask(client, "GET", "/readyz", SLICE_EMPTY, READY_TIMEOUT_MS, &reply, &error);
 	if (code != LL_OK) {
@@ -233,7 +231,7 @@ static int run(const struct options *options, void *context)
 				       data ? ", not both" : "");
 	if (ready && data)
 		return option_complain(options, EXIT_USAGE,
-				       "--ready is asked of an engine: give --url http://HOST:PORT");
+				       "--ready is asked of an engine: give --url URL");
 	if (ready)
 		return is_ready(options);
 	return url ? from_engine(options) : from_directory(options);
@@ -241,11 +239,15 @@ static int run(const struct options *options, void *context)
 
 static const struct option options[] = {
 	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "a data directory, with an engine or without"},
-	{.name = "url", .kind = OPTION_TEXT, .value = "URL", .help = "of an engine: http://HOST:PORT"},
+	{.name = "url",
+	 .kind = OPTION_TEXT,
+	 .value = "URL",
+	 .help = "of an engine: http://HOST:PORT or https://HOST:PORT"},
 	{.name = "ready",
 	 .kind = OPTION_FLAG,
 	 .help = "ask --url only whether it takes requests: status 0, or 1 and the reason"},
 	OPTION_ACCESS_KEY,
+	OPTION_TLS_CA,
 	OPTION_CONFIG,
 	OPTION_JSON,
 	{0},

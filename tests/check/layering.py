@@ -19,7 +19,7 @@ KEEPERS = {
     "lmdb.h": ["projections/store/environment.c"],
     "http_parser.h": ["engine/http/"],
     "yajl/": ["schemas/wire/json_read.c"],
-    "openssl/": ["schemas/wire/"],
+    "openssl/": ["schemas/wire/", "engine/http/tls.c"],
     "sodium": ["schemas/wire/", "engine/http/", "engine/decide/token.c", "engine/access/", "engine/commands/keys.c", "engine/proof/note.c"],
     "ini.h": ["engine/cli/"],
     "curl/": ["engine/sink/post.c"],
