@@ -31,11 +31,12 @@ const struct cli_command command_import_seed = {
 	.arguments = "[FILE|-]",
 	.summary = "points of a service that went before, from its events",
 	.description =
-		"Each line is an event: a row of its point_events as JSON or CSV (PointCharged, PointUsed), a payment's payload, bare or in\n"
-		"its envelope, or such a one as `kcat -J` writes it. Charges and uses of points become commands whose ids are made of\n"
-		"the events' own: importing the same again changes nothing, and a payment counts once, whether its row or its message\n"
-		"comes, or both. What cannot be imported, and what the rules refuse, is told with its line and reason, and passed\n"
-		"over. Ends as `load` does. docs/intake.md",
+		"Each line is an event: a row of its point_events as JSON or CSV (PointCharged, PointUsed), a payment's\n"
+		"payload, bare or in its envelope, or such a one as `kcat -J` writes it. Charges and uses of points\n"
+		"become commands whose ids are made of the events' own: importing the same again changes nothing, and a\n"
+		"payment counts once, whether its row or its message comes, or both. What cannot be imported, and what\n"
+		"the rules refuse, is told with its line and reason, and passed over. Ends as `load` does.\n"
+		"docs/intake.md",
 	.options = options,
 	.arguments_max = 1,
 	.exits = "1: a line could not be imported",

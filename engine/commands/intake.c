@@ -118,7 +118,7 @@ static const struct option options[] = {
 	{.name = "to",
 	 .kind = OPTION_LIST,
 	 .value = "URL",
-	 .help = "http://HOST:PORT of an engine; several engines of one ledger: one after another is asked when one fails",
+	 .help = "http://HOST:PORT of an engine, any number of times: the next one is asked when one fails",
 	 .required = true},
 	{.name = "group",
 	 .kind = OPTION_TEXT,
@@ -179,11 +179,13 @@ const struct cli_command command_intake = {
 	.name = "intake",
 	.summary = "take commands from a topic",
 	.description =
-		"Each record is a command as for POST /api/commands: {\"id\":\"c1\",\"type\":\"points.charge\",\"userId\":\"kim\",\"amount\":5000}. They\n"
-		"are decided in the order of their partition, each id once, however often it was produced. The receipt goes to the\n"
-		"replies' topic under the record's key. What is no command, and what an engine rejects (it leaves no trace in the\n"
-		"journal), becomes a dead letter with the reason; `ledgerline dlq` looks at it. While no engine takes commands,\n"
-		"everything waits. SIGTERM: what was answered is committed, exit 0. docs/intake.md\n"
+		"Each record is a command as for POST /api/commands:\n"
+		"  {\"id\":\"c1\",\"type\":\"points.charge\",\"userId\":\"kim\",\"amount\":5000}\n"
+		"They are decided in the order of their partition, each id once, however often it was produced. The\n"
+		"receipt goes to the replies' topic under the record's key. What is no command, and what an engine\n"
+		"rejects (it leaves no trace in the journal), becomes a dead letter with the reason; `ledgerline dlq`\n"
+		"looks at it. While no engine takes commands, everything waits. SIGTERM: what was answered is\n"
+		"committed, exit 0. docs/intake.md\n"
 		"Ends with accepted=N refused=N repeated=N read=N rejected=N poison=N replies=N again=N",
 	.options = options,
 	.exits = "0: it was told to stop",
