@@ -210,8 +210,6 @@ static enum ll_code post_all(struct intake *intake, struct error *error)
 				member_answered(&intake->member, url);
 				continue;
 			}
-		} else if (answer.status == 429) {
-			intake->limit = (count + 1) / 2; /* a key's limit may be less than a batch */
 		}
 		if (code == LL_OK)
 			try_another(intake, answer.end == POSTED_ANSWERED ? reason : answer.reason, &failures,
