@@ -14,7 +14,8 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 	command_snapshot, command_audit_state, command_audit_history, command_audit_totals, command_audit_diff,
 	command_journal_annul, command_audit_export, command_audit_close, command_audit_closes, command_audit_prove,
 	command_audit_new_key, command_audit_check_proof, command_audit_explain, command_keys_add, command_keys_list,
-	command_keys_revoke, command_relay, command_sink, command_dlq_list, command_dlq_show, command_dlq_redrive;
+	command_keys_revoke, command_relay, command_sink, command_dlq_list, command_dlq_show, command_dlq_redrive,
+	command_intake, command_import_seed;
 
 /* Options that several commands share, for their tables. */
 #define OPTION_DATA                                                                                                    \

@@ -14,7 +14,7 @@ STRANGERS = [("engine/decide", "engine/journal")]
 
 # A header (by its beginning) and the files (by theirs) that may include it.
 KEEPERS = {
-    "librdkafka/": ["engine/journal/kafka", "engine/relay/kafka", "engine/sink/kafka"],
+    "librdkafka/": ["engine/journal/kafka", "engine/relay/kafka", "engine/sink/kafka", "engine/intake/kafka"],
     "uv.h": ["engine/http/", "engine/loop", "engine/serve", "engine/access/", "engine/commands/serve.c", "engine/bench/commands.c"],
     "lmdb.h": ["projections/store/environment.c"],
     "http_parser.h": ["engine/http/"],

@@ -73,7 +73,8 @@ class Engine:
         self.process, self.url, self.host, self.port = None, None, None, None
         self.out, self.log = [], Path(f"{self.data}.stderr")
         self.own = threading.local()
-        self.starts, self.tls = 0, None  # an ssl.SSLContext: whom an engine at https:// is asked to be vouched for by
+        self.starts, self.listens_at = 0, 0  # 0: a port that is free
+        self.tls = None  # an ssl.SSLContext: whom an engine at https:// is asked to be vouched for by
 
     # ---- its life ----
 
@@ -83,7 +84,7 @@ class Engine:
 
     def launch(self, *options):
         """Starts it, and waits for nothing."""
-        command = [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
+        command = [self.binary, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.listens_at}"]
         command += ["--journal", self.journal] if self.journal else []
         with open(self.log, "ab") as log:
             self.process = processes.spawn(
