@@ -1,20 +1,26 @@
-"""Payments published while the relay is killed again and again: each event is there, in order for each key; duplicates are counted. Then
-the whole journal into other topics by a relay that nobody disturbs: how fast.
+"""Payments published while the relay is killed again and again and the broker dies now and then: each event is there, in order for each
+key; duplicates are counted. Then the whole journal into other topics by a relay that nobody disturbs: how fast.
 
-On the brokers of LEDGERLINE_TEST_KAFKA: `tests/kafka/kafka.py run -- bench/scale/relaying.py --binary build/ledgerline`.
+On a broker of its own: `bench/scale/relaying.py --binary build/ledgerline`.
 """
 
 import json
-import os
 import random
 import subprocess
+import sys
+import threading
 import time
 import uuid
 from functools import partial
+from pathlib import Path
 
 from scene import main, run
 
-from public import BESIDE, TYPES, Relay, check_topics, count, expected
+from public import Relay, check_topics, expected, records
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "kafka"))
+
+from kafka import Cluster  # noqa: E402
 
 SEATS = 10000
 
@@ -36,12 +42,44 @@ def commands(payments, users):
         at += 2
 
 
-def settle(relay, brokers, topics, wanted):
-    relay.wait_for(lambda: count(brokers, topics) >= wanted, f"{wanted} events", seconds=600)
+def settle(relay, brokers, place, wanted):
+    """Until the position that is kept says that all of it is there."""
+
+    def there():
+        kept = [record["event"] for record in records(brokers, f"{place}.relay")]
+        return kept and kept[-1]["next"] > wanted[-1]["sequence"]
+
+    relay.wait_for(there, f"{len(wanted)} events", seconds=900)
 
 
-def play(place, binary, payments=100_000, kills=50, users=1000):
-    brokers, data, lines = os.environ["LEDGERLINE_TEST_KAFKA"], place / "data", place / "commands.jsonl"
+def break_the_broker(cluster, times, luck, until):
+    for number in range(times):
+        if until.wait(1 + 2 * luck.random()):
+            return
+        node = cluster.node(1)
+        node.kill()
+        node.start()
+        cluster.wait_ready()
+
+
+def disturbed(binary, journal, place, cluster, prefix, loading, kills, restarts):
+    """The relay is killed `kills` times and the broker `restarts` times while commands are loaded and after."""
+    relay, luck, over = Relay(binary, journal, cluster.bootstrap, place, "--prefix", prefix), random.Random(1), threading.Event()
+    breaking = threading.Thread(target=break_the_broker, args=(cluster, restarts, random.Random(2), over))
+    breaking.start()
+    for _ in range(kills):
+        relay.start()
+        time.sleep(0.3 + luck.random() * 1.5)
+        relay.kill()
+    told, _ = loading.communicate()
+    assert "refused=0" in told and "rejected=0" in told, told
+    relay.start()
+    breaking.join()
+    return relay
+
+
+def play(place, binary, payments=100_000, kills=50, restarts=10, users=1000):
+    data, lines = place / "data", place / "commands.jsonl"
     journal, prefix = f"local:{data / 'journal'}", f"r{uuid.uuid4().hex[:6]}."
     ledgerline = partial(run, binary)
     data.mkdir()
@@ -49,32 +87,27 @@ def play(place, binary, payments=100_000, kills=50, users=1000):
         for number, command in enumerate(commands(payments, users)):
             file.write(json.dumps({"id": f"c{number}", **command}) + "\n")
     ledgerline("journal", "create", journal, check=0)
-    relay, luck = Relay(binary, journal, brokers, place, "--prefix", prefix), random.Random(1)
-    topics = [prefix + kind for kind in TYPES + BESIDE]
-    loading = subprocess.Popen([str(binary), "load", "--data", str(data), str(lines)], stdout=subprocess.PIPE, text=True)
-    for _ in range(kills):
-        relay.start()
-        time.sleep(0.1 + luck.random() * 0.9)
-        relay.kill()
-    told, _ = loading.communicate()
-    assert "refused=0" in told and "rejected=0" in told, told
-    relay.start()
-    wanted, ledger = expected(ledgerline, journal)
-    settle(relay, brokers, topics, len(wanted))
-    assert relay.stop() == 0
-    assert sum(one["type"] == "payment.completed" for one in wanted) == payments
-    doubled = check_topics(brokers, wanted, ledger, lambda kind: prefix + kind)
-    alone = Relay(binary, journal, brokers, place, "--prefix", f"{prefix}alone.")
-    alone.start()
-    begun = time.monotonic()
-    settle(alone, brokers, [f"{prefix}alone.{kind}" for kind in TYPES + BESIDE], len(wanted))
-    took = time.monotonic() - begun
-    assert alone.stop() == 0
+    name = json.loads(ledgerline("journal", "info", "--json", journal, check=0).stdout)["name"]
+    with Cluster(nodes=1) as cluster:
+        loading = subprocess.Popen([str(binary), "load", "--data", str(data), str(lines)], stdout=subprocess.PIPE, text=True)
+        relay = disturbed(binary, journal, place, cluster, prefix, loading, kills, restarts)
+        wanted, ledger = expected(ledgerline, journal)
+        settle(relay, cluster.bootstrap, f"{prefix}{name}", wanted)
+        assert relay.stop() == 0
+        assert sum(one["type"] == "payment.completed" for one in wanted) == payments
+        doubled = check_topics(cluster.bootstrap, wanted, ledger, lambda kind: prefix + kind)
+        alone = Relay(binary, journal, cluster.bootstrap, place, "--prefix", f"{prefix}alone.")
+        alone.start()
+        alone.wait_for(lambda: "relay.begins" in alone.errors(), "its start")
+        begun = time.monotonic()
+        settle(alone, cluster.bootstrap, f"{prefix}alone.{name}", wanted)
+        took = time.monotonic() - begun
+        assert alone.stop() == 0
     return {
-        "payments": payments, "events": len(wanted), "kills": kills, "doubled": doubled,
+        "payments": payments, "events": len(wanted), "kills": kills, "restarts": restarts, "doubled": doubled,
         "aloneSeconds": round(took, 2), "eventsPerSecond": round(len(wanted) / took),
     }
 
 
 if __name__ == "__main__":
-    main(play, payments=100_000, kills=50, users=1000)
+    main(play, payments=100_000, kills=50, restarts=10, users=1000)

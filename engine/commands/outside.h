@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "engine/commands/commands.h"
+#include "schemas/public_events.h"
 
 enum { TOPIC_NAME_MAX = 249 };
 
@@ -13,6 +14,10 @@ bool is_topic_name(const char *name);
 /* The option's kafka://HOST:PORT,... into `brokers`; with `topic` (TOPIC_NAME_MAX + 1 bytes, or NULL) kafka://HOST:PORT,.../TOPIC.
  * EXIT_DONE, or an exit status after the complaint. */
 int read_kafka_url(const struct options *options, const char *name, char brokers[JOURNAL_URL_MAX], char *topic);
+
+/* Where each public type goes, by --prefix and --map (`dash`: what stands before their names, "" or "relay-"). Texts lie in `rooms`, one a
+ * type. EXIT_DONE, or an exit status after the complaint. */
+int read_topics(const struct options *options, const char *dash, const char **topics, char rooms[][TOPIC_NAME_MAX + 1]);
 
 /* Becomes true at SIGTERM and SIGINT. Later ones change nothing. */
 atomic_bool *stop_at_signals(void);

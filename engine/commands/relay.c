@@ -5,6 +5,8 @@
 #include "engine/relay/relay.h"
 #include "schemas/wire/time.h"
 
+enum { FLUSH_MS = 30000 };
+
 /* The state right after a cut is there already: what comes after it is published. */
 static int read_from(const struct options *options, struct relay_from *from)
 {
@@ -24,40 +26,11 @@ static int read_from(const struct options *options, struct relay_from *from)
 					 text);
 }
 
-/* The names of the topics. Texts lie in `rooms`. */
-static int name_topics(const struct options *options, const char *prefix, const char **topics,
-		       char rooms[][TOPIC_NAME_MAX + 1])
-{
-	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++) {
-		int size = snprintf(rooms[i], TOPIC_NAME_MAX + 1, "%s%s", prefix, public_types[i]);
-		if (size > TOPIC_NAME_MAX || !is_topic_name(rooms[i]))
-			return option_complain(
-				options, EXIT_USAGE,
-				"--prefix: %s%s is no name of a topic: letters, digits, dots, dashes and "
-				"underlines, at most %d",
-				prefix, public_types[i], TOPIC_NAME_MAX);
-		topics[i] = rooms[i];
-	}
-	for (size_t n = 0; n < option_count(options, "map"); n++) {
-		const char *item = option_item(options, "map", n), *equals = strchr(item, '=');
-		unsigned i = 0;
-		if (!equals || !is_topic_name(equals + 1))
-			return option_complain(options, EXIT_USAGE, "--map takes TYPE=TOPIC, not %s", item);
-		while (i < PUBLIC_TYPES_COUNT &&
-		       (strncmp(public_types[i], item, (size_t)(equals - item)) != 0 || public_types[i][equals - item]))
-			i++;
-		if (i == PUBLIC_TYPES_COUNT)
-			return option_complain(options, EXIT_USAGE, "--map: %.*s is no type of a public event",
-					       (int)(equals - item), item);
-		topics[i] = equals + 1;
-	}
-	return EXIT_DONE;
-}
-
 static int run(const struct options *options, void *context)
 {
 	static char rooms[PUBLIC_TYPES_COUNT][TOPIC_NAME_MAX + 1];
 	static struct relay relay;
+	static struct relay_board board;
 	char brokers[JOURNAL_URL_MAX], room[SETTINGS_BYTES_MAX], url[JOURNAL_URL_MAX];
 	struct journal_option settings[SETTINGS_MAX];
 	struct journal *journal = NULL;
@@ -67,7 +40,7 @@ static int run(const struct options *options, void *context)
 	int status = count < 0 ? EXIT_USAGE : read_kafka_url(options, "to", brokers, NULL);
 	relay.prefix = option_text(options, "prefix");
 	if (status == EXIT_DONE)
-		status = name_topics(options, relay.prefix, relay.target.topics, rooms);
+		status = read_topics(options, "", relay.target.topics, rooms);
 	if (status == EXIT_DONE)
 		status = read_from(options, &relay.from);
 	if (status == EXIT_DONE)
@@ -76,6 +49,9 @@ static int run(const struct options *options, void *context)
 		status = command_open_journal(options, url, false, false, &journal);
 	if (status != EXIT_DONE)
 		return status;
+	board_init(&board);
+	relay.board = &board;
+	relay.flush_ms = FLUSH_MS;
 	relay.journal = journal;
 	relay.stop = stop_at_signals();
 	relay.target.brokers = brokers;
@@ -85,6 +61,7 @@ static int run(const struct options *options, void *context)
 	if (relay_run(&relay, &error) != LL_OK)
 		status = command_failed(options, &error);
 	journal_close(journal);
+	board_release(&board);
 	return status;
 }
 

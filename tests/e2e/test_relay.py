@@ -1,6 +1,7 @@
 """`ledgerline relay`: the journal's events on public topics, each once, whatever happens to the relay."""
 
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -172,6 +173,53 @@ def test_killed_again_and_again(engines, kafka_url, relays, ledgerline, tmp_path
     assert relay.stop() == 0
     assert sum(one["type"] == "payment.completed" for one in wanted) > 100
     assert check(relay, wanted, ledger) == 0
+
+
+# Two relays of one ledger and prefix: the later one takes over, the earlier one stands by, and goes on when the later one is gone.
+def test_two_relays(engines, kafka_url, relays, ledgerline, tmp_path):
+    engine = engines(tmp_path / "data", kafka_url).start()
+    stop, first = threading.Event(), relays(kafka_url)
+    second = relays(kafka_url, prefix=first.prefix)
+    buying = threading.Thread(target=payments, args=(engine, stop))
+    buying.start()
+    first.start()
+    first.wait_for(lambda: "relay.begins" in first.errors(), "the first one")
+    time.sleep(0.5)
+    second.start()
+    first.wait_for(lambda: "relay.stands.by" in first.errors(), "the first one to stand by")
+    assert "relay.fenced" in first.errors()
+    stop.set()
+    buying.join()
+    wanted, ledger = expected(ledgerline, kafka_url)
+    settle(second, wanted)
+    second.kill()
+    rich(engine, 1000)
+    wanted, ledger = expected(ledgerline, kafka_url)
+    settle(first, wanted)
+    assert first.errors().count("relay.begins") == 2 and first.stop() == 0
+    assert check(first, wanted, ledger) == 0
+
+
+# A relay that is paused in the middle of its work, while another one does it, and wakes: nothing that it still sends is in the topics.
+def test_paused_and_woken(engine, relays, ledgerline, tmp_path):
+    lines = tmp_path / "charges.jsonl"
+    charges = ({"id": fresh("c"), "type": "points.charge", "userId": f"u{number % 50}", "amount": 1000} for number in range(20000))
+    lines.write_text("".join(json.dumps(one) + "\n" for one in charges))
+    ledgerline("load", "--url", engine.url, lines, check=0)
+    wanted, ledger = expected(ledgerline, engine.journal)
+    for _ in range(2):
+        paused = relays(engine.journal)
+        other = relays(engine.journal, prefix=paused.prefix)
+        paused.start()
+        paused.wait_for(lambda: count(paused.brokers, topics(paused)) > 0, "its first events")
+        paused.process.send_signal(signal.SIGSTOP)
+        other.start()
+        settle(other, wanted)
+        paused.process.send_signal(signal.SIGCONT)
+        paused.wait_for(lambda: "relay.fenced" in paused.errors(), "a word that it was taken over from")
+        assert other.stop() == 0 and other.errors().count("relay.begins") == 1
+        assert check(paused, wanted, ledger) == 0
+        paused.kill()
 
 
 # A consumer that comes later reads from the beginning and arrives at the ledger's own ranking, and at its balances.
