@@ -8,7 +8,6 @@ import json
 import random
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from functools import partial
@@ -52,30 +51,21 @@ def settle(relay, brokers, place, wanted):
     relay.wait_for(there, f"{len(wanted)} events", seconds=900)
 
 
-def break_the_broker(cluster, times, luck, until):
-    for number in range(times):
-        if until.wait(1 + 2 * luck.random()):
-            return
-        node = cluster.node(1)
-        node.kill()
-        node.start()
-        cluster.wait_ready()
-
-
 def disturbed(binary, journal, place, cluster, prefix, loading, kills, restarts):
-    """The relay is killed `kills` times and the broker `restarts` times while commands are loaded and after."""
-    relay, luck, over = Relay(binary, journal, cluster.bootstrap, place, "--prefix", prefix), random.Random(1), threading.Event()
-    breaking = threading.Thread(target=break_the_broker, args=(cluster, restarts, random.Random(2), over))
-    breaking.start()
-    for _ in range(kills):
+    """The relay is killed `kills` times while commands are loaded and after, and in between the broker `restarts` times."""
+    relay, luck = Relay(binary, journal, cluster.bootstrap, place, "--prefix", prefix), random.Random(1)
+    for number in range(kills):
         relay.start()
-        time.sleep(0.3 + luck.random() * 1.5)
+        time.sleep(0.3 + luck.random() * 1.2)
+        if number * restarts // kills != (number + 1) * restarts // kills:
+            cluster.node(1).kill()
+            cluster.node(1).start()
+            cluster.wait_ready()
+            time.sleep(luck.random())
         relay.kill()
     told, _ = loading.communicate()
     assert "refused=0" in told and "rejected=0" in told, told
-    relay.start()
-    breaking.join()
-    return relay
+    return relay.start()
 
 
 def play(place, binary, payments=100_000, kills=50, restarts=10, users=1000):

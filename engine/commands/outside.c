@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/journal/kafka.h"
+#include "engine/log/log.h"
 
 static atomic_bool stopping;
 
@@ -80,5 +81,23 @@ int read_topics(const struct options *options, const char *dash, const char **to
 					       (int)(equals - item), item);
 		topics[i] = equals + 1;
 	}
+	return EXIT_DONE;
+}
+
+int start_watch(const struct options *options, const struct watch_options *watched, struct watch **watch)
+{
+	struct http_address address;
+	struct error error;
+	uint16_t port;
+	const char *text = option_text(options, "metrics");
+	*watch = NULL;
+	if (!text)
+		return EXIT_DONE;
+	enum ll_code code = http_address_resolve(text, &address, &error);
+	if (code == LL_OK)
+		code = watch_start(&address, watched, watch, &port, &error);
+	if (code != LL_OK)
+		return command_failed(options, &error);
+	log_info("metrics.listening", LOG_TEXT("host", address.host), LOG_NUMBER("port", port));
 	return EXIT_DONE;
 }

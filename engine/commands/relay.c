@@ -1,5 +1,6 @@
 /* `ledgerline relay`: the journal's events onto public topics. */
 #include <string.h>
+#include <time.h>
 
 #include "engine/commands/outside.h"
 #include "engine/relay/relay.h"
@@ -26,6 +27,27 @@ static int read_from(const struct options *options, struct relay_from *from)
 					 text);
 }
 
+static int64_t wall_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void show_metrics(void *context, struct buffer *out)
+{
+	struct relay_status status;
+	board_read(context, &status);
+	relay_write_metrics(&status, 0, wall_ms(), out);
+}
+
+static const char *illness(void *context)
+{
+	static struct relay_status status; /* the watching thread's */
+	board_read(context, &status);
+	return status.state == RELAY_WAITING || status.state == RELAY_STOPPED ? status.error : NULL;
+}
+
 static int run(const struct options *options, void *context)
 {
 	static char rooms[PUBLIC_TYPES_COUNT][TOPIC_NAME_MAX + 1];
@@ -34,6 +56,7 @@ static int run(const struct options *options, void *context)
 	char brokers[JOURNAL_URL_MAX], room[SETTINGS_BYTES_MAX], url[JOURNAL_URL_MAX];
 	struct journal_option settings[SETTINGS_MAX];
 	struct journal *journal = NULL;
+	struct watch *watch = NULL;
 	struct error error;
 	(void)context;
 	int count = command_settings(options, settings, room);
@@ -58,8 +81,10 @@ static int run(const struct options *options, void *context)
 	relay.target.settings = settings;
 	relay.target.settings_count = (size_t)count;
 	relay.target.replication = (int)option_integer(options, "replication");
-	if (relay_run(&relay, &error) != LL_OK)
+	status = start_watch(options, &(struct watch_options){show_metrics, illness, &board}, &watch);
+	if (status == EXIT_DONE && relay_run(&relay, &error) != LL_OK)
 		status = command_failed(options, &error);
+	watch_stop(watch);
 	journal_close(journal);
 	board_release(&board);
 	return status;
@@ -93,6 +118,7 @@ static const struct option options[] = {
 	 .min = 1,
 	 .max = 32,
 	 .help = "replicas of topics that are made; else three, or as many as there are brokers, with a warning"},
+	OPTION_METRICS,
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	{0},

@@ -36,11 +36,10 @@ struct sink {
 	struct pending pending[PENDING_ROOM]; /* polled, not begun; in their order */
 	size_t pending_count;
 	bool paused, lost, overflowed; /* lost: partitions were taken away: what was polled belongs to another member */
-	bool down;
-	unsigned failures; /* in a row */
+	unsigned failures;             /* in a row */
 	bool letter_written, letter_failed;
 	int64_t committed_ms, told_ms;
-	uint64_t taken, lettered, again;
+	struct sink_status status;
 	struct error dead; /* of the letters' producer */
 };
 
@@ -49,6 +48,21 @@ static int64_t now_ms(void)
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t event_ms(const rd_kafka_message_t *message)
+{
+	rd_kafka_timestamp_type_t type;
+	int64_t time = rd_kafka_message_timestamp(message, &type);
+	return time > 0 ? time : 0;
+}
+
+/* `at_hand`: the event that is being delivered; NULL: none is. */
+static void post_status(struct sink *sink, const rd_kafka_message_t *at_hand)
+{
+	sink->status.waiting = sink->pending_count + (at_hand != NULL);
+	sink->status.at_hand_ms = at_hand ? event_ms(at_hand) : 0;
+	sink_board_post(sink->options->board, &sink->status);
 }
 
 static bool is_over(const struct sink *sink)
@@ -76,6 +90,7 @@ static void on_rebalanced(void *context, rd_kafka_resp_err_t err, rd_kafka_topic
 		sink->lost = true;
 	}
 	rd_kafka_assign(sink->member.rk, given ? partitions : NULL);
+	sink->status.partitions = given ? (unsigned)partitions->cnt : 0;
 }
 
 static void pause_all(struct sink *sink, bool pause)
@@ -153,8 +168,8 @@ static void on_delivered(void *context, const rd_kafka_message_t *message)
 		outside_fail(&sink->producer, message->err, "writing a dead letter", &sink->dead);
 }
 
-static enum ll_code bury(struct sink *sink, const rd_kafka_message_t *message, const struct post_result *why,
-			 unsigned attempts, struct error *error)
+static enum ll_code bury(struct sink *sink, const rd_kafka_message_t *message, enum letter_kind kind,
+			 const struct post_result *why, unsigned attempts, struct error *error)
 {
 	struct letter_why letter = {why->reason, sink->options->group, why->status, attempts};
 	sink->letter_written = sink->letter_failed = false;
@@ -167,7 +182,7 @@ static enum ll_code bury(struct sink *sink, const rd_kafka_message_t *message, c
 		return error_set(error, LL_UNAVAILABLE, "%s", sink->dead.text);
 	if (!sink->letter_written)
 		return LL_OK;
-	sink->lettered++;
+	sink->status.letters[kind]++;
 	log_warn("sink.dead.letter", LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
 		 LOG_NUMBER("partition", message->partition), LOG_NUMBER("offset", message->offset),
 		 LOG_NUMBER("attempts", attempts), LOG_TEXT("reason", why->reason));
@@ -181,19 +196,19 @@ static enum ll_code bury(struct sink *sink, const rd_kafka_message_t *message, c
 static void endpoint_answers(struct sink *sink)
 {
 	sink->failures = 0;
-	if (!sink->down)
+	if (!sink->status.down)
 		return;
-	sink->down = false;
+	sink->status.down = false;
 	log_info("sink.endpoint.up", LOG_TEXT("url", sink->options->post.url));
 	alert_run(sink->options->alert, "endpoint.up", sink->options->post.url);
 }
 
 static void endpoint_fails(struct sink *sink, const char *reason)
 {
-	sink->again++;
-	if (++sink->failures < DOWN_AFTER || sink->down)
+	sink->status.again++;
+	if (++sink->failures < DOWN_AFTER || sink->status.down)
 		return;
-	sink->down = true;
+	sink->status.down = true;
 	log_error("sink.endpoint.down", LOG_TEXT("url", sink->options->post.url), LOG_TEXT("reason", reason));
 	alert_run(sink->options->alert, "endpoint.down", reason);
 }
@@ -210,7 +225,7 @@ static void post(struct sink *sink, const char *id, const rd_kafka_message_t *me
 		endpoint_fails(sink, result->reason);
 	else
 		endpoint_answers(sink);
-	sink->taken += result->end == POST_TAKEN;
+	sink->status.taken += result->end == POST_TAKEN;
 }
 
 /* Is the endpoint well, and only this event is not? Tells by another one, of another key, which it takes or refuses. */
@@ -246,7 +261,7 @@ static enum ll_code deliver(struct sink *sink, const rd_kafka_message_t *message
 	char id[LETTER_ID_MAX + 1];
 	struct post_result result = {.reason = "not a public event: no JSON with eventId, eventType and payload"};
 	if (!event_id_of(slice_of(message->payload, message->len), id))
-		return bury(sink, message, &result, 0, error);
+		return bury(sink, message, LETTER_NO_EVENT, &result, 0, error);
 	for (unsigned attempts = 1; !is_over(sink); attempts++) {
 		post(sink, id, message, &result);
 		if (result.end == POST_TAKEN) {
@@ -254,10 +269,11 @@ static enum ll_code deliver(struct sink *sink, const rd_kafka_message_t *message
 			return LL_OK;
 		}
 		if (result.end == POST_REFUSED)
-			return bury(sink, message, &result, attempts, error);
+			return bury(sink, message, LETTER_REFUSED, &result, attempts, error);
+		post_status(sink, message);
 		log_debug("sink.again", LOG_NUMBER("attempts", attempts), LOG_TEXT("reason", result.reason));
 		if (attempts >= sink->options->attempts && another_passes(sink, message))
-			return bury(sink, message, &result, attempts, error);
+			return bury(sink, message, LETTER_ATTEMPTS, &result, attempts, error);
 		wait_ms(sink, back_off(sink, attempts, result.retry_after_ms));
 	}
 	return LL_OK;
@@ -268,8 +284,11 @@ static void tell(struct sink *sink)
 	if (now_ms() - sink->told_ms < PROGRESS_MS)
 		return;
 	sink->told_ms = now_ms();
-	log_info("sink.progress", LOG_NUMBER("taken", sink->taken), LOG_NUMBER("deadLetters", sink->lettered),
-		 LOG_NUMBER("again", sink->again), LOG_TEXT("endpoint", sink->down ? "down" : "up"));
+	log_info("sink.progress", LOG_NUMBER("taken", sink->status.taken),
+		 LOG_NUMBER("deadLetters", sink->status.letters[LETTER_REFUSED] +
+						   sink->status.letters[LETTER_ATTEMPTS] +
+						   sink->status.letters[LETTER_NO_EVENT]),
+		 LOG_NUMBER("again", sink->status.again), LOG_TEXT("endpoint", sink->status.down ? "down" : "up"));
 }
 
 static enum ll_code consume(struct sink *sink, struct error *error)
@@ -284,6 +303,7 @@ static enum ll_code consume(struct sink *sink, struct error *error)
 			pause_all(sink, false);
 		serve(sink, sink->pending_count ? 0 : SERVE_MS);
 		tell(sink);
+		post_status(sink, sink->pending_count ? sink->pending[0].message : NULL);
 		if (sink->pending_count == 0 || sink->lost)
 			continue;
 		struct pending next = sink->pending[0];
@@ -363,6 +383,8 @@ enum ll_code sink_run(const struct sink_options *options, struct error *error)
 		code = run_once(sink, error);
 		if (code != LL_UNAVAILABLE || atomic_load(options->stop))
 			break;
+		sink->status.restarts++;
+		post_status(sink, NULL);
 		log_warn("sink.begins.again", LOG_TEXT("reason", error->text));
 		for (int waited = 0; waited < AGAIN_MS && !atomic_load(options->stop); waited += SERVE_MS) {
 			struct timespec pause = {.tv_nsec = SERVE_MS * 1000000L};

@@ -62,8 +62,11 @@ class Relay:
 
 
 def records(brokers, topics):
-    """What read_committed consumers get of a topic, or of several, in each partition in its order. One consumer asks for all of them."""
-    topics = [topics] if isinstance(topics, str) else list(topics)
+    """What read_committed consumers get of the topics that are there, in each partition in its order. One consumer asks for all of them."""
+    known = wire.metadata(brokers.split(",")[0])["topics"]
+    topics = [topic for topic in ([topics] if isinstance(topics, str) else topics) if known.get(topic)]
+    if not topics:
+        return []
     settings = ("auto.offset.reset=earliest", "enable.auto.commit=false", "fetch.wait.max.ms=20", "isolation.level=read_committed")
     command = ["kcat", "-b", brokers, "-e", "-q", "-J", *(word for one in settings for word in ("-X", one))]
     command += ["-G", f"reads-{uuid.uuid4().hex}", *topics]
@@ -89,10 +92,7 @@ def of_ledger(found, ledger):
 
 def count(brokers, topics):
     """How many records the topics hold."""
-    broker = brokers.split(",")[0]
-    known = wire.metadata(broker)["topics"]
-    there = [topic for topic in topics if topic in known]
-    return len(records(brokers, there)) if there else 0
+    return len(records(brokers, topics))
 
 
 def payload_of(line, schedules):

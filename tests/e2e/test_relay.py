@@ -1,16 +1,20 @@
 """`ledgerline relay`: the journal's events on public topics, each once, whatever happens to the relay."""
 
 import json
+import re
 import signal
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
 import validators
 import wire
+from engine import parse_metrics
 from public import BESIDE, ROOT, TYPES, Relay, check_topics, count, expected, records
 from world import fresh, hold, open_schedule, pay, policy, rich
 
@@ -343,6 +347,7 @@ def test_wrong_settings(ledgerline, relays, kafka_url, name, settings, partition
     (["--map", "point.stolen=x"], 2, "point.stolen is no type of a public event"),
     (["--map", "point.charged=a/b"], 2, "--map takes TYPE=TOPIC"),
     (["--replication", "0"], 2, "--replication"),
+    (["--metrics", "nowhere"], 2, "nowhere"),
     (["--kafka", "acks=0"], 2, "\"acks\""),
     (["--kafka", "no.such=1"], 2, "no setting \"no.such\""),
     (["--journal", "nowhere"], 2, "no journal URL"),
@@ -379,3 +384,33 @@ def test_brokers_away(kafka_cluster, engines, relays, ledgerline, tmp_path):
     settle(relay, wanted)
     assert relay.starts == 1 and relay.stop() == 0
     assert check(relay, wanted, ledger) == 0
+
+
+def shown(relay):
+    """/metrics and /healthz of a relay or sink that runs with --metrics."""
+    port = relay.wait_for(lambda: re.findall(r"metrics.listening host=127.0.0.1 port=(\d+)", relay.errors()), "where metrics are")[-1]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        metrics = parse_metrics(answer.read().decode())
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
+            return metrics, answer.status, json.load(answer)
+    except urllib.error.HTTPError as answer:
+        return metrics, answer.code, json.load(answer)
+
+
+# --metrics: what was published by type, and how it stands; without brokers it is unwell and says why.
+def test_metrics(engine, relays, ledgerline):
+    relay = relays(engine.journal).start("--metrics", "127.0.0.1:0")
+    users = [rich(engine, 1000) for _ in range(7)]
+    wanted, _ = expected(ledgerline, engine.journal)
+    name = 'ledgerline_relay_events_total{type="point.charged"}'
+    relay.wait_for(lambda: shown(relay)[0][name] == len(users), "seven charges")
+    metrics, status, health = shown(relay)
+    assert metrics["ledgerline_relay_working_info"] == 1 and metrics["ledgerline_relay_pending_entries"] == 0
+    assert metrics["ledgerline_relay_delay_seconds_count"] == len(wanted) and (status, health) == (200, {"status": "ok"})
+    assert relay.stop() == 0
+    lost = relays(engine.journal, brokers="127.0.0.1:1").start("--metrics", "127.0.0.1:0")
+    lost.wait_for(lambda: shown(lost)[1] == 503, "a word that it is unwell")
+    metrics, _, health = shown(lost)
+    assert metrics["ledgerline_relay_failing_info"] == 1 and "127.0.0.1:1" in health["reason"]
