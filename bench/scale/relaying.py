@@ -1,15 +1,17 @@
 """Payments published while the relay is killed again and again and the broker dies now and then: each event is there, in order for each
 key; duplicates are counted. Then the whole journal into other topics by a relay that nobody disturbs: how fast.
 
-On a broker of its own: `bench/scale/relaying.py --binary build/ledgerline`.
+On a broker of its own: `bench/scale/relaying.py --binary build/ledgerline`; with `--restarts 0` on those of LEDGERLINE_TEST_KAFKA.
 """
 
 import json
+import os
 import random
 import subprocess
 import sys
 import time
 import uuid
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -51,9 +53,19 @@ def settle(relay, brokers, place, wanted):
     relay.wait_for(there, f"{len(wanted)} events", seconds=900)
 
 
-def disturbed(binary, journal, place, cluster, prefix, loading, kills, restarts):
+@contextmanager
+def brokers_of(restarts):
+    """A broker to be killed, or those that are there."""
+    if not restarts:
+        yield None, os.environ["LEDGERLINE_TEST_KAFKA"]
+        return
+    with Cluster(nodes=1) as cluster:
+        yield cluster, cluster.bootstrap
+
+
+def disturbed(relay, cluster, loading, kills, restarts):
     """The relay is killed `kills` times while commands are loaded and after, and in between the broker `restarts` times."""
-    relay, luck = Relay(binary, journal, cluster.bootstrap, place, "--prefix", prefix), random.Random(1)
+    luck = random.Random(1)
     for number in range(kills):
         relay.start()
         time.sleep(0.3 + luck.random() * 1.2)
@@ -68,7 +80,7 @@ def disturbed(binary, journal, place, cluster, prefix, loading, kills, restarts)
     return relay.start()
 
 
-def play(place, binary, payments=100_000, kills=50, restarts=10, users=1000):
+def play(place, binary, payments=100_000, kills=50, users=1000, restarts=10):
     data, lines = place / "data", place / "commands.jsonl"
     journal, prefix = f"local:{data / 'journal'}", f"r{uuid.uuid4().hex[:6]}."
     ledgerline = partial(run, binary)
@@ -78,19 +90,19 @@ def play(place, binary, payments=100_000, kills=50, restarts=10, users=1000):
             file.write(json.dumps({"id": f"c{number}", **command}) + "\n")
     ledgerline("journal", "create", journal, check=0)
     name = json.loads(ledgerline("journal", "info", "--json", journal, check=0).stdout)["name"]
-    with Cluster(nodes=1) as cluster:
+    with brokers_of(restarts) as (cluster, brokers):
         loading = subprocess.Popen([str(binary), "load", "--data", str(data), str(lines)], stdout=subprocess.PIPE, text=True)
-        relay = disturbed(binary, journal, place, cluster, prefix, loading, kills, restarts)
+        relay = disturbed(Relay(binary, journal, brokers, place, "--prefix", prefix), cluster, loading, kills, restarts)
         wanted, ledger = expected(ledgerline, journal)
-        settle(relay, cluster.bootstrap, f"{prefix}{name}", wanted)
+        settle(relay, brokers, f"{prefix}{name}", wanted)
         assert relay.stop() == 0
         assert sum(one["type"] == "payment.completed" for one in wanted) == payments
-        doubled = check_topics(cluster.bootstrap, wanted, ledger, lambda kind: prefix + kind)
-        alone = Relay(binary, journal, cluster.bootstrap, place, "--prefix", f"{prefix}alone.")
+        doubled = check_topics(brokers, wanted, ledger, lambda kind: prefix + kind)
+        alone = Relay(binary, journal, brokers, place, "--prefix", f"{prefix}alone.")
         alone.start()
         alone.wait_for(lambda: "relay.begins" in alone.errors(), "its start")
         begun = time.monotonic()
-        settle(alone, cluster.bootstrap, f"{prefix}alone.{name}", wanted)
+        settle(alone, brokers, f"{prefix}alone.{name}", wanted)
         took = time.monotonic() - begun
         assert alone.stop() == 0
     return {
@@ -100,4 +112,4 @@ def play(place, binary, payments=100_000, kills=50, restarts=10, users=1000):
 
 
 if __name__ == "__main__":
-    main(play, payments=100_000, kills=50, restarts=10, users=1000)
+    main(play, payments=100_000, kills=50, users=1000, restarts=10)

@@ -51,7 +51,7 @@ static const char *illness(void *context)
 static int run(const struct options *options, void *context)
 {
 	static char rooms[PUBLIC_TYPES_COUNT][TOPIC_NAME_MAX + 1];
-	static struct relay relay;
+	struct relay relay = {.journal = NULL};
 	static struct relay_board board;
 	char brokers[JOURNAL_URL_MAX], room[SETTINGS_BYTES_MAX], url[JOURNAL_URL_MAX];
 	struct journal_option settings[SETTINGS_MAX];
@@ -130,7 +130,8 @@ const struct cli_command command_relay = {
 	.description =
 		"Every public event as JSON on the topic of its type, keyed by user or schedule, in the journal's order. Makes the topics\n"
 		"that are missing, and says which ones have wrong settings. Where it stands is kept in the topic LEDGER.relay and in each\n"
-		"record, so that a relay that was killed goes on without loss and without doubling. One relay a ledger and prefix.\n"
+		"record, so that a relay that was killed goes on without loss and without doubling. Of several relays of one ledger and\n"
+		"prefix the one that began last publishes, and the others stand by.\n"
 		"SIGTERM: what was read is flushed, exit 0. docs/relay.md",
 	.options = options,
 	.exits = "0: it was told to stop",

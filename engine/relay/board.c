@@ -7,7 +7,7 @@
 const char *relay_state_text(enum relay_state state)
 {
 	static const char *const texts[RELAY_STATES_COUNT] = {
-#define X(name, text) [RELAY_##name] = text,
+#define X(name, text) [RELAY_##name] = (text),
 		RELAY_STATES(X)
 #undef X
 	};

@@ -151,6 +151,7 @@ static enum ll_code read_back(struct target *target, struct error *error)
 	size_t count = 0;
 	for (unsigned i = 0; i < target->topics_count; i++)
 		count += (size_t)target->topics[i].partitions;
+	ENSURE(count > 0);
 	reading.ends = calloc(count, sizeof *reading.ends);
 	reading.topics = calloc(count, sizeof *reading.topics);
 	ENSURE(reading.ends && reading.topics);
