@@ -12,6 +12,8 @@ import uuid
 
 from scene import Engine, Pace, main
 
+from engine import parse_metrics
+
 TOPICS = ("point.charged", "point.used")
 WARM_UP_SECONDS = 3
 
@@ -44,12 +46,15 @@ def play(place, binary, rate=1000, seconds=20):
         time.sleep(WARM_UP_SECONDS + seconds)
     engine.wait_for(lambda: engine.get("/api/status").json["relay"]["pending"] == 0, "all to be relayed")
     time.sleep(1)
+    metrics = parse_metrics(engine.get("/metrics").body.decode())
     readers[0].terminate()
     consumer.join()
     engine.stop()
     late = [delay for now, delay in delays if now > begun + WARM_UP_SECONDS]
     return {
-        "rate": rate, "events": len(delays), "arrivalMs": {"p50": quantile(late, 0.5), "p99": quantile(late, 0.99), "max": quantile(late, 1)},
+        "rate": rate, "events": len(delays), "commits": metrics["ledgerline_relay_transactions_total"],
+        "committedMs": round(1000 * metrics["ledgerline_relay_delay_seconds_sum"] / metrics["ledgerline_relay_delay_seconds_count"], 1),
+        "arrivalMs": {"p50": quantile(late, 0.5), "p99": quantile(late, 0.99), "max": quantile(late, 1)},
     }
 
 
