@@ -62,7 +62,7 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -DLEDGERLINE_VERSION='"$(VERSION)"' -I. -Ibuild/ge
 CFLAGS_ALL := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fPIC -fvisibility=hidden $(WARNINGS) $(HARDENING) $(SANITIZERS) $(CFLAGS)
 LDFLAGS_ALL := $(SANITIZERS) -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 LIBS_READER := -llmdb -lcrypto -lsodium -lxxhash -lyajl -lbsd -lpthread -lm
-LIBS := -lrdkafka -lcurl -luv -lhttp_parser -linih $(LIBS_READER)
+LIBS := -lrdkafka -lcurl -luv -lhttp_parser -linih -lssl -lsystemd $(LIBS_READER)
 
 # ---- sources ----
 
@@ -102,7 +102,7 @@ MEASURING_PROGRAMS := $(PEER_PROGRAMS) $(patsubst %.c,$(OUT)/%,$(filter-out benc
 
 # ---- targets for people ----
 
-.PHONY: all help deps demo test unit integration e2e simulation torture fuzz fuzz-coverage bench check format lint install uninstall clean
+.PHONY: all help deps demo test unit integration e2e simulation torture fuzz fuzz-coverage bench check format lint install uninstall deb clean
 .PHONY: fuzz-programs test-programs
 
 all: $(BINARY) $(LIBRARIES) $(INTERNAL) $(MANUAL) ## build the program and the reader library (SANITIZE=address,undefined or thread)
@@ -114,7 +114,7 @@ help: ## this list
 	@echo 'Variables: SANITIZE=address,undefined|thread  SECONDS=60  SEEDS=20000  IMAGES=20000  PREFIX=/usr/local  DESTDIR=  CC=gcc  V=1'
 
 deps: ## install the Debian packages that are missing, for everything; says which
-	$(Q)bash .ci/setup build test check bench
+	$(Q)bash .ci/setup build test check bench deb
 
 demo: all ## play an on-sale from opening to sold out, rebuild it, and prove that it is the same
 	$(Q)$(BINARY) demo
@@ -327,6 +327,9 @@ install: all ## install program, library, header, pkg-config file and man pages 
 		>$(call into,$(LIBDIR)/pkgconfig/ledgerline.pc))
 	$(if $(MAN1),$(Q)install -D -m 644 -t $(call into,$(PREFIX)/share/man/man1) $(MAN1))
 	$(if $(MAN3),$(Q)install -D -m 644 -t $(call into,$(PREFIX)/share/man/man3) $(MAN3))
+
+deb: all | build/.deps-deb ## Debian packages of what was built, in build/deb
+	$(Q)packaging/make_deb build/deb $(VERSION)
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(call into,$(PREFIX)/bin/ledgerline) $(call into,$(PREFIX)/include/ledgerline.h) \

@@ -16,6 +16,7 @@ int main(int argc, char **argv)
 		command_audit_explain,  command_keys_add,      command_keys_list,
 		command_keys_revoke,    command_relay,         command_sink,
 		command_dlq_list,       command_dlq_show,      command_dlq_redrive,
+		command_intake,         command_import_seed,
 	};
 	const struct program program = {
 		.name = "ledgerline",

@@ -101,6 +101,12 @@ static void write_connections(struct api *api, struct buffer *out)
 	       http.connections_total);
 	number(out, "ledgerline_http_connections_refused_total", "counter", "Connections refused for being too many.",
 	       http.connections_refused);
+	if (http.tls_valid_until) {
+		number(out, "ledgerline_http_tls_failures_total", "counter",
+		       "Connections that came to no handshake of TLS, or broke it.", http.tls_failed);
+		number(out, "ledgerline_http_tls_valid_until_seconds", "gauge",
+		       "Until when the certificate is valid, since 1970.", (uint64_t)http.tls_valid_until);
+	}
 	number(out, "ledgerline_http_requests_open", "gauge", "Requests that are not answered yet.",
 	       http.requests_open);
 	number(out, "ledgerline_http_clients_gone_total", "counter", "Requests whose client went before the answer.",

@@ -57,8 +57,8 @@ static void handed_over(void *context, bool done)
 /* Not whether there is anybody: only that it may be one's address. */
 static bool is_address(struct slice text)
 {
-	static const char begin[] = "http://";
-	if (text.size <= sizeof begin - 1 || text.size > WRITER_ADDRESS_MAX || !slice_begins(text, SLICE("http://")))
+	size_t scheme = slice_begins(text, SLICE("https://")) ? 8 : slice_begins(text, SLICE("http://")) ? 7 : 0;
+	if (!scheme || text.size <= scheme || text.size > WRITER_ADDRESS_MAX)
 		return false;
 	for (size_t i = 0; i < text.size; i++)
 		if (text.at[i] <= ' ' || text.at[i] > '~')

@@ -11,13 +11,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/http/tls.h"
 #include "schemas/wire/ensure.h"
 
 enum { ANSWER_BYTES_MAX = 256 << 20, READ_BYTES = 64 << 10 };
 
 struct http_client {
 	char host[256], port[8];
-	int socket; /* -1: not connected */
+	int socket;                 /* -1: not connected */
+	struct tls_context *trusts; /* NULL: http:// */
+	struct tls *tls;            /* of the connection */
+	struct buffer sealed;
 	struct buffer out, in, body;
 	char key[128]; /* empty: none */
 };
@@ -32,15 +36,14 @@ static bool take_port(const char *text, char port[8])
 	return true;
 }
 
-enum ll_code http_client_new(const char *url, struct http_client **made, struct error *error)
+static bool take_url(struct http_client *client, const char *url, bool *is_tls)
 {
 	char rest[300];
-	struct http_client *client = calloc(1, sizeof *client);
-	ENSURE(client);
-	client->socket = -1;
-	snprintf(client->port, sizeof client->port, "80");
-	bool fine = strncmp(url, "http://", 7) == 0 && strlen(url + 7) < sizeof client->host;
-	snprintf(rest, sizeof rest, "%s", fine ? url + 7 : "");
+	*is_tls = strncmp(url, "https://", 8) == 0;
+	size_t scheme = *is_tls ? 8 : 7;
+	bool fine = (*is_tls || strncmp(url, "http://", 7) == 0) && strlen(url + scheme) < sizeof client->host;
+	snprintf(client->port, sizeof client->port, "%s", *is_tls ? "443" : "80");
+	snprintf(rest, sizeof rest, "%s", fine ? url + scheme : "");
 	size_t size = strlen(rest);
 	if (size && rest[size - 1] == '/')
 		rest[size - 1] = 0;
@@ -57,13 +60,26 @@ enum ll_code http_client_new(const char *url, struct http_client **made, struct 
 		*colon = 0;
 		fine = fine && take_port(colon + 1, client->port);
 	}
-	if (!fine || !host[0] || strpbrk(host, "/?#@ ")) {
-		free(client);
-		return error_set(error, LL_USAGE, "%s is not of the form http://HOST:PORT", url);
-	}
 	snprintf(client->host, sizeof client->host, "%s", host);
-	*made = client;
-	return LL_OK;
+	return fine && host[0] && !strpbrk(host, "/?#@ ");
+}
+
+enum ll_code http_client_new(const char *url, const char *ca, struct http_client **made, struct error *error)
+{
+	bool is_tls;
+	enum ll_code code = LL_OK;
+	struct http_client *client = calloc(1, sizeof *client);
+	ENSURE(client);
+	client->socket = -1;
+	if (!take_url(client, url, &is_tls))
+		code = error_set(error, LL_USAGE, "%s is not of the form http://HOST:PORT or https://HOST:PORT", url);
+	else if (is_tls)
+		code = tls_client_new(ca, &client->trusts, error);
+	if (code == LL_OK)
+		*made = client;
+	else
+		http_client_free(client);
+	return code;
 }
 
 void http_client_show_key(struct http_client *client, const char *key)
@@ -76,6 +92,8 @@ static void disconnect(struct http_client *client)
 	if (client->socket >= 0)
 		close(client->socket);
 	client->socket = -1;
+	tls_free(client->tls);
+	client->tls = NULL;
 }
 
 void http_client_free(struct http_client *client)
@@ -86,10 +104,17 @@ void http_client_free(struct http_client *client)
 	buffer_release(&client->out);
 	buffer_release(&client->in);
 	buffer_release(&client->body);
+	buffer_release(&client->sealed);
+	tls_context_free(client->trusts);
 	free(client);
 }
 
 /* ---- the connection ---- */
+
+static const char *scheme(const struct http_client *client)
+{
+	return client->trusts ? "https" : "http";
+}
 
 static enum ll_code wait_for(struct http_client *client, short events, int timeout_ms, struct error *error)
 {
@@ -100,13 +125,13 @@ static enum ll_code wait_for(struct http_client *client, short events, int timeo
 	while (ready < 0 && errno == EINTR);
 	if (ready > 0)
 		return LL_OK;
-	return error_set(error, LL_TIMEOUT, "http://%s:%s has not answered within %d ms", client->host, client->port,
-			 timeout_ms);
+	return error_set(error, LL_TIMEOUT, "%s://%s:%s has not answered within %d ms", scheme(client), client->host,
+			 client->port, timeout_ms);
 }
 
 static enum ll_code broke(struct http_client *client, const char *how, struct error *error)
 {
-	return error_set(error, LL_UNAVAILABLE, "http://%s:%s: %s", client->host, client->port, how);
+	return error_set(error, LL_UNAVAILABLE, "%s://%s:%s: %s", scheme(client), client->host, client->port, how);
 }
 
 static bool connect_to(struct http_client *client, const struct addrinfo *address, int timeout_ms)
@@ -141,7 +166,7 @@ static enum ll_code open_connection(struct http_client *client, int timeout_ms, 
 	return connected ? LL_OK : broke(client, strerror(errno), error);
 }
 
-static enum ll_code send_all(struct http_client *client, struct slice bytes, int timeout_ms, struct error *error)
+static enum ll_code send_bytes(struct http_client *client, struct slice bytes, int timeout_ms, struct error *error)
 {
 	while (bytes.size) {
 		ssize_t sent = send(client->socket, bytes.at, bytes.size, MSG_NOSIGNAL);
@@ -158,20 +183,17 @@ static enum ll_code send_all(struct http_client *client, struct slice bytes, int
 	return LL_OK;
 }
 
-/* More of the answer into client->in. LL_END: the other side has closed. */
-static enum ll_code receive(struct http_client *client, int timeout_ms, struct error *error)
+/* What has come, behind what is in `into`. LL_END: the other side has closed. */
+static enum ll_code receive_bytes(struct http_client *client, struct buffer *into, int timeout_ms, struct error *error)
 {
 	for (;;) {
-		uint8_t *room = buffer_reserve(&client->in, READ_BYTES);
+		uint8_t *room = buffer_reserve(into, READ_BYTES);
 		ssize_t got = recv(client->socket, room, READ_BYTES, 0);
 		if (got == 0)
 			return LL_END;
 		if (got > 0) {
-			client->in.size += (size_t)got;
-			return client->in.size <= ANSWER_BYTES_MAX
-				       ? LL_OK
-				       : error_set(error, LL_TOO_LARGE, "http://%s:%s: an answer of more than %d bytes",
-						   client->host, client->port, ANSWER_BYTES_MAX);
+			buffer_commit(into, (size_t)got);
+			return LL_OK;
 		}
 		if (errno != EAGAIN && errno != EINTR)
 			return broke(client, strerror(errno), error);
@@ -179,6 +201,80 @@ static enum ll_code receive(struct http_client *client, int timeout_ms, struct e
 		if (code != LL_OK)
 			return code;
 	}
+}
+
+/* ---- TLS ---- */
+
+/* Sends what TLS has to say, with `plain` in it (NULL: none), which is emptied. */
+static enum ll_code send_sealed(struct http_client *client, struct buffer *plain, int timeout_ms, struct error *error)
+{
+	buffer_clear(&client->sealed);
+	tls_seal(client->tls, plain, &client->sealed);
+	return send_bytes(client, buffer_slice(&client->sealed), timeout_ms, error);
+}
+
+/* Takes plain bytes into client->in, after more has come when `more` is given. */
+static enum ll_code unseal(struct http_client *client, bool more, int timeout_ms, struct error *error)
+{
+	enum tls_read read;
+	size_t got;
+	enum ll_code code = LL_OK;
+	buffer_clear(&client->sealed);
+	if (more)
+		code = receive_bytes(client, &client->sealed, timeout_ms, error);
+	if (code != LL_OK)
+		return code;
+	tls_feed(client->tls, client->sealed.at, client->sealed.size);
+	while ((read = tls_read(client->tls, buffer_reserve(&client->in, READ_BYTES), READ_BYTES, &got)) == TLS_GOT)
+		buffer_commit(&client->in, got);
+	code = send_sealed(client, NULL, timeout_ms, error);
+	if (read == TLS_BROKEN)
+		return broke(client, tls_reason(client->tls), error);
+	return code == LL_OK && read == TLS_CLOSED ? LL_END : code;
+}
+
+static enum ll_code shake_hands(struct http_client *client, int timeout_ms, struct error *error)
+{
+	client->tls = tls_connect(client->trusts, client->host);
+	enum ll_code code = unseal(client, false, timeout_ms, error);
+	while (code == LL_OK && !tls_is_ready(client->tls))
+		code = unseal(client, true, timeout_ms, error);
+	if (code == LL_END)
+		return broke(client, "the connection was closed within the handshake of TLS", error);
+	if (code != LL_UNAVAILABLE || !*tls_reason(client->tls))
+		return code;
+	return error_set(error, LL_DENIED,
+			 "https://%s:%s is not trusted: %s; nothing was sent. Its certificate must be valid for that "
+			 "host, and signed by whom --tls-ca (else the system) trusts",
+			 client->host, client->port, tls_reason(client->tls));
+}
+
+/* ---- the answer's bytes ---- */
+
+/* Sends a whole request. */
+static enum ll_code send_all(struct http_client *client, struct slice bytes, int timeout_ms, struct error *error)
+{
+	if (!client->tls)
+		return send_bytes(client, bytes, timeout_ms, error);
+	struct buffer plain = {0};
+	buffer_append_slice(&plain, bytes);
+	enum ll_code code = send_sealed(client, &plain, timeout_ms, error);
+	buffer_release(&plain);
+	return code;
+}
+
+/* More of the answer into client->in. LL_END: the other side has closed. */
+static enum ll_code receive(struct http_client *client, int timeout_ms, struct error *error)
+{
+	size_t before = client->in.size;
+	enum ll_code code = LL_OK;
+	while (code == LL_OK && client->in.size == before)
+		code = client->tls ? unseal(client, true, timeout_ms, error)
+				   : receive_bytes(client, &client->in, timeout_ms, error);
+	if (client->in.size > ANSWER_BYTES_MAX)
+		return error_set(error, LL_TOO_LARGE, "%s://%s:%s: an answer of more than %d bytes", scheme(client),
+				 client->host, client->port, ANSWER_BYTES_MAX);
+	return client->in.size > before ? LL_OK : code;
 }
 
 /* ---- the answer ---- */
@@ -206,7 +302,8 @@ bool http_reply_header(const struct http_reply *reply, const char *name, struct 
 
 static enum ll_code no_http(struct http_client *client, struct error *error)
 {
-	return error_set(error, LL_CORRUPT, "what http://%s:%s answers is not HTTP/1.1", client->host, client->port);
+	return error_set(error, LL_CORRUPT, "what %s://%s:%s answers is not HTTP/1.1", scheme(client), client->host,
+			 client->port);
 }
 
 static bool has_word(struct slice value, const char *word)
@@ -319,6 +416,8 @@ enum ll_code http_client_ask(struct http_client *client, const char *method, con
 	for (;;) {
 		bool kept = client->socket >= 0, nothing = false;
 		enum ll_code code = kept ? LL_OK : open_connection(client, timeout_ms, error);
+		if (code == LL_OK && !kept && client->trusts)
+			code = shake_hands(client, timeout_ms, error);
 		if (code == LL_OK) {
 			code = send_all(client, buffer_slice(&client->out), timeout_ms, error);
 			nothing = code == LL_UNAVAILABLE;

@@ -171,9 +171,7 @@ static int close_through(struct closing_run *run, const char *url)
 	add_parameter(&path, "name", option_text(run->options, "name"));
 	add_parameter(&path, "approver", option_text(run->options, "approver"));
 	add_parameter(&path, "at", run->at);
-	enum ll_code code = http_client_new(url, &client, &error);
-	if (code == LL_OK)
-		code = command_show_key(run->options, client, &error);
+	enum ll_code code = command_client(run->options, url, &client, &error);
 	if (code == LL_OK)
 		code = http_client_ask(client, "POST", buffer_text(&path), SLICE_EMPTY, ANSWER_WAIT_MS, &reply, &error);
 	int status = code == LL_OK ? tell_reply(run, &reply) : command_failed(run->options, &error);
@@ -314,6 +312,7 @@ static const struct option close_options[] = {
 	OPTION_OF_DATA,
 	OPTION_JOURNAL,
 	OPTION_ACCESS_KEY,
+	OPTION_TLS_CA,
 	{.name = "url",
 	 .kind = OPTION_TEXT,
 	 .value = "http://HOST:PORT",

@@ -14,7 +14,8 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 	command_snapshot, command_audit_state, command_audit_history, command_audit_totals, command_audit_diff,
 	command_journal_annul, command_audit_export, command_audit_close, command_audit_closes, command_audit_prove,
 	command_audit_new_key, command_audit_check_proof, command_audit_explain, command_keys_add, command_keys_list,
-	command_keys_revoke, command_relay, command_sink, command_dlq_list, command_dlq_show, command_dlq_redrive;
+	command_keys_revoke, command_relay, command_sink, command_dlq_list, command_dlq_show, command_dlq_redrive,
+	command_intake, command_import_seed;
 
 /* Options that several commands share, for their tables. */
 #define OPTION_DATA                                                                                                    \
@@ -47,10 +48,16 @@ extern const struct cli_command command_serve, command_load, command_query, comm
 		.help = "a file with the access key for the engine, as `ledgerline keys add` shows it"                 \
 	}
 
+#define OPTION_TLS_CA                                                                                                  \
+	{                                                                                                              \
+		.name = "tls-ca", .kind = OPTION_TEXT, .value = "FILE",                                                \
+		.help = "whom https:// trusts: a PEM file of CAs' certificates; not given: whom the system trusts"     \
+	}
+
 struct http_client;
-/* Has the client show the key of --access-key, when it is given. */
-enum ll_code command_show_key(const struct options *options, struct http_client *client,
-			      struct error *error) LL_CHECKED;
+/* A client of the engine at `url`, with what --access-key and --tls-ca give; *client is to be freed also after an error. */
+enum ll_code command_client(const struct options *options, const char *url, struct http_client **client,
+			    struct error *error) LL_CHECKED;
 
 /* The exit status that an error ends a command with, after saying it: 2 for LL_USAGE, else 3. */
 int command_failed(const struct options *options, const struct error *error);

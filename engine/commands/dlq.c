@@ -181,7 +181,9 @@ static int run_redrive(const struct options *options, void *context)
 	struct poster *poster = NULL;
 	struct tally tally = {0};
 	struct error error;
-	const struct post_options post = {.url = option_text(options, "to"), .timeout_ms = REDRIVE_TIMEOUT_MS};
+	const struct post_options post = {.url = option_text(options, "to"),
+					  .ca = option_text(options, "tls-ca"),
+					  .timeout_ms = REDRIVE_TIMEOUT_MS};
 	(void)context;
 	if ((option_argument(options, 0) != NULL) == option_flag(options, "all"))
 		return option_complain(options, EXIT_USAGE, "give an offset, or --all");
@@ -218,6 +220,7 @@ static const struct option redrive_options[] = {
 	 .kind = OPTION_TEXT,
 	 .value = "URL",
 	 .help = "http:// or https://: straight to this endpoint, instead of the topic that it came from"},
+	OPTION_TLS_CA,
 	OPTION_JSON,
 	OPTION_KAFKA,
 	OPTION_CONFIG,

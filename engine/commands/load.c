@@ -40,10 +40,32 @@ void load_bad_code(struct load *load, uint64_t line, struct slice code, struct s
 		 (int)message.size, (const char *)message.at);
 }
 
-void load_refused(struct load *load, uint16_t code)
+void load_refused(struct load *load, uint64_t line, uint16_t code)
 {
+	const struct code_info *info = code_info(code);
 	load->refused++;
 	load->refusals[code < LOAD_CODES_MAX ? code : 0]++;
+	if (load->list_refusals)
+		option_complain(load->options, EXIT_NO, "line %" PRIu64 ": refused %s: %s", line,
+				info ? info->name : "?", info ? info->message : "");
+}
+
+bool load_command_of(struct load *load, struct slice *line)
+{
+	struct error error;
+	if (!load->translate)
+		return true;
+	enum ll_code code = LL_OK;
+	if (load->translated != load->lines.number)
+		code = load->translate(load->translate_context, *line, &load->command, &error);
+	if (code != LL_OK) {
+		if (code != LL_END)
+			load_bad(load, load->lines.number, "%s", error.text);
+		return false;
+	}
+	load->translated = load->lines.number;
+	*line = load->command;
+	return true;
 }
 
 void load_progress(struct load *load)
@@ -140,59 +162,50 @@ static enum ll_code load_lines(struct load *load, const struct journal_option *s
 	return load_over_http(load, served, error);
 }
 
-static int run(const struct options *options, void *context)
+int load_run(struct load *load)
 {
+	const struct options *options = load->options;
 	char room[SETTINGS_BYTES_MAX];
 	struct journal_option settings[SETTINGS_MAX];
 	struct error error;
-	struct load load = {
-		.options = options,
-		.keep_going = option_flag(options, "keep-going"),
-		.position = LOAD_NO_POSITION,
-	};
-	(void)context;
+	load->position = LOAD_NO_POSITION;
 	int count = command_settings(options, settings, room);
 	if (count < 0)
 		return EXIT_USAGE;
 	if (!option_given(options, "data") && !option_given(options, "url"))
 		return option_complain(options, EXIT_USAGE, "--data or --url is needed: where the commands go");
 	const char *path = option_argument(options, 0) ? option_argument(options, 0) : "-";
-	enum ll_code code = lines_open(path, &load.lines, &error);
+	enum ll_code code = lines_open(path, &load->lines, &error);
 	if (code != LL_OK)
 		return command_failed(options, &error);
 	log_configure(LOG_WARN, LOG_WORDS);
 	double began = now_seconds();
-	progress_begin(&load.progress, stderr, "loading", "commands", 0);
-	code = load_lines(&load, settings, (size_t)count, &error);
-	progress_end(&load.progress);
-	lines_close(&load.lines);
-	if (load.bad_line && !load.keep_going)
-		option_complain(options, EXIT_NO, "line %" PRIu64 ": %s; nothing behind it was applied", load.bad_line,
-				load.bad_reason);
+	progress_begin(&load->progress, stderr, "loading", "commands", 0);
+	code = load_lines(load, settings, (size_t)count, &error);
+	progress_end(&load->progress);
+	lines_close(&load->lines);
+	if (load->bad_line && !load->keep_going)
+		option_complain(options, EXIT_NO, "line %" PRIu64 ": %s; nothing behind it was applied", load->bad_line,
+				load->bad_reason);
 	if (option_flag(options, "json"))
-		print_json(&load, now_seconds() - began);
+		print_json(load, now_seconds() - began);
 	else
-		print_words(&load, now_seconds() - began);
+		print_words(load, now_seconds() - began);
 	if (code != LL_OK)
 		return command_failed(options, &error);
-	return load.bad_line ? EXIT_NO : EXIT_DONE;
+	return load->bad_line ? EXIT_NO : EXIT_DONE;
+}
+
+static int run(const struct options *options, void *context)
+{
+	struct load load = {.options = options, .keep_going = option_flag(options, "keep-going")};
+	(void)context;
+	return load_run(&load);
 }
 
 static const struct option options[] = {
-	{.name = "data",
-	 .kind = OPTION_TEXT,
-	 .value = "DIR",
-	 .help = "the data directory; made when it is not there. When an engine serves it, the commands\ngo through that engine"},
-	OPTION_JOURNAL,
-	OPTION_KAFKA,
-	OPTION_ACCESS_KEY,
-	{.name = "url",
-	 .kind = OPTION_TEXT,
-	 .value = "URL",
-	 .help = "http://HOST:PORT of an engine that takes the commands"},
+	LOAD_OPTIONS,
 	{.name = "keep-going", .kind = OPTION_FLAG, .help = "pass over bad lines"},
-	OPTION_CONFIG,
-	OPTION_JSON,
 	{0},
 };
 

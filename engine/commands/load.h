@@ -10,6 +10,7 @@
 
 #include "engine/cli/options.h"
 #include "engine/cli/progress.h"
+#include "engine/commands/commands.h"
 #include "engine/commands/load_lines.h"
 #include "engine/journal/journal.h"
 #include "schemas/codes.h"
@@ -20,7 +21,12 @@ enum { LOAD_CODES_MAX = 256, LOAD_REASON_MAX = 512 };
 struct load {
 	const struct options *options;
 	struct lines lines;
-	bool keep_going;
+	bool keep_going, list_refusals; /* list_refusals: each is told with its line */
+	/* What makes a command of a line; NULL: it is one. LL_END: the line is none and is passed over. LL_USAGE: it is bad. */
+	enum ll_code (*translate)(void *context, struct slice line, struct slice *command, struct error *error);
+	void *translate_context;
+	uint64_t translated; /* the line that *command is of: one that is given again is not translated again */
+	struct slice command;
 	struct progress progress;
 	uint64_t accepted, refused, repeated, rejected, reads;
 	uint64_t refusals[LOAD_CODES_MAX]; /* by code */
@@ -33,7 +39,9 @@ struct load {
 void load_bad(struct load *load, uint64_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same for a code that a command was rejected with. `message` may be empty: then it is the code's own. */
 void load_bad_code(struct load *load, uint64_t line, struct slice code, struct slice message);
-void load_refused(struct load *load, uint16_t code);
+void load_refused(struct load *load, uint64_t line, uint16_t code);
+/* The command of the line that was read last. false: it has none; what is to be said was said. */
+bool load_command_of(struct load *load, struct slice *line);
 /* So many lines are dealt with: for the progress line. */
 void load_progress(struct load *load);
 
@@ -42,6 +50,22 @@ static inline bool load_is_over(const struct load *load)
 {
 	return load->bad_line && !load->keep_going;
 }
+
+/* The whole of a command that loads: `options` and what differs is set. Returns the exit status. BLOCKING. */
+int load_run(struct load *load);
+
+#define LOAD_OPTIONS                                                                                                   \
+	{.name = "data",                                                                                               \
+	 .kind = OPTION_TEXT,                                                                                          \
+	 .value = "DIR",                                                                                               \
+	 .help = "the data directory; made when it is not there. When an engine serves it, the commands\n"             \
+		 "go through that engine"},                                                                            \
+		OPTION_JOURNAL, OPTION_KAFKA, OPTION_ACCESS_KEY, OPTION_TLS_CA,                                        \
+		{.name = "url",                                                                                        \
+		 .kind = OPTION_TEXT,                                                                                  \
+		 .value = "URL",                                                                                       \
+		 .help = "http://HOST:PORT or https://HOST:PORT of an engine that takes the commands"},                \
+		OPTION_CONFIG, OPTION_JSON
 
 /* The ways. BLOCKING. Errors are of the world; bad lines are in `load`. */
 enum ll_code load_into_engine(struct load *load, const char *data, const char *journal,

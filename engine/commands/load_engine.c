@@ -93,7 +93,7 @@ static void answered(struct pending *pending, const struct answer *answer)
 	case ANSWER_REJECTED: rejected(loading, slot, answer); break;
 	case ANSWER_DECIDED:
 		if (answer->entry->head.outcome == OUTCOME_REFUSED)
-			load_refused(load, answer->entry->code);
+			load_refused(load, slot->line, answer->entry->code);
 		else
 			load->accepted++;
 		break;
@@ -147,6 +147,8 @@ static bool take_line(struct loading *loading, struct slice line)
 	slot->line = load->lines.number;
 	slot->bytes = line.size;
 	arena_reset(&slot->arena);
+	if (!load_command_of(load, &line))
+		return true;
 	if (json_read(&loading->reader, line, &root, &error) != LL_OK) {
 		load_bad(load, slot->line, "%s", error.text);
 		return true;

@@ -84,7 +84,7 @@ static bool take_receipt(struct sending *s, uint64_t number, const struct json_n
 	} else if (slice_equal(outcome, SLICE("accepted"))) {
 		load->accepted++;
 	} else if (slice_equal(outcome, SLICE("refused"))) {
-		load_refused(load, body ? code_number(text_of(&s->reader, body, "code")) : 0);
+		load_refused(load, number, body ? code_number(text_of(&s->reader, body, "code")) : 0);
 	} else if (slice_equal(outcome, SLICE("read"))) {
 		load->reads++;
 	} else {
@@ -203,6 +203,8 @@ static void take_line(struct sending *s, struct slice line)
 	struct load *load = s->load;
 	const struct json_node *root;
 	struct error error;
+	if (!load_command_of(load, &line))
+		return;
 	if (json_read(&s->reader, line, &root, &error) != LL_OK) {
 		load_bad(load, load->lines.number, "%s", error.text);
 	} else if (root->type == JSON_OBJECT && !text_of(&s->reader, root, "id").size) {
@@ -255,9 +257,7 @@ enum ll_code load_over_http(struct load *load, const char *url, struct error *er
 	struct sending *s = calloc(1, sizeof *s);
 	ENSURE(s);
 	s->load = load;
-	enum ll_code code = http_client_new(url, &s->client, error);
-	if (code == LL_OK)
-		code = command_show_key(load->options, s->client, error);
+	enum ll_code code = command_client(load->options, url, &s->client, error);
 	if (code == LL_OK)
 		code = send_all(s, error);
 	if (code == LL_OK && load->position == LOAD_NO_POSITION &&

@@ -1,15 +1,19 @@
 /* `ledgerline serve`: the engine with its HTTP API, until SIGTERM or SIGINT. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
 #include <uv.h>
 
 #include "engine/access/access.h"
 #include "engine/api/api.h"
 #include "engine/cli/progress.h"
 #include "engine/commands/outside.h"
+#include "engine/commands/serve_tls.h"
 #include "engine/data/served.h"
 #include "engine/http/server.h"
 #include "engine/log/log.h"
@@ -27,6 +31,7 @@ struct serving {
 	const char *topics[PUBLIC_TYPES_COUNT];
 	char topic_rooms[PUBLIC_TYPES_COUNT][TOPIC_NAME_MAX + 1], brokers[JOURNAL_URL_MAX];
 	struct access *access; /* NULL: no keys */
+	struct serve_tls tls;
 	const struct options *options;
 	struct engine *engine;
 	struct api *api;
@@ -78,6 +83,7 @@ static void stop(struct serving *serving)
 	if (serving->stopping)
 		return;
 	serving->stopping = true;
+	sd_notify(0, "STOPPING=1\nSTATUS=handing over, finishing what was taken");
 	log_info("serve.stopping");
 	if (serving->has_failed || !engine_hand_over(serving->engine, SLICE_EMPTY, handed_over, serving))
 		stop_now(serving);
@@ -122,6 +128,7 @@ static void on_reload(uv_signal_t *signal, int number)
 	(void)number;
 	if (serving->access)
 		access_reload(serving->access);
+	serve_tls_reload(serving->options, &serving->tls);
 	if (read_peer_key(serving, &error) != LL_OK)
 		log_error("peer.keyNotRead", LOG_TEXT("message", error.text));
 }
@@ -137,7 +144,7 @@ static void hide_memory(void)
 static enum ll_code open_access(struct serving *serving, struct error *error)
 {
 	const char *file = option_text(serving->options, "keys");
-	if (file || option_given(serving->options, "peer-key"))
+	if (file || option_given(serving->options, "peer-key") || option_given(serving->options, "tls-key"))
 		hide_memory();
 	return file ? access_open(&serving->loop, file, &serving->access, error) : LL_OK;
 }
@@ -149,9 +156,12 @@ static int check_access(const struct serving *serving)
 	const char *advertise = option_text(options, "advertise");
 	char host[HTTP_CALL_ADDRESS_MAX + 1];
 	uint16_t port;
-	if (advertise && !http_call_split(advertise, host, &port))
-		return option_complain(options, EXIT_USAGE, "--advertise takes a URL like http://10.0.0.2:8080, not %s",
-				       advertise);
+	bool is_tls;
+	if (advertise && !http_call_split(advertise, host, &port, &is_tls))
+		return option_complain(
+			options, EXIT_USAGE,
+			"--advertise takes a URL like http://10.0.0.2:8080 or https://one.example:8080, not %s",
+			advertise);
 	if (!option_given(options, "keys") && !http_address_is_loopback(&serving->address))
 		return option_complain(
 			options, EXIT_USAGE,
@@ -226,6 +236,7 @@ static void ready(void *context)
 	served_tell(serving->data, serving->url);
 	printf("listening on %s\n", serving->url);
 	fflush(stdout);
+	sd_notifyf(0, "READY=1\nSTATUS=serving at %s", serving->url);
 	log_info("serve.listening", LOG_TEXT("host", serving->address.host), LOG_NUMBER("port", serving->port));
 }
 
@@ -255,7 +266,7 @@ static void give_up_listening(struct serving *serving)
 static enum ll_code listen_to(struct serving *serving, struct error *error)
 {
 	size_t count;
-	struct http_options http_options = {.answered = api_answered};
+	struct http_options http_options = {.answered = api_answered, .tls = serving->tls.server};
 	serving->api = api_new(serving->engine);
 	http_options.answered_context = serving->api;
 	if (serving->access) {
@@ -272,8 +283,8 @@ static enum ll_code listen_to(struct serving *serving, struct error *error)
 		return code;
 	}
 	bool six = strchr(serving->address.host, ':') != NULL;
-	snprintf(serving->url, sizeof serving->url, "http://%s%s%s:%u", six ? "[" : "", serving->address.host,
-		 six ? "]" : "", serving->port);
+	snprintf(serving->url, sizeof serving->url, "%s://%s%s%s:%u", serving->tls.server ? "https" : "http",
+		 six ? "[" : "", serving->address.host, six ? "]" : "", serving->port);
 	const char *advertise = option_text(serving->options, "advertise");
 	engine_set_address(serving->engine, advertise ? advertise : serving->url);
 	return LL_OK;
@@ -296,10 +307,16 @@ static void watch_signals(struct serving *serving)
 
 static struct progress *folding;
 
+/* A supervisor that waits for READY is told how far it is, too. */
 static void on_folding(uint64_t offset, uint64_t end)
 {
+	static time_t told;
+	time_t now = time(NULL);
 	folding->total = end;
 	progress_update(folding, offset);
+	if (now != told)
+		sd_notifyf(0, "STATUS=folding: %" PRIu64 " of %" PRIu64 " blocks", offset, end);
+	told = now;
 }
 
 /* HH:MM -> minutes; -1: it is none. */
@@ -359,6 +376,7 @@ static enum ll_code close_all(struct serving *serving, struct error *error)
 	while (uv_run(&serving->loop, UV_RUN_NOWAIT))
 		continue;
 	access_free(serving->access);
+	serve_tls_close(&serving->tls);
 	ENSURE(uv_loop_close(&serving->loop) == 0);
 	return code;
 }
@@ -390,11 +408,15 @@ static int run(const struct options *options, void *context)
 	int status = check_access(&serving);
 	if (status == EXIT_DONE)
 		status = take_relay(&serving, settings, (size_t)settings_count);
+	if (status == EXIT_DONE)
+		status = serve_tls_check(options);
 	if (status != EXIT_DONE)
 		return status;
 	serving.data = option_text(options, "data");
 	ENSURE(uv_loop_init(&serving.loop) == 0);
 	code = open_access(&serving, &error);
+	if (code == LL_OK)
+		code = serve_tls_open(options, &serving.tls, &error);
 	if (code == LL_OK)
 		code = open_engine(&serving, options, settings, (size_t)settings_count, &error);
 	if (code == LL_OK)
@@ -404,6 +426,7 @@ static int run(const struct options *options, void *context)
 		return status;
 	}
 	if (code == LL_OK) {
+		engine_set_peer_tls(serving.engine, serving.tls.peers);
 		served_forget(serving.data); /* one that was killed has left it */
 		code = listen_to(&serving, &error);
 	}
@@ -444,7 +467,8 @@ static const struct option options[] = {
 	{.name = "advertise",
 	 .kind = OPTION_TEXT,
 	 .value = "URL",
-	 .help = "where other engines reach this one, when that is not what it listens on: http://HOST:PORT"},
+	 .help = "where other engines reach this one, when that is not what it listens on: http://HOST:PORT\nor https://HOST:PORT"},
+	OPTIONS_SERVE_TLS,
 	{.name = "secret",
 	 .kind = OPTION_TEXT,
 	 .value = "FILE",
@@ -511,12 +535,12 @@ const struct cli_command command_serve = {
 	.summary = "the engine: decide, journal, fold, answer",
 	.description =
 		"Opens the data directory (made when it is not there), folds the journal to its end, claims it, and serves\n"
-		"the HTTP API. Prints `listening on http://HOST:PORT` on standard output once commands are taken.\n"
+		"the HTTP API. Prints `listening on http://HOST:PORT` (with --tls-cert, https://) on standard output once commands are taken.\n"
 		"Where another engine leads the journal, it stands by: it answers reads, sends commands on to the leader, and\n"
 		"claims the journal when the leader is gone.\n"
 		"SIGTERM and SIGINT: hand the lead to a standby if there is one, finish what was taken, sync, exit 0. SIGUSR1: hand\n"
-		"the lead to a standby, and stand by. SIGHUP: read the files of --keys and --peer-key again; the first is also read when it\n"
-		"changes.",
+		"the lead to a standby, and stand by. SIGHUP: read the files of --keys, --peer-key, --tls-cert, --tls-key and --tls-ca\n"
+		"again; the first is also read when it changes.",
 	.options = options,
 	.exits = "3: the journal or the directory must not or cannot be served; the reason is on standard error",
 	.run = run,

@@ -102,13 +102,16 @@ bool command_position(const char *text, uint64_t *seq)
 	return *end == 0 && errno == 0;
 }
 
-enum ll_code command_show_key(const struct options *options, struct http_client *client, struct error *error)
+enum ll_code command_client(const struct options *options, const char *url, struct http_client **client,
+			    struct error *error)
 {
 	char key[KEY_TEXT_SIZE + 1];
 	const char *file = option_text(options, "access-key");
-	enum ll_code code = file ? key_read_file(file, key, error) : LL_OK;
+	enum ll_code code = http_client_new(url, option_text(options, "tls-ca"), client, error);
 	if (file && code == LL_OK)
-		http_client_show_key(client, key);
+		code = key_read_file(file, key, error);
+	if (file && code == LL_OK)
+		http_client_show_key(*client, key);
 	explicit_bzero(key, sizeof key);
 	return code;
 }

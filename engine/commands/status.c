@@ -13,7 +13,7 @@
 #include "projections/views/specs.h"
 #include "schemas/wire/record_json.h"
 
-enum { ASK_TIMEOUT_MS = 10000 };
+enum { ASK_TIMEOUT_MS = 10000, READY_TIMEOUT_MS = 3000 };
 
 /* ---- from the directory ---- */
 
@@ -182,9 +182,7 @@ static int from_engine(const struct options *options)
 	const struct json_node *root;
 	const char *url = option_text(options, "url");
 	int status = EXIT_DONE;
-	enum ll_code code = http_client_new(url, &client, &error);
-	if (code == LL_OK)
-		code = command_show_key(options, client, &error);
+	enum ll_code code = command_client(options, url, &client, &error);
 	if (code == LL_OK)
 		code = http_client_ask(client, "GET", "/api/status", SLICE_EMPTY, ASK_TIMEOUT_MS, &reply, &error);
 	if (code != LL_OK) {
@@ -203,20 +201,53 @@ static int from_engine(const struct options *options)
 	return status;
 }
 
+/* /readyz needs no key: it is 200, or 503 with the reason. */
+static int is_ready(const struct options *options)
+{
+	struct http_client *client = NULL;
+	struct http_reply reply;
+	struct error error;
+	int status = EXIT_DONE;
+	enum ll_code code = command_client(options, option_text(options, "url"), &client, &error);
+	if (code == LL_OK)
+		code = http_client_ask(client, "GET", "/readyz", SLICE_EMPTY, READY_TIMEOUT_MS, &reply, &error);
+	if (code != LL_OK) {
+		status = command_failed(options, &error);
+	} else {
+		printf("%.*s\n", (int)reply.body.size, reply.body.at);
+		status = reply.status == 200 ? EXIT_DONE : EXIT_NO;
+	}
+	http_client_free(client);
+	return status;
+}
+
 static int run(const struct options *options, void *context)
 {
 	bool data = option_given(options, "data"), url = option_given(options, "url");
+	bool ready = option_flag(options, "ready");
 	(void)context;
 	if (data == url)
 		return option_complain(options, EXIT_USAGE, "give --data DIR or --url http://HOST:PORT%s",
 				       data ? ", not both" : "");
+	if (ready && data)
+		return option_complain(options, EXIT_USAGE,
+				       "--ready is asked of an engine: give --url URL");
+	if (ready)
+		return is_ready(options);
 	return url ? from_engine(options) : from_directory(options);
 }
 
 static const struct option options[] = {
 	{.name = "data", .kind = OPTION_TEXT, .value = "DIR", .help = "a data directory, with an engine or without"},
-	{.name = "url", .kind = OPTION_TEXT, .value = "URL", .help = "of an engine: http://HOST:PORT"},
+	{.name = "url",
+	 .kind = OPTION_TEXT,
+	 .value = "URL",
+	 .help = "of an engine: http://HOST:PORT or https://HOST:PORT"},
+	{.name = "ready",
+	 .kind = OPTION_FLAG,
+	 .help = "ask --url only whether it takes requests: status 0, or 1 and the reason"},
 	OPTION_ACCESS_KEY,
+	OPTION_TLS_CA,
 	OPTION_CONFIG,
 	OPTION_JSON,
 	{0},
@@ -227,7 +258,8 @@ const struct cli_command command_status = {
 	.summary = "where the ledger stands: journal, positions, generations",
 	.description =
 		"With --url what the engine says at /api/status; with --data what its directory tells: which ledger and journal, whether\n"
-		"an engine runs, and for each projection its generation, schema version, position and state.",
+		"an engine runs, and for each projection its generation, schema version, position and state.\n"
+		"--ready is for health checks.",
 	.options = options,
 	.run = run,
 };

@@ -79,12 +79,12 @@ static enum ll_code check_void_records(struct journal *journal, const struct fol
 	return code;
 }
 
-/* A broker that has just come to lead the partition says for a moment that it ends before what others have read: it does not know yet how
- * far its replicas are. Only a log that stays shorter was cut. */
+/* A broker that has just come to lead the partition, or that leads no more and does not know it, says for a moment that it ends before what
+ * others have read. Only a log that stays shorter was cut. */
 static enum ll_code settled_watermarks(struct journal *journal, uint64_t furthest, struct journal_watermarks *marks,
 				       struct error *error)
 {
-	enum { TRIES = 100, PAUSE_NS = 100000000 };
+	enum { PAUSE_NS = 100000000, TRIES = JOURNAL_SHORTER_MS * 1000000LL / PAUSE_NS };
 	bool is_replicated = strncmp(journal_url(journal), "kafka:", 6) == 0;
 	enum ll_code code = journal_watermarks(journal, marks, error);
 	for (int tried = 0; is_replicated && code == LL_OK && marks->high < furthest && tried < TRIES; tried++) {

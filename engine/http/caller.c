@@ -3,8 +3,9 @@
 #include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
+#include "engine/http/tls.h"
+#include "engine/log/log.h"
 #include "schemas/wire/buffer.h"
 #include "schemas/wire/ensure.h"
 
@@ -14,18 +15,20 @@ enum {
 	IDLE_MS_DEFAULT = 20000,
 	FIELDS_MAX = 64,
 	BUFFER_KEPT_MAX = 256 * 1024,
+	ORIGIN_MAX = HTTP_CALL_ADDRESS_MAX + 8, /* with https:// before it */
+	TELL_EVERY_MS = 10000,                  /* whom it does not trust, at most so often */
 };
 
 struct asked {
 	struct asked *next;
-	char address[HTTP_CALL_ADDRESS_MAX + 1]; /* HOST:PORT, as in the URL */
+	char origin[ORIGIN_MAX + 1]; /* the URL without a slash at its end */
 	struct buffer bytes;
 	uint64_t deadline_ms;
 	http_called_fn *done;
 	void *context;
 };
 
-enum line_state { LINE_RESOLVING, LINE_CONNECTING, LINE_SENT, LINE_IDLE, LINE_CLOSING };
+enum line_state { LINE_RESOLVING, LINE_CONNECTING, LINE_SHAKES_HANDS, LINE_SENT, LINE_IDLE, LINE_CLOSING };
 
 /* Where a header stands in `head`. */
 struct place {
@@ -37,21 +40,22 @@ struct line {
 	struct http_caller *caller;
 	struct line *next;
 	enum line_state state;
-	char address[HTTP_CALL_ADDRESS_MAX + 1];
+	char origin[ORIGIN_MAX + 1];
+	struct tls *tls; /* NULL: http:// */
+	struct buffer plain;
 	uv_tcp_t tcp;
 	uv_timer_t timer; /* the call's deadline; idle: when it is closed */
 	unsigned handles;
 	bool resolving; /* the loop still has the request below */
 	uv_getaddrinfo_t resolve;
 	uv_connect_t connect;
-	uv_write_t write;
 	struct asked *asked; /* NULL: idle, or its call has ended */
 	http_parser parser;
 	struct buffer head, body;
 	struct place places[FIELDS_MAX];
 	unsigned place_count;
 	bool value_begun, whole, keep;
-	bool writing; /* the loop still has the call's bytes */
+	unsigned writing; /* writes that the loop still has */
 	char read_buffer[16 * 1024];
 };
 
@@ -65,6 +69,7 @@ struct http_caller {
 	uv_timer_t timer;   /* deadlines of those that wait */
 	uv_async_t refuser; /* ends what was refused inside http_caller_ask */
 	struct asked *refused;
+	uint64_t told_ms;
 	unsigned handles;
 	bool closing;
 	void (*freed)(void *);
@@ -94,7 +99,7 @@ static void caller_closed_one(struct http_caller *caller)
 static void line_drop_if_done(struct line *line)
 {
 	struct http_caller *caller = line->caller;
-	if (line->handles || line->resolving)
+	if (line->handles || line->resolving || line->writing)
 		return;
 	struct line **link = &caller->lines;
 	while (*link != line)
@@ -103,6 +108,8 @@ static void line_drop_if_done(struct line *line)
 	caller->line_count--;
 	buffer_release(&line->head);
 	buffer_release(&line->body);
+	buffer_release(&line->plain);
+	tls_free(line->tls);
 	free(line);
 	caller_closed_one(caller);
 }
@@ -116,6 +123,19 @@ static void on_line_closed(uv_handle_t *handle)
 
 static void serve_waiting(struct http_caller *caller);
 
+/* A last word to a server that speaks TLS, when it can be said at once. */
+static void part(struct line *line)
+{
+	struct buffer bytes = {0};
+	if (!line->tls || line->writing)
+		return;
+	tls_say_end(line->tls, &bytes);
+	uv_buf_t last = uv_buf_init((char *)bytes.at, (unsigned)bytes.size);
+	if (last.len)
+		(void)uv_try_write((uv_stream_t *)&line->tcp, &last, 1);
+	buffer_release(&bytes);
+}
+
 /* Ends the line and, unless NULL, its call. */
 static void line_end(struct line *line, enum http_call_end end, const struct http_call_answer *answer)
 {
@@ -125,6 +145,7 @@ static void line_end(struct line *line, enum http_call_end end, const struct htt
 		return;
 	line->state = LINE_CLOSING;
 	line->asked = NULL;
+	part(line);
 	if (line->resolving)
 		uv_cancel((uv_req_t *)&line->resolve);
 	uv_close((uv_handle_t *)&line->tcp, on_line_closed);
@@ -244,19 +265,17 @@ static void line_idles(struct line *line)
 		uv_timer_start(&line->timer, on_line_timer, line->caller->options.idle_ms, 0);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
+/* Plain bytes of an answer; size < 0: the end, as of uv_read_cb. */
+static void take(struct line *line, const char *bytes, ssize_t size)
 {
-	struct line *line = stream->data;
 	struct http_caller *caller = line->caller;
-	if (size == 0 || line->state == LINE_CLOSING)
-		return;
 	if (line->state != LINE_SENT) { /* idle: it was closed, or says what nobody asked for */
-		line_end(line, HTTP_CALL_BROKEN, NULL);
+		line_end(line, line->state == LINE_IDLE ? HTTP_CALL_BROKEN : HTTP_CALL_NOT_SENT, NULL);
 		serve_waiting(caller);
 		return;
 	}
 	size_t given = size < 0 ? 0 : (size_t)size;
-	size_t taken = size < 0 && size != UV_EOF ? 0 : http_parser_execute(&line->parser, &settings, buf->base, given);
+	size_t taken = size < 0 && size != UV_EOF ? 0 : http_parser_execute(&line->parser, &settings, bytes, given);
 	if (line->whole)
 		line_answered(line, taken < given || size < 0);
 	else if (size < 0 || HTTP_PARSER_ERRNO(&line->parser) != HPE_OK)
@@ -268,18 +287,52 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 	serve_waiting(caller);
 }
 
+/* ---- writing ---- */
+
+/* A write, with its bytes when they are its own. */
+struct writing {
+	uv_write_t write;
+	struct buffer bytes;
+};
+
 static void on_written(uv_write_t *write, int status)
 {
+	struct writing *writing = (struct writing *)write;
 	struct line *line = write->handle->data;
-	line->writing = false;
-	if (status < 0 && line->state == LINE_SENT)
+	buffer_release(&writing->bytes);
+	free(writing);
+	line->writing--;
+	if (line->state == LINE_CLOSING)
+		line_drop_if_done(line);
+	else if (status < 0 && line->state == LINE_SENT)
 		line_end(line, HTTP_CALL_BROKEN, NULL);
+}
+
+/* Takes the bytes, which may be none. false: they cannot be written. */
+static bool line_write(struct line *line, struct buffer *bytes)
+{
+	if (!bytes->size) {
+		buffer_release(bytes);
+		return true;
+	}
+	struct writing *writing = calloc(1, sizeof *writing);
+	ENSURE(writing);
+	writing->bytes = *bytes;
+	*bytes = (struct buffer){0};
+	uv_buf_t whole = uv_buf_init((char *)writing->bytes.at, (unsigned)writing->bytes.size);
+	if (uv_write(&writing->write, (uv_stream_t *)&line->tcp, &whole, 1, on_written) == 0) {
+		line->writing++;
+		return true;
+	}
+	buffer_release(&writing->bytes);
+	free(writing);
+	return false;
 }
 
 static void line_send(struct line *line)
 {
 	struct asked *asked = line->asked;
-	uv_buf_t bytes = uv_buf_init((char *)asked->bytes.at, (unsigned)asked->bytes.size);
+	struct buffer sealed = {0};
 	http_parser_init(&line->parser, HTTP_RESPONSE);
 	line->parser.data = line;
 	line->place_count = 0;
@@ -288,13 +341,86 @@ static void line_send(struct line *line)
 	buffer_clear(&line->body);
 	uint64_t now = uv_now(line->caller->loop);
 	uv_timer_start(&line->timer, on_line_timer, asked->deadline_ms > now ? asked->deadline_ms - now : 1, 0);
-	if (uv_write(&line->write, (uv_stream_t *)&line->tcp, &bytes, 1, on_written) != 0) {
+	if (line->tls)
+		tls_seal(line->tls, &asked->bytes, &sealed);
+	if (!line_write(line, line->tls ? &sealed : &asked->bytes)) {
 		line_end(line, HTTP_CALL_NOT_SENT, NULL);
 		return;
 	}
 	line->state = LINE_SENT;
-	line->writing = true;
 }
+
+/* ---- TLS ---- */
+
+/* Nobody is told through the call: it is one that is missed by whoever runs the engine. */
+static void tell_untrusted(struct line *line)
+{
+	struct http_caller *caller = line->caller;
+	uint64_t now = uv_now(caller->loop);
+	if (caller->told_ms && now - caller->told_ms < TELL_EVERY_MS)
+		return;
+	caller->told_ms = now;
+	log_error("peer.untrusted", LOG_TEXT("address", line->origin), LOG_TEXT("reason", tls_reason(line->tls)),
+		  LOG_TEXT("message",
+			   "nothing was sent there: its certificate must be valid for that host, and signed by whom "
+			   "--tls-ca (else the system) trusts"));
+}
+
+static void line_broke(struct line *line)
+{
+	struct http_caller *caller = line->caller;
+	bool in_handshake = line->state == LINE_SHAKES_HANDS;
+	if (in_handshake)
+		tell_untrusted(line);
+	line_end(line, in_handshake ? HTTP_CALL_UNTRUSTED : HTTP_CALL_BROKEN, NULL);
+	serve_waiting(caller);
+}
+
+/* What TLS itself has to say. */
+static void line_say(struct line *line)
+{
+	struct buffer own = {0};
+	tls_seal(line->tls, NULL, &own);
+	if (!line_write(line, &own))
+		take(line, NULL, UV_EPIPE);
+}
+
+/* Everything that came in one piece is taken in one: what follows an answer in it must not be taken for the next one. */
+static void unseal(struct line *line, const char *bytes, size_t size)
+{
+	enum tls_read read;
+	size_t got;
+	buffer_clear(&line->plain);
+	tls_feed(line->tls, bytes, size);
+	while ((read = tls_read(line->tls, buffer_reserve(&line->plain, TLS_READ_BYTES), TLS_READ_BYTES, &got)) ==
+	       TLS_GOT)
+		buffer_commit(&line->plain, got);
+	if (line->state == LINE_SHAKES_HANDS && read != TLS_BROKEN && tls_is_ready(line->tls))
+		line_send(line);
+	if (line->plain.size && line->state != LINE_CLOSING)
+		take(line, (const char *)line->plain.at, (ssize_t)line->plain.size);
+	if (line->state == LINE_CLOSING)
+		return;
+	if (read == TLS_BROKEN)
+		line_broke(line);
+	else if (read == TLS_CLOSED)
+		take(line, NULL, UV_EOF);
+	else
+		line_say(line);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
+{
+	struct line *line = stream->data;
+	if (size == 0 || line->state == LINE_CLOSING)
+		return;
+	if (line->tls && size > 0)
+		unseal(line, buf->base, (size_t)size);
+	else
+		take(line, buf->base, size);
+}
+
+/* ---- connecting ---- */
 
 static void on_connected(uv_connect_t *connect, int status)
 {
@@ -309,7 +435,12 @@ static void on_connected(uv_connect_t *connect, int status)
 	}
 	uv_tcp_nodelay(&line->tcp, 1);
 	ENSURE(uv_read_start((uv_stream_t *)&line->tcp, on_alloc, on_read) == 0);
-	line_send(line);
+	if (!line->tls) {
+		line_send(line);
+		return;
+	}
+	line->state = LINE_SHAKES_HANDS;
+	unseal(line, NULL, 0); /* the handshake's first word is this side's */
 }
 
 static void line_connect(struct line *line, const struct sockaddr *to)
@@ -338,49 +469,15 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
 
 /* ---- lines ---- */
 
-static bool read_port(const char *text, uint16_t *port)
-{
-	unsigned number = 0;
-	if (!*text || strlen(text) > 5)
-		return false;
-	for (; *text >= '0' && *text <= '9'; text++)
-		number = number * 10 + (unsigned)(*text - '0');
-	*port = (uint16_t)number;
-	return !*text && number <= UINT16_MAX;
-}
-
-bool http_call_split(const char *url, char host[HTTP_CALL_ADDRESS_MAX + 1], uint16_t *port)
-{
-	char text[HTTP_CALL_ADDRESS_MAX + 1];
-	*port = 80;
-	if (strncasecmp(url, "http://", 7) != 0)
-		return false;
-	size_t size = strcspn(url + 7, "/");
-	if (size == 0 || size > HTTP_CALL_ADDRESS_MAX || (url[7 + size] && url[7 + size + 1]))
-		return false;
-	memcpy(text, url + 7, size);
-	text[size] = 0;
-	char *colon = strrchr(text, ':'), *end = text[0] == '[' ? strchr(text, ']') : NULL;
-	if (text[0] == '[' && (!end || end == text + 1 || (end[1] && end + 1 != colon)))
-		return false;
-	if (colon && (!end || colon > end)) {
-		if (!read_port(colon + 1, port))
-			return false;
-		*colon = 0;
-	}
-	if (end)
-		*end = 0;
-	snprintf(host, HTTP_CALL_ADDRESS_MAX + 1, "%s", end ? text + 1 : text);
-	return *host != 0 && (end || !strchr(host, ':'));
-}
-
 static void line_begin(struct line *line)
 {
-	char host[HTTP_CALL_ADDRESS_MAX + 1], url[HTTP_CALL_ADDRESS_MAX + 8], service[8];
+	char host[HTTP_CALL_ADDRESS_MAX + 1], service[8];
 	uint16_t port;
+	bool is_tls;
 	struct sockaddr_storage to;
-	snprintf(url, sizeof url, "http://%s", line->address);
-	ENSURE(http_call_split(url, host, &port)); /* as it could be when it was asked */
+	ENSURE(http_call_split(line->origin, host, &port, &is_tls)); /* as it could be when it was asked */
+	if (is_tls)
+		line->tls = tls_connect(line->caller->options.tls, host);
 	if (uv_ip4_addr(host, port, (struct sockaddr_in *)&to) == 0 ||
 	    uv_ip6_addr(host, port, (struct sockaddr_in6 *)&to) == 0) {
 		line_connect(line, (struct sockaddr *)&to);
@@ -401,7 +498,7 @@ static struct line *line_new(struct http_caller *caller, struct asked *asked)
 	ENSURE(line);
 	line->caller = caller;
 	line->asked = asked;
-	memcpy(line->address, asked->address, sizeof line->address);
+	memcpy(line->origin, asked->origin, sizeof line->origin);
 	ENSURE(uv_tcp_init(caller->loop, &line->tcp) == 0);
 	ENSURE(uv_timer_init(caller->loop, &line->timer) == 0);
 	line->tcp.data = line->timer.data = line;
@@ -413,13 +510,13 @@ static struct line *line_new(struct http_caller *caller, struct asked *asked)
 }
 
 /* An idle one to that address; NULL: none. *other: an idle one to another address, which may give way. */
-static struct line *find_idle(struct http_caller *caller, const char *address, struct line **other)
+static struct line *find_idle(struct http_caller *caller, const char *origin, struct line **other)
 {
 	*other = NULL;
 	for (struct line *line = caller->lines; line; line = line->next) {
 		if (line->state != LINE_IDLE)
 			continue;
-		if (strcmp(line->address, address) == 0)
+		if (strcmp(line->origin, origin) == 0)
 			return line;
 		*other = line;
 	}
@@ -427,10 +524,10 @@ static struct line *find_idle(struct http_caller *caller, const char *address, s
 }
 
 /* Whether a call to that address can begin now. If not, an idle line to another one gives way: when it is closed, it can. */
-static bool has_room(struct http_caller *caller, const char *address)
+static bool has_room(struct http_caller *caller, const char *origin)
 {
 	struct line *other;
-	if (find_idle(caller, address, &other) || caller->line_count < caller->options.connections_max)
+	if (find_idle(caller, origin, &other) || caller->line_count < caller->options.connections_max)
 		return true;
 	if (other)
 		line_end(other, HTTP_CALL_BROKEN, NULL);
@@ -439,7 +536,7 @@ static bool has_room(struct http_caller *caller, const char *address)
 
 static void begin(struct http_caller *caller, struct asked *asked)
 {
-	struct line *other, *line = find_idle(caller, asked->address, &other);
+	struct line *other, *line = find_idle(caller, asked->origin, &other);
 	if (line) {
 		line->asked = asked;
 		line_send(line);
@@ -464,7 +561,7 @@ static void serve_waiting(struct http_caller *caller)
 	while (caller->first && !caller->closing) {
 		struct asked *asked = caller->first;
 		bool late = asked->deadline_ms <= uv_now(caller->loop);
-		if (!late && !has_room(caller, asked->address))
+		if (!late && !has_room(caller, asked->origin))
 			break;
 		caller->first = asked->next;
 		caller->last = caller->first ? caller->last : NULL;
@@ -518,20 +615,21 @@ void http_caller_ask(struct http_caller *caller, const struct http_call *call)
 {
 	char host[HTTP_CALL_ADDRESS_MAX + 1];
 	uint16_t port;
+	bool is_tls;
 	struct asked *asked = calloc(1, sizeof *asked);
 	ENSURE(asked && !caller->closing);
 	asked->done = call->done;
 	asked->context = call->context;
 	asked->deadline_ms = uv_now(caller->loop) + call->timeout_ms;
 	caller->open++;
-	if (!http_call_split(call->url, host, &port) || !goes_on_a_line(call->target) ||
-	    caller->waiting >= caller->options.waiting_max) {
+	if (!http_call_split(call->url, host, &port, &is_tls) || !goes_on_a_line(call->target) ||
+	    (is_tls && !caller->options.tls) || caller->waiting >= caller->options.waiting_max) {
 		asked->next = caller->refused;
 		caller->refused = asked;
 	} else {
-		size_t size = strcspn(call->url + 7, "/");
-		memcpy(asked->address, call->url + 7, size);
-		write_request(&asked->bytes, call, asked->address);
+		size_t scheme = is_tls ? 8 : 7;
+		memcpy(asked->origin, call->url, scheme + strcspn(call->url + scheme, "/"));
+		write_request(&asked->bytes, call, asked->origin + scheme);
 		*(caller->last ? &caller->last->next : &caller->first) = asked;
 		caller->last = asked;
 		caller->waiting++;

@@ -4,6 +4,9 @@
  *	socket ─> http_parser ─> first ─> ... ─> last      out ─> uv_try_write, the rest by uv_write ─> socket
  *	                         (turn)          (being read, if any)
  *
+ * With TLS (tls.h) it stands between the socket and both: what was read is unsealed before it is parsed, and `out` is sealed before it is
+ * written. Until the handshake is done nothing of `out` leaves, and the connection's clock stands.
+ *
  * How it ends: `last_taken` is set when no request will be taken any more (the client said close, half-closed, sent
  * nonsense, or the server stops). Once the queue is empty and everything is written, the socket is closed. After a
  * refusal that left bytes unread it lingers: closing at once would make the kernel send a reset, which may destroy the
@@ -13,6 +16,8 @@
 
 #include <stdlib.h>
 
+#include "engine/http/tls.h"
+#include "engine/log/log.h"
 #include "schemas/wire/ensure.h"
 
 enum {
@@ -35,6 +40,7 @@ static struct connection *connection_take(struct http_server *server)
 		.server = server,
 		.out = connection->out, /* emptied when it was closed */
 		.sending = connection->sending,
+		.sealed = connection->sealed,
 		.unparsed = connection->unparsed,
 		.parser = connection->parser,
 	};
@@ -56,7 +62,9 @@ static void on_closed(uv_handle_t *handle)
 		connections_flush(server);
 	forget_large(&connection->out);
 	forget_large(&connection->sending);
+	forget_large(&connection->sealed);
 	forget_large(&connection->unparsed);
+	tls_free(connection->tls);
 	if (connection->next)
 		connection->next->previous = connection->previous;
 	*(connection->previous ? &connection->previous->next : &server->connections) = connection->next;
@@ -96,11 +104,23 @@ static void orphan_behind(struct connection *connection, struct http_request *ke
 		connection->reading = NULL;
 }
 
+/* A last word, when it can be said at once. */
+static void part(struct connection *connection)
+{
+	if (!connection->tls || connection->is_writing)
+		return;
+	tls_say_end(connection->tls, &connection->sealed);
+	uv_buf_t bytes = uv_buf_init((char *)connection->sealed.at, (unsigned)connection->sealed.size);
+	if (bytes.len)
+		(void)uv_try_write((uv_stream_t *)&connection->tcp, &bytes, 1);
+}
+
 static void close_now(struct connection *connection)
 {
 	if (connection->closing)
 		return;
 	connection->closing = connection->last_taken = true;
+	part(connection);
 	orphan_behind(connection, NULL);
 	uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
@@ -205,6 +225,13 @@ int connection_refuse(struct connection *connection, unsigned status)
 
 /* ---- reading ---- */
 
+/* A handshake that comes by drops gets no more time than one that stands still. */
+static void tell_active(struct connection *connection)
+{
+	if (!connection->tls || tls_is_ready(connection->tls))
+		connection->active_ms = uv_now(connection->server->loop);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -255,9 +282,77 @@ static void resume(struct connection *connection)
 	parser_resume(connection);
 	if (put_aside.size)
 		parse(connection, (const char *)put_aside.at, put_aside.size);
-	if (!connection->is_paused)
+	if (!connection->is_paused && connection->is_ended)
+		take_no_more(connection);
+	else if (!connection->is_paused)
 		read_on(connection, true);
 	buffer_release(&put_aside);
+}
+
+static void take(struct connection *connection, const char *bytes, size_t size)
+{
+	if (connection->last_taken) {
+		connection->unread = true;
+	} else if (connection->is_paused) {
+		buffer_append(&connection->unparsed, bytes, size);
+	} else {
+		tell_active(connection);
+		parse(connection, bytes, size);
+	}
+}
+
+/* The client says no more. What it said before may still lie in `unparsed`. */
+static void take_end(struct connection *connection)
+{
+	read_on(connection, false);
+	connection->is_ended = true;
+	if (connection->tls && !tls_is_ready(connection->tls))
+		close_now(connection);
+	else if (!connection->is_paused)
+		take_no_more(connection);
+}
+
+/* ---- TLS ---- */
+
+/* Nothing can be answered any more: what TLS says of it is sent, and the connection closed. */
+static void take_broken(struct connection *connection)
+{
+	connection->server->statistics.tls_failed++;
+	log_debug("http.tlsFailed", LOG_TEXT("message", tls_reason(connection->tls)));
+	orphan_behind(connection, NULL);
+	buffer_clear(&connection->out);
+	connection->last_taken = connection->unread = connection->is_ended = true;
+}
+
+/* Somebody who takes this for a port without TLS is told so in his own language. */
+static void take_http(struct connection *connection)
+{
+	connection->server->statistics.tls_failed++;
+	tls_free(connection->tls);
+	connection->tls = NULL;
+	if (!connection->last_taken)
+		connection_refuse(connection, 0);
+	connection->unread = true;
+}
+
+static void unseal(struct connection *connection, const char *bytes, size_t size)
+{
+	char *plain = connection->server->plain_buffer;
+	enum tls_read read = TLS_GOT;
+	tls_feed(connection->tls, bytes, size);
+	while (read == TLS_GOT && !connection->closing) {
+		size_t got;
+		read = tls_read(connection->tls, plain, TLS_READ_BYTES, &got);
+		if (read == TLS_GOT)
+			take(connection, plain, got);
+	}
+	if (read == TLS_CLOSED)
+		take_end(connection);
+	else if (read == TLS_BROKEN)
+		take_broken(connection);
+	else if (read == TLS_HTTP)
+		take_http(connection);
+	make_dirty(connection);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
@@ -266,20 +361,17 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 	if (size == 0 || connection->closing)
 		return;
 	if (size < 0) {
-		read_on(connection, false);
 		if (size == UV_EOF && !connection->lingers)
-			take_no_more(connection);
+			take_end(connection);
 		else
 			close_now(connection);
 		return;
 	}
 	connection->server->statistics.bytes_in += (uint64_t)size;
-	if (connection->last_taken) {
-		connection->unread = true;
-		return;
-	}
-	connection->active_ms = uv_now(connection->server->loop);
-	parse(connection, buf->base, (size_t)size);
+	if (connection->tls && !connection->is_ended && !connection->lingers)
+		unseal(connection, buf->base, (size_t)size);
+	else
+		take(connection, buf->base, (size_t)size);
 }
 
 /* ---- writing ---- */
@@ -293,7 +385,7 @@ static void on_written(uv_write_t *write, int status)
 		close_now(connection);
 		return;
 	}
-	connection->active_ms = uv_now(connection->server->loop);
+	tell_active(connection);
 	make_dirty(connection);
 }
 
@@ -318,12 +410,26 @@ static void finish(struct connection *connection)
 		close_now(connection);
 }
 
-/* false: the rest is on its way, or the connection is gone. */
-static bool write_out(struct connection *connection)
+/* What goes to the socket: the answers as they are, or sealed, with the last word behind the last one. */
+static struct buffer *to_write(struct connection *connection)
 {
 	struct buffer *out = &connection->out;
+	if (!connection->tls)
+		return out;
+	tls_seal(connection->tls, out, &connection->sealed);
 	if (!out->size)
-		return true;
+		forget_large(out);
+	if (connection->last_taken && !connection->first && !out->size)
+		tls_say_end(connection->tls, &connection->sealed);
+	return &connection->sealed;
+}
+
+/* false: something is still to be sent, or the connection is gone. */
+static bool write_out(struct connection *connection)
+{
+	struct buffer *out = to_write(connection);
+	if (!out->size)
+		return !connection->out.size;
 	uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
 	uv_buf_t bytes = uv_buf_init((char *)out->at, (unsigned)out->size);
 	int written = uv_try_write(stream, &bytes, 1);
@@ -335,10 +441,10 @@ static bool write_out(struct connection *connection)
 	}
 	connection->server->statistics.bytes_out += out->size;
 	if (written)
-		connection->active_ms = uv_now(connection->server->loop);
+		tell_active(connection);
 	if ((size_t)written == out->size) {
 		forget_large(out);
-		return true;
+		return !connection->out.size;
 	}
 	struct buffer empty = connection->sending;
 	connection->sending = *out;
@@ -406,6 +512,7 @@ void connection_accept(struct http_server *server, uv_stream_t *listener)
 		return;
 	}
 	uv_tcp_nodelay(&connection->tcp, 1);
+	connection->tls = server->options.tls ? tls_accept(server->options.tls) : NULL;
 	parser_begin(connection);
 	connection->active_ms = uv_now(server->loop);
 	read_on(connection, true);
@@ -420,6 +527,9 @@ static void tick(struct connection *connection, uint64_t now_ms)
 	struct http_request *request = connection->reading;
 	if (connection->lingers) {
 		if (quiet_ms >= LINGER_MS)
+			close_now(connection);
+	} else if (connection->tls && !tls_is_ready(connection->tls)) {
+		if (quiet_ms >= options->request_timeout_ms)
 			close_now(connection);
 	} else if (connection->is_writing || !connection->first) {
 		if (quiet_ms >= options->idle_timeout_ms)
@@ -460,6 +570,7 @@ void connections_free(struct http_server *server)
 		server->free_connections = connection->next;
 		buffer_release(&connection->out);
 		buffer_release(&connection->sending);
+		buffer_release(&connection->sealed);
 		buffer_release(&connection->unparsed);
 		parser_free(connection->parser);
 		free(connection);

@@ -9,6 +9,7 @@
 #define LEDGERLINE_HTTP_CONNECTION_H
 
 #include "engine/http/request.h"
+#include "engine/http/tls.h"
 
 enum {
 	HTTP_LISTENERS_MAX = 4,
@@ -35,6 +36,7 @@ struct http_server {
 	int64_t date_s;
 	char date[HTTP_DATE_SIZE + 1];
 	char read_buffer[HTTP_READ_BYTES];
+	char plain_buffer[TLS_READ_BYTES]; /* of it, unsealed */
 };
 
 /* ---- for the server ---- */

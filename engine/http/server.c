@@ -259,4 +259,5 @@ void http_server_free(struct http_server *server)
 void http_server_statistics(const struct http_server *server, struct http_statistics *statistics)
 {
 	*statistics = server->statistics;
+	statistics->tls_valid_until = server->options.tls ? tls_valid_until(server->options.tls) : 0;
 }

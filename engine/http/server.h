@@ -20,6 +20,7 @@
  *	417 EXPECTATION_FAILED     an Expect other than 100-continue
  *	503 OVERLOADED             too many connections, with Retry-After; closed
  * What is not HTTP (HTTP/1.1 without one Host included) gets a bare 400 and a closed connection.
+ * What comes without TLS to a server with TLS gets the same when it looks like HTTP; else an alert of TLS.
  * HEAD is answered by the route of GET, without the body.
  *
  * A client that has half-closed its side still gets its answers. One that has reset it, or whose answers cannot be
@@ -37,6 +38,7 @@
 
 struct http_server;
 struct http_request;
+struct tls_context;
 
 enum {
 	HTTP_HEAD_BYTES_MAX = 16 * 1024, /* names and values of all headers, and the URL */
@@ -113,6 +115,8 @@ struct http_options {
 	void *answered_context;
 	http_admit_fn *admit; /* NULL: everybody may ask everything */
 	void *admit_context;
+	struct tls_context
+		*tls; /* (tls.h) a server's, borrowed; NULL: plain HTTP. A handshake has request_timeout_ms */
 };
 
 struct http_statistics {
@@ -122,6 +126,8 @@ struct http_statistics {
 	uint64_t requests_total;      /* handed to handlers, or refused by the server */
 	uint64_t requests_open;       /* with handlers now */
 	uint64_t clients_gone;        /* requests whose client went before the answer */
+	int64_t tls_valid_until;      /* of the server's certificate, in seconds since 1970; 0: no TLS */
+	uint64_t tls_failed;          /* connections with TLS that came to no handshake, or broke it */
 	uint64_t bytes_in, bytes_out;
 	uint64_t answers[6]; /* by the status's first digit; [0] unused */
 };

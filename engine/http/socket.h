@@ -14,6 +14,7 @@ struct connection {
 	uv_tcp_t tcp;
 	struct http_parser *parser; /* owned; kept from one use of the connection to the next */
 	struct http_server *server;
+	struct tls *tls;                    /* NULL: none */
 	struct connection *previous, *next; /* of the server's open ones; next also of the free ones */
 	struct connection *dirty_next;
 	struct http_request *first, *last; /* the queue */
@@ -21,6 +22,7 @@ struct connection {
 	unsigned queued;
 	struct buffer out;      /* to be written */
 	struct buffer sending;  /* being written */
+	struct buffer sealed;   /* of TLS: to be written, made of `out` */
 	struct buffer unparsed; /* read, but the queue was full */
 	uv_write_t write;
 	uv_shutdown_t shutdown;
@@ -29,6 +31,7 @@ struct connection {
 	bool is_writing;
 	bool is_dirty;
 	bool is_paused; /* the parser stands before `unparsed` */
+	bool is_ended;  /* the client says no more, or nothing that can be unsealed */
 	bool last_taken;
 	bool unread; /* bytes may come that nobody will look at: linger */
 	bool lingers;

@@ -28,6 +28,10 @@ struct journal_appender;
 #define JOURNAL_VALUE_BYTES_MAX ((size_t)1 << 20)
 enum { JOURNAL_HEADERS_MAX = 8, JOURNAL_URL_MAX = 1024, JOURNAL_IDENTITY_MAX = 256 };
 
+/* For so long the brokers of a journal must go on saying that its log is shorter than it was before that is believed. A broker that leads no more,
+ * but does not know it yet, says so for a moment; and so may one that has just come to lead. */
+enum { JOURNAL_SHORTER_MS = 5000 };
+
 /* Offsets count records from 0. `JOURNAL_NO_OFFSET` is what a report carries that knows none. */
 #define JOURNAL_NO_OFFSET UINT64_MAX
 

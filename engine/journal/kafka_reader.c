@@ -15,6 +15,9 @@
  * The client says nothing on the queue when a topic is deleted, only by its error callback, and what it says then it also
  * says while a cluster changes leaders. So the keeper asks the brokers before it believes it.
  *
+ * A broker that no longer leads, and does not know it yet, answers that its log ends before what others have read. This client knows no
+ * epochs of leaders (KIP-320), so the keeper asks again, who leads and where the log ends; only a log that stays shorter was cut.
+ *
  * A closed reader's keeper ends by itself; the journal waits for it when it is closed.
  */
 #include <poll.h>
@@ -40,9 +43,14 @@ struct kafka_reader {
 	int keeper_bell; /* rings for the keeper */
 	uint64_t start;
 	atomic_bool closing, behind, suspect, away;
+	atomic_bool outside;          /* the brokers say that `outside_at`, the user's position, is not in the log */
+	_Atomic(uint64_t) outside_at; /* written before the flag, which only the keeper takes back */
 
 	/* The keeper's. */
 	struct kafka_client client;
+	int64_t outside_since_ms; /* since when it has been said without a break; 0: not confirmed yet */
+	struct spent_queue
+		*spent; /* of fetches that were begun again: the user may still be looking into the last one */
 
 	/* Written by either, under the lock. */
 	pthread_mutex_t lock;
@@ -57,6 +65,11 @@ struct kafka_reader {
 	rd_kafka_message_t *held[MESSAGES_HELD];
 	size_t held_count, held_next;
 	rd_kafka_message_t *given; /* whose value the user may still read */
+};
+
+struct spent_queue {
+	rd_kafka_queue_t *queue;
+	struct spent_queue *next;
 };
 
 static const uint64_t one_ring = 1;
@@ -97,6 +110,23 @@ static void on_client_error(void *context, rd_kafka_resp_err_t err, const char *
 	}
 }
 
+/* From `offset` on, into a queue of its own. */
+static bool start_fetching(struct kafka_reader *reader, uint64_t offset)
+{
+	struct error error;
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(reader->client.rk);
+	rd_kafka_queue_io_event_enable(queue, reader->bell, &one_ring, sizeof one_ring);
+	if (rd_kafka_consume_start_queue(reader->client.topic, 0, (int64_t)offset, queue) != 0) {
+		kafka_fail(&reader->client, rd_kafka_last_error(), "reading", &error);
+		end_reader(reader, &error);
+		rd_kafka_queue_destroy(queue);
+		return false;
+	}
+	atomic_store(&reader->queue, queue);
+	bell_ring(reader->bell);
+	return true;
+}
+
 static bool start_client(struct kafka_reader *reader)
 {
 	struct error error;
@@ -106,33 +136,74 @@ static bool start_client(struct kafka_reader *reader)
 		end_reader(reader, &error);
 		return false;
 	}
-	rd_kafka_queue_t *queue = rd_kafka_queue_new(reader->client.rk);
-	rd_kafka_queue_io_event_enable(queue, reader->bell, &one_ring, sizeof one_ring);
 	rd_kafka_queue_t *errors = rd_kafka_queue_get_main(reader->client.rk);
 	rd_kafka_queue_io_event_enable(errors, reader->keeper_bell, &one_ring, sizeof one_ring);
 	rd_kafka_queue_destroy(errors);
-	if (rd_kafka_consume_start_queue(reader->client.topic, 0, (int64_t)reader->start, queue) != 0) {
-		kafka_fail(&reader->client, rd_kafka_last_error(), "reading", &error);
-		end_reader(reader, &error);
-		rd_kafka_queue_destroy(queue);
-		kafka_client_close(&reader->client);
-		return false;
-	}
-	atomic_store(&reader->queue, queue);
-	bell_ring(reader->bell);
-	return true;
+	if (start_fetching(reader, reader->start))
+		return true;
+	kafka_client_close(&reader->client);
+	return false;
+}
+
+static void release_queue(rd_kafka_queue_t *queue)
+{
+	rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
+	rd_kafka_queue_destroy(queue);
 }
 
 static void stop_client(struct kafka_reader *reader)
 {
-	rd_kafka_queue_t *queue = atomic_load(&reader->queue);
 	rd_kafka_consume_stop(reader->client.topic, 0);
-	rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
-	rd_kafka_queue_destroy(queue);
-	rd_kafka_queue_t *errors = rd_kafka_queue_get_main(reader->client.rk);
-	rd_kafka_queue_io_event_enable(errors, -1, NULL, 0);
-	rd_kafka_queue_destroy(errors);
+	release_queue(atomic_load(&reader->queue));
+	for (struct spent_queue *spent; (spent = reader->spent);) {
+		reader->spent = spent->next;
+		release_queue(spent->queue);
+		free(spent);
+	}
+	release_queue(rd_kafka_queue_get_main(reader->client.rk));
 	kafka_client_close(&reader->client);
+}
+
+/* The client fetches no more after it has said that an offset is outside: it is told to once more, with a queue of its own, as what
+ * the other one still holds is of the fetch before. */
+static void fetch_again(struct kafka_reader *reader, uint64_t offset)
+{
+	struct spent_queue *spent = malloc(sizeof *spent);
+	if (!spent)
+		return; /* the next time */
+	*spent = (struct spent_queue){.queue = atomic_load(&reader->queue), .next = reader->spent};
+	rd_kafka_consume_stop(reader->client.topic, 0);
+	atomic_store(&reader->outside, false);
+	if (start_fetching(reader, offset))
+		reader->spent = spent;
+	else
+		free(spent);
+}
+
+/* Is the position really outside of the log? */
+static void look_for_position(struct kafka_reader *reader)
+{
+	struct journal_watermarks marks;
+	struct error error;
+	uint64_t at = atomic_load(&reader->outside_at);
+	if (kafka_topic_watermarks(&reader->client, QUESTION_MS, &marks, &error) != LL_OK) {
+		reader->outside_since_ms = 0;
+		return;
+	}
+	int64_t now = kafka_now_ms();
+	if (!reader->outside_since_ms)
+		reader->outside_since_ms = now;
+	if (at >= marks.low && at <= marks.high) {
+		reader->outside_since_ms = 0;
+		fetch_again(reader, at);
+	} else if (at < marks.low || now - reader->outside_since_ms >= JOURNAL_SHORTER_MS) {
+		error_set(&error, LL_DIVERGED,
+			  "offset %llu is outside of %s: it was cut short, its beginning was deleted, or it is "
+			  "another topic of that name",
+			  (unsigned long long)at, reader->client.address->topic);
+		end_reader(reader, &error);
+		atomic_store(&reader->outside, false);
+	}
 }
 
 /* Is the topic gone, or was it only a change of leaders? Do brokers answer again? */
@@ -161,7 +232,7 @@ static void keep(struct kafka_reader *reader)
 {
 	while (!atomic_load(&reader->closing)) {
 		int nap = IDLE_MS;
-		if (atomic_load(&reader->away) || atomic_load(&reader->suspect))
+		if (atomic_load(&reader->away) || atomic_load(&reader->suspect) || atomic_load(&reader->outside))
 			nap = ASK_WHILE_AWAY_MS;
 		else if (atomic_load(&reader->behind))
 			nap = WAKE_FETCHING_MS;
@@ -172,6 +243,8 @@ static void keep(struct kafka_reader *reader)
 			break;
 		if (atomic_load(&reader->suspect) || atomic_load(&reader->away))
 			look_after_topic(reader);
+		else if (atomic_load(&reader->outside))
+			look_for_position(reader);
 		else if (atomic_load(&reader->behind))
 			wake_fetching(reader);
 	}
@@ -250,10 +323,11 @@ static enum ll_code take_event(struct kafka_reader *reader, rd_kafka_message_t *
 		reader->end_seen = (uint64_t)message->offset;
 		code = LL_OK;
 	} else if (code == LL_DIVERGED) {
-		error_set(error, code,
-			  "offset %llu is outside of %s: it was cut short, its beginning was deleted, or it is "
-			  "another topic of that name",
-			  (unsigned long long)reader->position, topic);
+		reader->end_seen = JOURNAL_NO_OFFSET;
+		atomic_store(&reader->outside_at, reader->position);
+		atomic_store(&reader->outside, true);
+		bell_ring(reader->keeper_bell);
+		code = LL_OK;
 	} else if (code == LL_NOT_FOUND) {
 		atomic_store(&reader->suspect, true);
 		bell_ring(reader->keeper_bell);
@@ -301,6 +375,10 @@ static enum ll_code say_why_nothing(struct kafka_reader *reader, struct error *e
 	pthread_mutex_unlock(&reader->lock);
 	if (ended != LL_OK)
 		return ended;
+	if (atomic_load(&reader->outside))
+		return error_set(error, LL_UNAVAILABLE,
+				 "a broker says that %s ends before offset %llu: asking again who leads it",
+				 reader->journal->address.topic, (unsigned long long)reader->position);
 	if (atomic_load(&reader->away)) {
 		kafka_client_complaint(&reader->client, complaint);
 		return error_set(error, LL_UNAVAILABLE, "no broker of %s answers for now: %s",

@@ -26,6 +26,10 @@ static const struct kafka_setting defaults_of_all[] = {
 	{"socket.nagle.disable", "true"},
 	{"reconnect.backoff.ms", "50"},
 	{"reconnect.backoff.max.ms", "500"},
+	/* A broker that stands still, or that the others do not see any more, says nothing of its successor: who leads is asked for. */
+	{"topic.metadata.refresh.interval.ms", "1000"},
+	/* ... and a connection that is taken up by its machine alone is given up. */
+	{"api.version.request.timeout.ms", "1500"},
 	{NULL, NULL},
 };
 
@@ -51,13 +55,13 @@ static const struct kafka_setting defaults_of_readers[] = {
 	{NULL, NULL},
 };
 
-/* Single records are read with this client: it must not prefetch megabytes behind them. Asking a dead broker for watermarks
- * ends only with the socket's timeout, whatever time was given (before 2.3). */
+/* Single records are read with this client: it must not prefetch megabytes behind them. Asking a broker that stands still for
+ * watermarks ends only with the socket's timeout, and that three times over, whatever time was given (before 2.3). */
 static const struct kafka_setting defaults_of_questions[] = {
 	{"fetch.message.max.bytes", "65536"},
 	{"fetch.wait.max.ms", "10"},
 	{"fetch.error.backoff.ms", "10"},
-	{"socket.timeout.ms", "5000"},
+	{"socket.timeout.ms", "1500"},
 	{"queued.min.messages", "1"},
 	{"queued.max.messages.kbytes", "2048"},
 	{NULL, NULL},
@@ -76,6 +80,8 @@ static const struct kafka_setting owned_by_appenders[] = {
 
 static const struct kafka_setting defaults_of_appenders[] = {
 	{"compression.codec", "lz4"},
+	/* A block that a broker which stands still has got is sent to its successor: the producer's number keeps it single. */
+	{"socket.timeout.ms", "3000"},
 	{NULL, NULL},
 };
 

@@ -34,6 +34,7 @@ static const struct kafka_setting owned_by_producers[] = {
 	{"max.in.flight.requests.per.connection", "1"},
 	{"message.timeout.ms", "0"},
 	{"message.max.bytes", "8388608"},
+	{"partitioner", "murmur2_random"}, /* as Java's clients place keys, where no partition is given */
 	{NULL, NULL},
 };
 
@@ -60,9 +61,9 @@ static const struct kafka_setting owned_by_members[] = {
 
 /* Other names of the above, and what is of no use here but to break something. */
 static const char *const owned_too[] = {
-	"bootstrap.servers",        "metadata.broker.list",     "request.required.acks", "max.in.flight",
-	"delivery.timeout.ms",      "transactional.id",         "partitioner",           "retries",
-	"message.send.max.retries", "enable.gapless.guarantee",
+	"bootstrap.servers", "metadata.broker.list",     "request.required.acks",
+	"max.in.flight",     "delivery.timeout.ms",      "transactional.id",
+	"retries",           "message.send.max.retries", "enable.gapless.guarantee",
 };
 
 static const struct kafka_setting *const owned[] = {owned_by_all, owned_by_producers, owned_by_readers,

@@ -36,8 +36,9 @@ struct engine_options {
 	const char *journal;                   /* URL; NULL: what the directory remembers, or local: in it */
 	const struct journal_option *settings; /* for the journal, borrowed for the engine's life */
 	size_t settings_count;
-	const char *address; /* http://HOST:PORT for claims, or NULL. May be set later by engine_set_address */
-	const char *secret;  /* file with the engines' secret; NULL: the directory's own */
+	const char *
+		address; /* http://HOST:PORT or https://... for claims, or NULL. May be set later by engine_set_address */
+	const char *secret; /* file with the engines' secret; NULL: the directory's own */
 	enum engine_role role;
 	struct snapshot_plan snapshots;
 	int64_t patience_ms; /* of ENGINE_STANDS_BY: how long a leader may be silent (lookout.h); 0: 1,500 */
@@ -51,6 +52,8 @@ enum ll_code engine_open(uv_loop_t *loop, const struct engine_options *options,
 void engine_set_address(struct engine *engine, const char *address);
 /* The access key that other engines of the journal are shown; NULL: none. Copied. */
 void engine_set_peer_key(struct engine *engine, const char *key);
+/* Whom it trusts when others are at https:// (tls.h: a client's). Before it is started; borrowed for its life. */
+void engine_set_peer_tls(struct engine *engine, struct tls_context *tls);
 
 /* Begins to work, and to lead as its role has it; `ready` is called once: when it leads, or follows a living leader (with
  * ENGINE_FOLLOWS, one that has ever claimed). `failed` when

@@ -96,7 +96,7 @@ static void look_at_leader(struct engine *engine, int64_t now)
 	forwards->retired = forwards->caller;
 	forwards->retire_at_ms = now + RETIRE_MS;
 	forwards->epoch = epoch;
-	forwards->caller = http_caller_new(engine->loop, NULL);
+	forwards->caller = http_caller_new(engine->loop, &engine->caller_options);
 	engine->handles++;
 }
 

@@ -83,6 +83,7 @@ struct engine {
 	enum engine_role role;
 	int64_t patience_ms;
 	struct snapshot_plan snapshot_plan;
+	struct http_caller_options caller_options; /* of both */
 	struct peers peers;
 	struct forwards forwards;
 	uint8_t secret[SECRET_BYTES];

@@ -106,6 +106,8 @@ static enum lookout_probe denied(struct engine *engine, int status)
 static enum lookout_probe judge(struct engine *engine, enum http_call_end end, const struct http_call_answer *answer)
 {
 	const struct json_node *root;
+	if (end == HTTP_CALL_UNTRUSTED) /* somebody lives there: as when it is denied */
+		return PROBE_BUSY;
 	if (end != HTTP_CALL_ANSWERED)
 		return end == HTTP_CALL_REFUSED ? PROBE_REFUSED : PROBE_SILENT;
 	if (answer->status == 401 || answer->status == 403)
@@ -132,6 +134,11 @@ static void probed(void *context, enum http_call_end end, const struct http_call
 void engine_set_peer_key(struct engine *engine, const char *key)
 {
 	snprintf(engine->peers.key, sizeof engine->peers.key, "%s", key ? key : "");
+}
+
+void engine_set_peer_tls(struct engine *engine, struct tls_context *tls)
+{
+	engine->caller_options.tls = tls;
 }
 
 /* How many fields that makes: none without a key. */
@@ -340,7 +347,7 @@ static void told_to_lead(void *context, enum http_call_end end, const struct htt
 {
 	struct engine *engine = context;
 	/* What was sent may have been heard, whatever came back: then the claim tells, or the time runs out. */
-	if (end == HTTP_CALL_REFUSED || end == HTTP_CALL_NOT_SENT ||
+	if (end == HTTP_CALL_REFUSED || end == HTTP_CALL_NOT_SENT || end == HTTP_CALL_UNTRUSTED ||
 	    (end == HTTP_CALL_ANSWERED && answer->status != 200))
 		hand_over_end(engine, false);
 }
@@ -415,7 +422,7 @@ void engine_peers_start(struct engine *engine)
 {
 	struct peers *peers = &engine->peers;
 	if (engine_is_shared(engine) && engine->role != ENGINE_CLAIMS) {
-		peers->caller = http_caller_new(engine->loop, NULL);
+		peers->caller = http_caller_new(engine->loop, &engine->caller_options);
 		engine->handles++;
 		uv_timer_start(&peers->timer, on_timer, LOOK_EVERY_MS, LOOK_EVERY_MS);
 	}

@@ -255,6 +255,13 @@ enum ll_code dlq_redrive(struct dlq *dlq, size_t index, struct poster *poster, s
 	struct record *record = dlq->records[index];
 	enum ll_code code = LL_OK;
 	ENSURE(!record->letter.redriven);
+	if (number_of(record->message, "dlq-bytes") >= 0)
+		return error_set(error, LL_USAGE,
+				 "the letter at offset %" PRId64
+				 " holds only the beginning of its record: all of it is in %.*s, "
+				 "partition %" PRId64 ", offset %" PRId64,
+				 record->letter.offset, SLICE_PRINT(record->letter.topic), record->letter.partition,
+				 record->letter.origin_offset);
 	if (!dlq->has_producer) {
 		code = outside_open(&dlq->producer, &dlq->outside, OUTSIDE_PRODUCER, NULL, error);
 		dlq->has_producer = code == LL_OK;

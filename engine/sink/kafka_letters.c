@@ -52,8 +52,7 @@ static void add_number(rd_kafka_headers_t *headers, const char *name, int64_t nu
 	rd_kafka_header_add(headers, name, -1, text, -1);
 }
 
-rd_kafka_resp_err_t letter_write(rd_kafka_t *producer, const char *topic, const rd_kafka_message_t *message,
-				 const struct letter_why *why, void *opaque)
+rd_kafka_headers_t *letter_headers(const rd_kafka_message_t *message, const struct letter_why *why, struct slice *value)
 {
 	char now[TIME_TEXT_SIZE + 1];
 	struct timespec at;
@@ -68,12 +67,10 @@ rd_kafka_resp_err_t letter_write(rd_kafka_t *producer, const char *topic, const 
 	add_number(headers, "dlq-offset", message->offset);
 	rd_kafka_header_add(headers, "dlq-group", -1, why->group, -1);
 	rd_kafka_header_add(headers, "dlq-time", -1, now, -1);
-	rd_kafka_resp_err_t err =
-		rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
-				  RD_KAFKA_V_KEY(message->key, message->key_len),
-				  RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_HEADERS(headers),
-				  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
-	if (err)
-		rd_kafka_headers_destroy(headers);
-	return err;
+	*value = slice_of(message->payload, message->len);
+	if (message->len > LETTER_BYTES_MAX) {
+		add_number(headers, "dlq-bytes", (int64_t)message->len);
+		value->size = LETTER_CUT_BYTES;
+	}
+	return headers;
 }

@@ -1,8 +1,10 @@
 #include "engine/sink/post.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "schemas/wire/ensure.h"
 
@@ -59,6 +61,8 @@ enum ll_code poster_new(const struct post_options *options, struct poster **made
 	ENSURE(curl_global_init(CURL_GLOBAL_DEFAULT) == 0);
 	if (!is_url(options->url))
 		return error_set(error, LL_USAGE, "%s is no http:// or https:// URL", options->url);
+	if (options->ca && access(options->ca, R_OK) != 0)
+		return error_set(error, LL_IO, "%s cannot be read: %s", options->ca, strerror(errno));
 	struct poster *poster = calloc(1, sizeof *poster);
 	ENSURE(poster);
 	poster->curl = curl_easy_init();
@@ -71,6 +75,11 @@ enum ll_code poster_new(const struct post_options *options, struct poster **made
 	ENSURE(add_header(poster, "Content-Type: application/json") && add_header(poster, "Expect:"));
 	curl_easy_setopt(poster->curl, CURLOPT_URL, options->url);
 	curl_easy_setopt(poster->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(poster->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (options->ca) { /* and nobody else */
+		curl_easy_setopt(poster->curl, CURLOPT_CAINFO, options->ca);
+		curl_easy_setopt(poster->curl, CURLOPT_CAPATH, NULL);
+	}
 	curl_easy_setopt(poster->curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(poster->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(poster->curl, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);

@@ -28,12 +28,13 @@ struct post_result {
 
 struct post_options {
 	const char *url;
+	const char *ca;             /* a PEM file of whom https:// trusts; NULL: whom the system trusts */
 	const char *const *headers; /* "Name: value" */
 	size_t headers_count;
 	int timeout_ms; /* of one try, connecting included */
 };
 
-/* Connects at the first post. LL_USAGE: no http:// or https:// URL, or a header that is none. Strings are borrowed. */
+/* Connects at the first post. LL_USAGE: no http:// or https:// URL, or a header that is none; LL_IO: `ca` cannot be read. Strings are borrowed. */
 enum ll_code poster_new(const struct post_options *options, struct poster **poster, struct error *error) LL_CHECKED;
 void poster_free(struct poster *poster); /* NULL allowed */
 

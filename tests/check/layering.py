@@ -14,15 +14,16 @@ STRANGERS = [("engine/decide", "engine/journal")]
 
 # A header (by its beginning) and the files (by theirs) that may include it.
 KEEPERS = {
-    "librdkafka/": ["engine/journal/kafka", "engine/relay/kafka", "engine/sink/kafka"],
+    "librdkafka/": ["engine/journal/kafka", "engine/relay/kafka", "engine/sink/kafka", "engine/intake/kafka"],
     "uv.h": ["engine/http/", "engine/loop", "engine/serve", "engine/access/", "engine/commands/serve.c", "engine/bench/commands.c"],
     "lmdb.h": ["projections/store/environment.c"],
     "http_parser.h": ["engine/http/"],
     "yajl/": ["schemas/wire/json_read.c"],
-    "openssl/": ["schemas/wire/"],
+    "openssl/": ["schemas/wire/", "engine/http/tls.c"],
     "sodium": ["schemas/wire/", "engine/http/", "engine/decide/token.c", "engine/access/", "engine/commands/keys.c", "engine/proof/note.c"],
     "ini.h": ["engine/cli/"],
     "curl/": ["engine/sink/post.c"],
+    "systemd/": ["engine/commands/serve.c"],
     "msgpack": ["schemas/wire/"],
 }
 

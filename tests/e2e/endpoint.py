@@ -8,6 +8,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,7 +21,8 @@ class Server(ThreadingHTTPServer):
 
 
 class Endpoint:
-    def __init__(self):
+    def __init__(self, pair=None):
+        self.pair = pair  # certificates.Pair: it is at https://
         self.lock, self.taken, self.keys, self.asked, self.types = threading.Lock(), [], [], 0, set()
         self.behave = lambda event: 200
         self.released = threading.Event()
@@ -29,7 +31,7 @@ class Endpoint:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/events"
+        return f"http{'s' if self.pair else ''}://127.0.0.1:{self.port}/events"
 
     def up(self):
         endpoint = self
@@ -46,6 +48,10 @@ class Endpoint:
 
         self.server = Server(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_address[1]
+        if self.pair:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.pair.certificate, self.pair.key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
         return self

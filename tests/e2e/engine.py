@@ -30,7 +30,7 @@ START_SECONDS = 120  # to give up, not to measure: a rebuild under a sanitizer o
 ANSWER_SECONDS = 60
 STOP_SECONDS = 60
 witness = None  # contract.Contract: sees every answer (conftest.py)
-LISTENING = re.compile(r"^listening on (http://(\S+):(\d+))$")
+LISTENING = re.compile(r"^listening on (https?://(\S+):(\d+))$")
 
 
 class DidNotStart(Exception):
@@ -73,7 +73,8 @@ class Engine:
         self.process, self.url, self.host, self.port = None, None, None, None
         self.out, self.log = [], Path(f"{self.data}.stderr")
         self.own = threading.local()
-        self.starts = 0
+        self.starts, self.listens_at = 0, 0  # 0: a port that is free
+        self.tls = None  # an ssl.SSLContext: whom an engine at https:// is asked to be vouched for by
 
     # ---- its life ----
 
@@ -83,7 +84,7 @@ class Engine:
 
     def launch(self, *options):
         """Starts it, and waits for nothing."""
-        command = [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
+        command = [self.binary, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.listens_at}"]
         command += ["--journal", self.journal] if self.journal else []
         with open(self.log, "ab") as log:
             self.process = processes.spawn(
@@ -153,7 +154,11 @@ class Engine:
             raise ConnectionRefusedError("the engine does not listen")
         if getattr(self.own, "url", None) != (self.starts, url):
             self.own.url = (self.starts, url)
-            self.own.connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_SECONDS)
+            self.own.connection = (
+                http.client.HTTPSConnection(self.host, self.port, timeout=ANSWER_SECONDS, context=self.tls)
+                if url.startswith("https:")
+                else http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_SECONDS)
+            )
         return self.own.connection
 
     def http(self, method, path, body=None, headers=None, key=None):

@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "bench" / "scale"))
 
 import cancellation  # noqa: E402
 import expiry  # noqa: E402
+import intaking  # noqa: E402
 import rebuilding  # noqa: E402
 import relaying  # noqa: E402
 import waiting_room  # noqa: E402
@@ -70,3 +71,9 @@ def test_relaying(tmp_path, binary, tell, kafka, monkeypatch):
     figures = relaying.play(tmp_path, binary, *((100_000, 50) if FULL else (2000, 4, 50, 0)))
     tell(figures)
     assert figures["doubled"] == 0
+
+
+def test_intaking(tmp_path, binary, tell, kafka, monkeypatch):
+    """Every command of the topic has its reply, with the embedded journal and with one on Kafka."""
+    monkeypatch.setenv("LEDGERLINE_TEST_KAFKA", kafka)
+    tell(intaking.play(tmp_path, binary, *((200_000,) if FULL else (2000, 50))))

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 
 #include "engine/journal/kafka.h"
 
@@ -379,6 +380,40 @@ static void recreated_shorter_is_divergence(void **state)
 	journal_close(journal);
 }
 
+/* A broker that leads no more, and does not know it yet, says that the log ends before the reader's position: the reader asks again, and goes on.
+ * (A cluster of the client's own can be told to say so.) */
+static void lagging_leader_is_asked_again(void **state)
+{
+	enum { FETCH = 1 };
+	(void)state;
+	rd_kafka_t *rk = admin_open();
+	rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(rk, 1);
+	assert_non_null(cluster);
+	assert_int_equal(rd_kafka_mock_topic_create(cluster, "lagging.journal", 1, 1), 0);
+	char url[256];
+	snprintf(url, sizeof url, "kafka://%s/lagging", rd_kafka_mock_cluster_bootstraps(cluster));
+	struct journal *journal = contract_open(url);
+	struct journal_reader *reader = reader_at_the_end(journal, 5);
+	struct journal_record record;
+	struct error error = {0};
+	for (unsigned round = 0; round < 3; round++) {
+		rd_kafka_mock_push_request_errors(cluster, FETCH, 1, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+		for (int i = 0; i < 30; i++) {
+			enum ll_code code = journal_read(reader, 10, &record, &error);
+			assert_true(code == LL_END || code == LL_TIMEOUT || code == LL_UNAVAILABLE);
+		}
+		struct journal_appender *appender = contract_appender(journal);
+		assert_int_equal(contract_append(appender, contract_value(5 + round), 1).offset, 5 + round);
+		journal_appender_close(appender);
+		must(read_past_ends(reader, &record, &error), &error);
+		assert_int_equal(record.offset, 5 + round);
+	}
+	journal_reader_close(reader);
+	journal_close(journal);
+	rd_kafka_mock_cluster_destroy(cluster);
+	rd_kafka_destroy(rk);
+}
+
 /* A topic made again and longer goes on under the reader's position: it must not lose him, but bytes tell the difference. */
 static void recreated_longer_is_read_on(void **state)
 {
@@ -497,6 +532,7 @@ int main(void)
 		cmocka_unit_test(brokers_clock_is_reported),
 		cmocka_unit_test(deleted_topic_is_not_found),
 		cmocka_unit_test(recreated_shorter_is_divergence),
+		cmocka_unit_test(lagging_leader_is_asked_again),
 		cmocka_unit_test(recreated_longer_is_read_on),
 		cmocka_unit_test(bulk_is_read_whole),
 		cmocka_unit_test(words_go_to_the_hook),

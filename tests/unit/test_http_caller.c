@@ -451,13 +451,16 @@ static void urls_are_split(void **state)
 		{"http://:80", NULL, 0},
 		{"http://host/path", NULL, 0},
 		{"http://", NULL, 0},
-		{"https://host", NULL, 0},
+		{"https://host", "host", 443},
+		{"HTTPS://[::1]:8443/", "::1", 8443},
+		{"https://", NULL, 0},
+		{"httpss://host", NULL, 0},
 		{"", NULL, 0},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char host[HTTP_CALL_ADDRESS_MAX + 1];
 		uint16_t port;
-		bool fine = http_call_split(cases[i].url, host, &port);
+		bool is_tls, fine = http_call_split(cases[i].url, host, &port, &is_tls);
 		if (fine != (cases[i].host != NULL))
 			fail_msg("%s was %s", cases[i].url, fine ? "taken" : "refused");
 		if (!fine)

@@ -1,0 +1,302 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/intake/engines.h"
+#include "engine/intake/intake.h"
+#include "engine/log/log.h"
+#include "engine/sink/kafka_member.h"
+#include "schemas/wire/ensure.h"
+
+enum { GATHER_MS = 2, BODY_BYTES_MAX = 4 << 20 /* but for one long command alone */ };
+
+struct intake {
+	const struct intake_options *options;
+	struct intake_counts *counts;
+	struct member member;
+	struct engines engines;
+	struct json_reader reader;           /* of records */
+	size_t commands[INTAKE_BATCH_MAX];   /* indexes of pending records: those of the batch that are posted */
+	unsigned attempts[INTAKE_BATCH_MAX]; /* posts of each */
+	size_t count, done;                  /* of commands; those before `done` are answered */
+	size_t limit;                        /* commands in one request, now */
+	struct buffer array, reply;
+};
+
+static struct slice value_of(const rd_kafka_message_t *message)
+{
+	return slice_of(message->payload, message->len);
+}
+
+/* ---- what is no command ---- */
+
+/* What an engine would not even look at, or could not take once only: without an id a command that is sent again is another one. */
+static bool is_command(struct intake *intake, struct slice value, char reason[ENGINES_REASON_MAX])
+{
+	const struct json_node *root, *id;
+	struct error error;
+	if (value.size == 0) {
+		snprintf(reason, ENGINES_REASON_MAX, "not a command: the record has no value");
+	} else if (value.size > intake->options->bytes_max) {
+		snprintf(reason, ENGINES_REASON_MAX, "not a command: it has %zu bytes, more than %zu", value.size,
+			 intake->options->bytes_max);
+	} else if (json_read(&intake->reader, value, &root, &error) != LL_OK) {
+		snprintf(reason, ENGINES_REASON_MAX, "not a command: %s", error.text);
+	} else if (root->type != JSON_OBJECT) {
+		snprintf(reason, ENGINES_REASON_MAX, "not a command: a record holds one object, not %s %s",
+			 root->type == JSON_ARRAY ? "an" : "a", json_type_name(root->type));
+	} else if (!(id = json_member(&intake->reader, root, SLICE("id"))) || id->type != JSON_STRING ||
+		   !id->text.size) {
+		snprintf(reason, ENGINES_REASON_MAX,
+			 "not a command: it has no id, by which it would be applied once, however often it is sent");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static enum ll_code bury_poison(struct intake *intake, const rd_kafka_message_t *message, const char *reason,
+				int status, unsigned attempts, struct error *error)
+{
+	intake->counts->poison++;
+	return member_bury(&intake->member, message, reason, status, attempts, error);
+}
+
+/* ---- a batch ---- */
+
+/* Those of the first pending records that go into one batch; *records: how many these are. */
+static enum ll_code choose(struct intake *intake, size_t *records, struct error *error)
+{
+	struct member *member = &intake->member;
+	size_t bytes = 0;
+	char reason[ENGINES_REASON_MAX];
+	enum ll_code code = LL_OK;
+	intake->count = intake->done = 0;
+	for (*records = 0; *records < member->pending_count && intake->count < intake->options->batch_max; ++*records) {
+		const rd_kafka_message_t *message = member->pending[*records].message;
+		if (intake->count && bytes + message->len > BODY_BYTES_MAX)
+			break;
+		if (is_command(intake, value_of(message), reason)) {
+			bytes += message->len;
+			intake->attempts[intake->count] = 0;
+			intake->commands[intake->count++] = *records;
+		} else if ((code = bury_poison(intake, message, reason, 0, 0, error)) != LL_OK) {
+			break;
+		}
+	}
+	return code;
+}
+
+static const rd_kafka_message_t *command_at(const struct intake *intake, size_t index)
+{
+	return intake->member.pending[intake->commands[index]].message;
+}
+
+/* The commands that are not answered yet, `limit` of them at most; returns how many. */
+static size_t write_array(struct intake *intake)
+{
+	size_t count = intake->count - intake->done;
+	count = count < intake->limit ? count : intake->limit;
+	buffer_clear(&intake->array);
+	for (size_t i = 0; i < count; i++) {
+		buffer_append_byte(&intake->array, i ? ',' : '[');
+		buffer_append_slice(&intake->array, value_of(command_at(intake, intake->done + i)));
+		intake->attempts[intake->done + i]++;
+	}
+	buffer_append_byte(&intake->array, ']');
+	return count;
+}
+
+/* ---- answers ---- */
+
+static void count_receipt(struct intake_counts *counts, const struct receipt *receipt)
+{
+	if (receipt->hit)
+		counts->repeated++;
+	else if (receipt->rejected)
+		counts->rejected++;
+	else if (slice_equal(receipt->outcome, SLICE("accepted")))
+		counts->accepted++;
+	else if (slice_equal(receipt->outcome, SLICE("refused")))
+		counts->refused++;
+	else
+		counts->read++;
+}
+
+static enum ll_code send_reply(struct intake *intake, const rd_kafka_message_t *message, const struct receipt *receipt,
+			       struct error *error)
+{
+	char status[12];
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+	snprintf(status, sizeof status, "%d", receipt->status);
+	rd_kafka_header_add(headers, "commandId", -1, receipt->id.at, (ssize_t)receipt->id.size);
+	rd_kafka_header_add(headers, "status", -1, status, -1);
+	rd_kafka_header_add(headers, "outcome", -1, receipt->outcome.at, (ssize_t)receipt->outcome.size);
+	if (receipt->hit)
+		rd_kafka_header_add(headers, "hit", -1, "true", -1);
+	intake->counts->replies++;
+	return member_send(&intake->member, intake->options->replies, RD_KAFKA_PARTITION_UA,
+			   slice_of(message->key, message->key_len), buffer_slice(&intake->reply), headers, error);
+}
+
+/* Receipts up to the first one that says: again. *reason is that one's. */
+static enum ll_code take_receipts(struct intake *intake, const struct post_answer *answer,
+				  char reason[ENGINES_REASON_MAX], struct error *error)
+{
+	struct receipt receipt;
+	enum ll_code code = LL_OK;
+	reason[0] = 0;
+	for (const struct json_node *node = json_first(&intake->engines.reader, answer->receipts);
+	     node && code == LL_OK; node = json_next(&intake->engines.reader, node)) {
+		const rd_kafka_message_t *message = command_at(intake, intake->done);
+		receipt_read(&intake->engines, node, &receipt, &intake->reply);
+		if (receipt.again) {
+			memcpy(reason, receipt.reason, sizeof receipt.reason);
+			return LL_OK;
+		}
+		count_receipt(intake->counts, &receipt);
+		if (receipt.id.size)
+			code = send_reply(intake, message, &receipt, error);
+		if (code == LL_OK && receipt.rejected)
+			code = member_bury(&intake->member, message, receipt.reason, receipt.status,
+					   intake->attempts[intake->done], error);
+		intake->done++;
+	}
+	return code;
+}
+
+/* The whole array was refused: half of it is tried, and what is alone is at fault. */
+static enum ll_code halve(struct intake *intake, const struct post_answer *answer, size_t count, struct error *error)
+{
+	intake->limit = (count + 1) / 2;
+	if (count > 1)
+		return LL_OK;
+	const rd_kafka_message_t *message = command_at(intake, intake->done);
+	return bury_poison(intake, message, answer->reason, answer->status, intake->attempts[intake->done++], error);
+}
+
+static void try_another(struct intake *intake, const char *reason, unsigned *failures, int64_t retry_after_ms)
+{
+	const struct intake_options *options = intake->options;
+	log_debug("intake.again", LOG_TEXT("url", options->urls[intake->engines.current]), LOG_TEXT("reason", reason));
+	member_failed(&intake->member, options->urls[intake->engines.current], reason);
+	engines_turn(&intake->engines);
+	if (++*failures % options->engines_count == 0)
+		member_wait(&intake->member, member_back_off(*failures / (unsigned)options->engines_count,
+							     options->back_off_ms_max, retry_after_ms));
+}
+
+static enum ll_code post_all(struct intake *intake, struct error *error)
+{
+	struct post_answer answer;
+	char reason[ENGINES_REASON_MAX];
+	unsigned failures = 0;
+	enum ll_code code = LL_OK;
+	while (code == LL_OK && intake->done < intake->count && !member_is_over(&intake->member)) {
+		const char *url = intake->options->urls[intake->engines.current];
+		size_t before = intake->done, count = write_array(intake);
+		engines_post(&intake->engines, buffer_slice(&intake->array), count, &answer);
+		if (answer.end == POSTED_REFUSED) {
+			code = halve(intake, &answer, count, error);
+			continue;
+		}
+		if (answer.end == POSTED_ANSWERED) {
+			code = take_receipts(intake, &answer, reason, error);
+			intake->limit = 2 * intake->limit < intake->options->batch_max ? 2 * intake->limit
+										       : intake->options->batch_max;
+			failures = intake->done > before ? 0 : failures;
+			if (!reason[0]) {
+				member_answered(&intake->member, url);
+				continue;
+			}
+		}
+		if (code == LL_OK)
+			try_another(intake, answer.end == POSTED_ANSWERED ? reason : answer.reason, &failures,
+				    answer.retry_after_ms);
+	}
+	return code;
+}
+
+static enum ll_code work(void *context, struct error *error)
+{
+	struct intake *intake = context;
+	struct member *member = &intake->member;
+	size_t records;
+	while (member->pending_count < intake->options->batch_max && member->pending_bytes < BODY_BYTES_MAX &&
+	       member_serve(member, GATHER_MS))
+		continue;
+	if (member_is_over(member))
+		return LL_OK;
+	enum ll_code code = choose(intake, &records, error);
+	if (code == LL_OK)
+		code = post_all(intake, error);
+	if (code == LL_OK && intake->done == intake->count)
+		member_settle(member, records);
+	return code;
+}
+
+/* ---- its life ---- */
+
+static void tell(void *context)
+{
+	const struct intake *intake = context;
+	const struct intake_counts *counts = intake->counts;
+	log_info("intake.progress", LOG_NUMBER("accepted", counts->accepted), LOG_NUMBER("refused", counts->refused),
+		 LOG_NUMBER("repeated", counts->repeated), LOG_NUMBER("read", counts->read),
+		 LOG_NUMBER("rejected", counts->rejected), LOG_NUMBER("poison", counts->poison),
+		 LOG_NUMBER("again", intake->member.again), LOG_TEXT("engines", intake->member.down ? "down" : "up"));
+}
+
+static void begins(void *context)
+{
+	const struct intake_options *options = ((struct intake *)context)->options;
+	log_info("intake.begins", LOG_TEXT("topic", options->topic), LOG_TEXT("group", options->group),
+		 LOG_TEXT("replies", options->replies), LOG_TEXT("deadLetters", options->letters));
+}
+
+enum ll_code intake_run(const struct intake_options *options, struct intake_counts *counts, struct error *error)
+{
+	const struct topic_wanted wanted[] = {
+		{.name = options->topic, .partitions = 1},
+		{.name = options->replies, .partitions = 3},
+		{.name = options->letters, .partitions = 1, .kept = true},
+	};
+	const struct member_options member = {
+		.name = "intake",
+		.other_side = "engines",
+		.outside = {options->brokers, options->settings, options->settings_count},
+		.topic = options->topic,
+		.group = options->group,
+		.letters = options->letters,
+		.topics = wanted,
+		.topics_count = sizeof wanted / sizeof *wanted,
+		.replication = options->replication,
+		.pending_max = INTAKE_BATCH_MAX,
+		.alert = options->alert,
+		.stop = options->stop,
+		.begins = begins,
+		.work = work,
+		.tell = tell,
+	};
+	struct intake *intake = calloc(1, sizeof *intake);
+	ENSURE(intake);
+	*counts = (struct intake_counts){0};
+	intake->options = options;
+	intake->counts = counts;
+	intake->limit = options->batch_max;
+	intake->engines = (struct engines){.clients = options->engines,
+					   .urls = options->urls,
+					   .count = options->engines_count,
+					   .timeout_ms = options->timeout_ms};
+	struct member_options own = member;
+	own.context = intake;
+	enum ll_code code = member_run(&intake->member, &own, error);
+	counts->again = intake->member.again;
+	engines_release(&intake->engines);
+	json_reader_release(&intake->reader);
+	buffer_release(&intake->array);
+	buffer_release(&intake->reply);
+	free(intake);
+	return code;
+}
