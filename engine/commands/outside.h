@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 
 #include "engine/commands/commands.h"
+#include "engine/http/watch.h"
+#include "schemas/public_events.h"
 
 enum { TOPIC_NAME_MAX = 249 };
 
@@ -13,6 +15,20 @@ bool is_topic_name(const char *name);
 /* The option's kafka://HOST:PORT,... into `brokers`; with `topic` (TOPIC_NAME_MAX + 1 bytes, or NULL) kafka://HOST:PORT,.../TOPIC.
  * EXIT_DONE, or an exit status after the complaint. */
 int read_kafka_url(const struct options *options, const char *name, char brokers[JOURNAL_URL_MAX], char *topic);
+
+/* Where each public type goes, by --prefix and --map (`dash`: what stands before their names, "" or "relay-"). Texts lie in `rooms`, one a
+ * type. EXIT_DONE, or an exit status after the complaint. */
+int read_topics(const struct options *options, const char *dash, const char **topics, char rooms[][TOPIC_NAME_MAX + 1]);
+
+/* Shows /metrics and /healthz at the address of --metrics, if it was given, and logs where. *watch: for watch_stop; NULL: it was not. EXIT_DONE,
+ * or an exit status after the complaint. */
+int start_watch(const struct options *options, const struct watch_options *watched, struct watch **watch);
+
+#define OPTION_METRICS                                                                                                 \
+	{                                                                                                              \
+		.name = "metrics", .kind = OPTION_TEXT, .value = "HOST:PORT",                                          \
+		.help = "show /metrics and /healthz there, to everybody who reaches it; port 0 picks one"              \
+	}
 
 /* Becomes true at SIGTERM and SIGINT. Later ones change nothing. */
 atomic_bool *stop_at_signals(void);

@@ -123,6 +123,7 @@ static void on_rebalanced(void *context, rd_kafka_resp_err_t err, rd_kafka_topic
 		member->stale = member->pending_count;
 	}
 	rd_kafka_assign(member->consumer.rk, given ? partitions : NULL);
+	member->partitions = given ? (unsigned)partitions->cnt : 0;
 	if (given)
 		rd_kafka_resume_partitions(member->consumer.rk, partitions);
 	member->paused = false;
@@ -260,6 +261,8 @@ static enum ll_code consume(struct member *member, struct error *error)
 			member->told_ms = now_ms();
 			options->tell(options->context);
 		}
+		if (options->looks)
+			options->looks(options->context);
 		if (member->pending_count && !member->lost)
 			code = options->work(options->context, error);
 	}
@@ -331,6 +334,7 @@ enum ll_code member_run(struct member *member, const struct member_options *opti
 		enum ll_code code = run_once(member, error);
 		if (code != LL_UNAVAILABLE)
 			return code;
+		member->restarts++;
 		if (!atomic_load(options->stop))
 			log_warn(member_event(member, "begins.again"), LOG_TEXT("reason", error->text));
 		for (int waited = 0; waited < AGAIN_MS && !atomic_load(options->stop); waited += SERVE_MS) {

@@ -36,7 +36,8 @@ struct member_options {
 	void (*begins)(void *context); /* it has joined the group */
 	/* Something is pending: do one step, and drop what was done. Errors as of member_run. */
 	enum ll_code (*work)(void *context, struct error *error);
-	void (*tell)(void *context); /* every ten seconds */
+	void (*tell)(void *context);  /* every ten seconds */
+	void (*looks)(void *context); /* before each step, and while idle; NULL: nobody looks */
 	void *context;
 };
 
@@ -45,7 +46,7 @@ struct member_pending {
 	bool done; /* the owner's: it was taken out of turn */
 };
 
-/* The owner reads `pending`, `sent`, `lettered`, `again`, `down`; the rest is kafka_member.c's. */
+/* The owner reads `pending`, `sent`, `lettered`, `again`, `restarts`, `partitions`, `down`; the rest is kafka_member.c's. */
 struct member {
 	const struct member_options *options;
 	struct outside_client consumer, producer;
@@ -56,7 +57,8 @@ struct member {
 	size_t stale; /* when lost: so many at the front; one poll may bring new partitions and their records, too */
 	bool down;    /* the other side */
 	unsigned failures; /* of the other side, in a row */
-	uint64_t lettered, again;
+	uint64_t lettered, again, restarts;
+	unsigned partitions; /* its own */
 	uint64_t undelivered;
 	enum ll_code send_failed;
 	int64_t committed_ms, told_ms;

@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 
 #include "engine/journal/journal.h"
+#include "engine/sink/board.h"
 #include "engine/sink/post.h"
 
 struct sink_options {
@@ -36,6 +37,7 @@ struct sink_options {
 	const char *alert;   /* a command for the shell; NULL: none */
 	int replication;     /* of the dead-letter topic; 0: three, or as many as there are brokers */
 	atomic_bool *stop;
+	struct sink_board *board; /* where it tells how it stands */
 };
 
 /* Until *stop. LL_USAGE, LL_NOT_FOUND (no such topic), LL_SETTINGS, LL_DENIED: at the start. BLOCKING. */
