@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/journal/kafka.h"
 #include "engine/log/log.h"
@@ -100,4 +101,27 @@ int start_watch(const struct options *options, const struct watch_options *watch
 		return command_failed(options, &error);
 	log_info("metrics.listening", LOG_TEXT("host", address.host), LOG_NUMBER("port", port));
 	return EXIT_DONE;
+}
+
+int64_t wall_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void show_member(void *context, struct buffer *out)
+{
+	member_board_write(context, wall_ms(), out);
+}
+
+static const char *member_illness(void *context)
+{
+	static char reason[BOARD_REASON_MAX]; /* the watching thread's */
+	return member_board_is_ill(context, reason) ? reason : NULL;
+}
+
+int watch_member(const struct options *options, struct member_board *board, struct watch **watch)
+{
+	return start_watch(options, &(struct watch_options){show_member, member_illness, board}, watch);
 }

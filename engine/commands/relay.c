@@ -1,6 +1,5 @@
 /* `ledgerline relay`: the journal's events onto public topics. */
 #include <string.h>
-#include <time.h>
 
 #include "engine/commands/outside.h"
 #include "engine/relay/relay.h"
@@ -25,13 +24,6 @@ static int read_from(const struct options *options, struct relay_from *from)
 		       : option_complain(options, EXIT_USAGE,
 					 "--from takes a position like 0:1842, a time, `start` or `latest`, not %s",
 					 text);
-}
-
-static int64_t wall_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void show_metrics(void *context, struct buffer *out)

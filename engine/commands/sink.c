@@ -1,8 +1,6 @@
 /* `ledgerline sink`: a public topic's events to an HTTP endpoint. */
 #include "engine/sink/sink.h"
 
-#include <time.h>
-
 #include "engine/commands/outside.h"
 
 enum { HEADERS_MAX = 32 };
@@ -17,25 +15,9 @@ static int read_headers(const struct options *options, const char **headers, siz
 	return EXIT_DONE;
 }
 
-static void show_metrics(void *context, struct buffer *out)
-{
-	struct sink_status status;
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	sink_board_read(context, &status);
-	sink_write_metrics(&status, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, out);
-}
-
-static const char *illness(void *context)
-{
-	struct sink_status status;
-	sink_board_read(context, &status);
-	return status.down ? "the endpoint does not answer" : NULL;
-}
-
 static int run(const struct options *options, void *context)
 {
-	static struct sink_board board;
+	static struct member_board board;
 	char brokers[JOURNAL_URL_MAX], topic[TOPIC_NAME_MAX + 1], room[SETTINGS_BYTES_MAX];
 	const char *headers[HEADERS_MAX];
 	struct journal_option settings[SETTINGS_MAX];
@@ -69,12 +51,12 @@ static int run(const struct options *options, void *context)
 		.stop = stop_at_signals(),
 		.board = &board,
 	};
-	sink_board_init(&board);
-	status = start_watch(options, &(struct watch_options){show_metrics, illness, &board}, &watch);
+	member_board_init(&board, &sink_words);
+	status = watch_member(options, &board, &watch);
 	if (status == EXIT_DONE && sink_run(&sink, &error) != LL_OK)
 		status = command_failed(options, &error);
 	watch_stop(watch);
-	sink_board_release(&board);
+	member_board_release(&board);
 	return status;
 }
 

@@ -7,12 +7,14 @@
 #include "schemas/wire/ensure.h"
 #include "schemas/wire/json.h"
 
+enum { ROUTES = 3 };
+
 struct watch {
 	struct watch_options options;
 	uv_loop_t loop;
 	uv_async_t ending;
 	struct http_server *server;
-	struct http_route routes[2];
+	struct http_route routes[ROUTES];
 	struct buffer body;
 	pthread_t thread;
 };
@@ -96,10 +98,12 @@ enum ll_code watch_start(const struct http_address *address, const struct watch_
 		.verb = HTTP_VERB_GET, .pattern = "/metrics", .handler = handle_metrics, .context = watch};
 	watch->routes[1] = (struct http_route){
 		.verb = HTTP_VERB_GET, .pattern = "/healthz", .handler = handle_health, .context = watch};
+	watch->routes[2] = (struct http_route){
+		.verb = HTTP_VERB_GET, .pattern = "/readyz", .handler = handle_health, .context = watch};
 	ENSURE(uv_loop_init(&watch->loop) == 0);
 	ENSURE(uv_async_init(&watch->loop, &watch->ending, on_ending) == 0);
 	watch->ending.data = watch;
-	watch->server = http_server_new(&watch->loop, watch->routes, 2, NULL);
+	watch->server = http_server_new(&watch->loop, watch->routes, ROUTES, NULL);
 	enum ll_code code = http_server_listen(watch->server, address, port, error);
 	if (code == LL_OK) {
 		start_thread(watch);

@@ -1,5 +1,6 @@
 /*
- * Eyes for a program that serves nothing else: GET /metrics and GET /healthz, in a thread and on a loop of its own.
+ * Eyes for a program that serves nothing else: GET /metrics and GET /healthz, in a thread and on a loop of its own. /readyz is the same as
+ * /healthz: so `ledgerline status --url URL --ready` asks it as it asks an engine.
  *
  * There are no access keys: what is shown is numbers, to whoever reaches the address.
  */

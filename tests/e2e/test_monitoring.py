@@ -12,6 +12,7 @@ import yaml
 from engine import parse_metrics
 from holders import Holder, Keys, as_role
 from public import Relay
+from test_relay import watched_at
 
 PLACE = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
 NAME = re.compile(r"\bledgerline_\w+")
@@ -33,15 +34,20 @@ def expressions():
 
 
 @pytest.fixture
-def sink(binary, tmp_path):
-    """What a sink shows, whose brokers are away."""
+def members(binary, tmp_path):
+    """What a sink and an intake show, whose brokers are away."""
+    return "".join(member(binary, tmp_path, kind) for kind in ("sink", "intake"))
+
+
+def member(binary, tmp_path, kind):
     made = Relay(binary, "", "", tmp_path)
-    made.command = [str(binary), "sink", "--from", "kafka://127.0.0.1:1/x", "--to", "http://127.0.0.1:1", "--group", "g", "--metrics", "127.0.0.1:0"]
+    made.command = [str(binary), kind, "--from", "kafka://127.0.0.1:1/x", "--to", "http://127.0.0.1:1", "--group", "g", "--metrics", "127.0.0.1:0"]
     made.start()
-    port = made.wait_for(lambda: re.findall(r"metrics.listening host=127.0.0.1 port=(\d+)", made.errors()), "where metrics are")[0]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
-        yield answer.read().decode()
-    made.kill()
+    try:
+        with urllib.request.urlopen(f"{watched_at(made)}/metrics", timeout=30) as answer:
+            return answer.read().decode()
+    finally:
+        made.kill()
 
 
 @pytest.fixture
@@ -56,8 +62,8 @@ def text(binary, engines, tmp_path):
     return as_role(engine, keys, "operator").get("/metrics").body.decode()
 
 
-def test_names(text, sink):
-    text += sink
+def test_names(text, members):
+    text += members
     there = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if line and not line.startswith("#")}
     named = {name for expression in expressions() for name in NAME.findall(expression)}
     assert len(named) > 25 and not named - there, named - there

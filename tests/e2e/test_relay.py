@@ -386,14 +386,20 @@ def test_brokers_away(kafka_cluster, engines, relays, ledgerline, tmp_path):
     assert check(relay, wanted, ledger) == 0
 
 
-def shown(relay):
-    """/metrics and /healthz of a relay or sink that runs with --metrics."""
+def watched_at(relay):
+    """The URL of a relay, sink or intake that runs with --metrics."""
     port = relay.wait_for(lambda: re.findall(r"metrics.listening host=127.0.0.1 port=(\d+)", relay.errors()), "where metrics are")[-1]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+    return f"http://127.0.0.1:{port}"
+
+
+def shown(relay):
+    """Its /metrics and /healthz."""
+    url = watched_at(relay)
+    with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         metrics = parse_metrics(answer.read().decode())
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:
             return metrics, answer.status, json.load(answer)
     except urllib.error.HTTPError as answer:
         return metrics, answer.code, json.load(answer)
