@@ -79,6 +79,24 @@ class Service(Relay):
         except sqlite3.OperationalError:  # not made yet
             return 0
 
+    def lag(self, types):
+        """What the broker says that the group has still to read."""
+        script = """const { Kafka, logLevel } = require('kafkajs');
+            const admin = new Kafka({ brokers: process.env.BROKERS.split(','), logLevel: logLevel.NOTHING }).admin();
+            (async () => {
+                await admin.connect();
+                let lag = 0;
+                for (const of of await admin.fetchOffsets({ groupId: process.env.GROUP, topics: process.argv.slice(1) }))
+                    for (const end of await admin.fetchTopicOffsets(of.topic))
+                        lag += Number(end.high) - Math.max(0, Number(of.partitions.find((one) => one.partition === end.partition)?.offset ?? 0));
+                await admin.disconnect();
+                console.log(lag);
+            })();"""
+        topics = [self.environment["TOPIC_PREFIX"] + kind for kind in types]
+        done = subprocess.run(["node", "-e", script, *topics], cwd=self.program.parent, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
     def rankings(self):
         command = ["node", self.program, "show", "100"]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
@@ -241,6 +259,7 @@ def test_ranking(server, relay, services, ledgerline):
     events = published(relay, ledgerline, server, RANKING_TYPES)
     first.wait_for(lambda: first.handled() >= len(events), "all events")
     assert min(check_rankings(server, first)) >= 4, "too few of them sold out to show anything"
+    first.wait_for(lambda: first.lag(RANKING_TYPES) == 0, "its last commit")
     assert first.stop() == 0
     ends = first.said("consumer.ends")[0]
     assert ends["handled"] == len(events) - done and ends["repeated"] > 0 and first.handled() == len(events)

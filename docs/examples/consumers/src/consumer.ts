@@ -100,7 +100,7 @@ export class EventConsumer {
 
 	private async handleBatch(batch: EachBatchPayload): Promise<void> {
 		const { topic, partition, messages } = batch.batch;
-		let committed = Date.now();
+		let committed = Date.now(), done = 0;
 		for (const message of messages) {
 			if (this.stopping || !batch.isRunning() || batch.isStale())
 				break;
@@ -112,12 +112,15 @@ export class EventConsumer {
 			}
 			this.failures.delete(`${topic}/${partition}`);
 			batch.resolveOffset(message.offset);
+			done++;
 			if (Date.now() - committed >= COMMIT_EVERY_MS) {
 				await batch.commitOffsetsIfNecessary(batch.uncommittedOffsets());
 				committed = Date.now();
 			}
 			await batch.heartbeat(); // asks the broker only when it is time
 		}
+		if (done === messages.length) // behind the last event stands the mark of its transaction, which is no message
+			batch.resolveOffset(batch.batch.lastOffset());
 		await batch.commitOffsetsIfNecessary(batch.uncommittedOffsets());
 	}
 
