@@ -272,6 +272,7 @@ def test_ranking(server, relay, services, ledgerline):
     events = published(relay, ledgerline, server, RANKING_TYPES)
     for one in (first, later):
         one.wait_for(lambda: one.handled() >= len(events), "all events")
+    first.wait_for(lambda: first.lag(RANKING_TYPES) == 0, "its last commit")
     assert first.stop() == 0
     ends = first.said("consumer.ends")[1]
     assert (ends["handled"], ends["repeated"], ends["dead"]) == (1, 0, 0)
