@@ -9,7 +9,7 @@ import console
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/audit.md", "docs/proofs.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "docs/audit.md", "docs/proofs.md", "docs/integration.md"])
 def test_a_page_shows_what_comes_out(page, binary, kafka, monkeypatch):
     """Every command of the page's console blocks prints what the page says, but for times and ids of chance."""
     monkeypatch.setenv("LEDGERLINE_TEST_KAFKA", kafka)

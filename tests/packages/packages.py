@@ -3,8 +3,9 @@ ${XDG_CACHE_HOME:-~/.cache}/ledgerline/NAME, whole or not at all.
 
 	jars("kafka-3.9.1", pom, proof)                 the directory with the jars that a POM names, by Maven
 	python("validators", requirements, proof)       the directory with the packages that a file names, by pip
+	node("consumers", project, proof)               the directory with the node_modules that a project's lock file names, by npm
 
-`proof`: names that a whole directory has. Both raise Unavailable, with why there is nothing.
+`proof`: names that a whole directory has. All raise Unavailable, with why there is nothing.
 """
 
 import fcntl
@@ -97,3 +98,23 @@ def python(name, requirements, proof):
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     key = hashlib.sha256(version.encode() + Path(requirements).read_bytes()).hexdigest()[:12]
     return whole(cache() / f"{name}-{key}", proof, f"the Python packages of {name}", fetch)
+
+
+def node(name, project, proof):
+    """Of exactly the versions and digests in its package-lock.json. Another lock file, or another Node.js, another place."""
+
+    def fetch(into):
+        if not shutil.which("npm"):
+            raise Unavailable("there is no npm: install Debian's npm")
+        into.mkdir()
+        for manifest in ("package.json", "package-lock.json"):
+            shutil.copy(Path(project) / manifest, into)
+        done = run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], into, "npm")
+        if done.returncode:
+            raise Unavailable(f"npm could not fetch them: {done.stdout.strip()[-500:]}")
+
+    if not shutil.which("node"):
+        raise Unavailable("there is no node: install Debian's nodejs")
+    version = subprocess.run(["node", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    key = hashlib.sha256(version.encode() + (Path(project) / "package-lock.json").read_bytes()).hexdigest()[:12]
+    return whole(cache() / f"{name}-{key}", proof, f"the packages of {name}", fetch)
