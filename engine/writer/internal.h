@@ -32,6 +32,7 @@ struct writer {
 	bool stopping, at_end, flush_soon;
 	bool tick_wanted;
 	const struct event *note; /* NULL: none waits */
+	struct slice note_actor_id;
 	bool yields;              /* no further block: the host has another engine claim */
 	bool suspects_log;        /* read no further until the host has seen that it is still the same log */
 	uint64_t log_seen_until;  /* the host has seen that it is, with what stood before this offset */
