@@ -13,7 +13,7 @@ import {ask, halls, limits, number, openHalls, prepare, runName, text, TRENDS} f
 export {handleSummary} from './ledgerline.js';
 
 const USERS = number('USERS', 20000);
-const ACTIVE = number('ACTIVE', 500); // places behind the waiting room
+const ACTIVE = number('ACTIVE', 100); // places behind the waiting room: fewer than VUS, or nobody waits
 const POLL = number('POLL', 0.5); // seconds between two polls
 const LOOKS = number('LOOKS', 0.05); // the share of buyers that fetch the map of the hall; the others have one that is some seconds old
 const TRIES = number('TRIES', 20);

@@ -48,17 +48,17 @@ def sold(engine, halls, name):
     return sum(seat["status"] == "RESERVED" for seat in seats), sum(seat["status"] == "HELD" for seat in seats)
 
 
-def onsale(binary, place, journal, users, vus=200):
+def onsale(binary, place, journal, users, vus=200, active=100):
     halls = [max(1, seats * users // 20000) for seats in HALLS]
     engine = Engine(binary, place / "onsale", journal).start()
     try:
-        settings = {"USERS": users, "VUS": vus, "HALLS": ",".join(map(str, halls)), "RUN": "bench", "POLL": 0.1}
+        settings = {"USERS": users, "VUS": vus, "ACTIVE": active, "HALLS": ",".join(map(str, halls)), "RUN": "bench", "POLL": 0.1, "DURATION": "2h"}
         metrics, what = play("onsale", engine.url, SUMMARY=place / "onsale.json", **settings)
         value = lambda name: metrics[name]["values"]  # noqa: E731
         bought = value("seats_bought")["count"]
         assert (bought, 0) == sold(engine, len(halls), "bench"), "what the buyers were told is not what the ledger has"
         assert value("http_req_failed")["passes"] == 0, value("http_req_failed")
-        assert bought + value("went_home")["count"] == users
+        assert bought + value("went_home")["count"] == value("iterations")["count"] == users, "not all buyers came to an end"
         assert engine.stop() == 0
     finally:
         engine.kill()

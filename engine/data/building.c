@@ -27,9 +27,9 @@ void building_tell(const char *generation, const struct building *building)
 	FILE *file = fopen(beside, "we");
 	if (!file)
 		return;
-	bool fine = fprintf(file, "%d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 "\n",
-			    building->process, building->entries, building->offset, building->end,
-			    building->began_entries, building->began_ms) > 0;
+	bool fine = fprintf(file, "%d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 "\n", building->process,
+			    building->entries, building->offset, building->end, building->began_entries,
+			    building->began_ms) > 0;
 	if (fclose(file) != 0 || !fine || rename(beside, path) != 0)
 		unlink(beside);
 }
