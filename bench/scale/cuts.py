@@ -49,7 +49,7 @@ def play(place, binary, events=10_000_000, accounts=1_000_000, every=500_000, cu
     data.mkdir()
     run(binary, "bench", "fill", "--journal", journal, "--events", events, "--accounts", accounts, check=0)
     begin = time.time()
-    run(binary, "snapshot", "--data", data, "--journal", journal, "--every", every, check=0)
+    run(binary, "snapshot", "--data", data, "--journal", journal, "--every", every, check=0, timeout=7200)
     snapshots = time.time() - begin
     dice = random.Random(seed)
     chosen = [f"user-{dice.randrange(accounts):07}" for _ in range(users)]

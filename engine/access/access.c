@@ -11,6 +11,7 @@ enum {
 	WAITING_MAX = 64,       /* keys that wait for their slow hash */
 	WAITING_OF_KEY_MAX = 8, /* of them, of one id: who knows a part of a key cannot keep all others out */
 	WRONG_REMEMBERED = 256,
+	REST_FACTOR = 1, /* so guessing at one id takes half a CPU at most, and is not much slower */
 	FAST_BYTES = 32,
 };
 
@@ -22,6 +23,7 @@ struct access_grant {
 	uint8_t fast[FAST_BYTES]; /* of the key itself, once it was verified */
 	double tokens;
 	uint64_t filled_ns;
+	uint64_t rests_until_ns; /* after a wrong guess: no slow hash for this id before */
 };
 
 struct access {
@@ -35,6 +37,7 @@ struct access {
 	unsigned wrong_next, wrong_count;
 	struct access_ask *first, *last;
 	uv_fs_poll_t poll;
+	uv_timer_t rest; /* until the first id that waits may be hashed for again */
 	bool stopping;
 	struct access_statistics statistics;
 
@@ -45,6 +48,7 @@ struct access {
 		uint8_t text[KEY_TEXT_SIZE];
 		uint8_t fast[FAST_BYTES];
 		struct access_grant *grant;
+		uint64_t took_ns;
 		bool matches;
 	} job;
 };
@@ -168,7 +172,9 @@ enum access_answer access_look(struct access *access, struct slice key, struct a
 static void on_work(uv_work_t *work)
 {
 	struct access *access = work->data;
+	uint64_t began_ns = uv_hrtime();
 	access->job.matches = key_matches(access->job.hash, slice_of(access->job.text, KEY_TEXT_SIZE));
+	access->job.took_ns = uv_hrtime() - began_ns;
 }
 
 static void work_on(struct access *access);
@@ -183,6 +189,7 @@ static void keep_result(struct access *access)
 		return;
 	}
 	access->statistics.wrong++;
+	grant->rests_until_ns = uv_hrtime() + REST_FACTOR * access->job.took_ns;
 	memcpy(access->wrong[access->wrong_next], access->job.fast, FAST_BYTES);
 	access->wrong_next = (access->wrong_next + 1) % WRONG_REMEMBERED;
 	if (access->wrong_count < WRONG_REMEMBERED)
@@ -230,10 +237,33 @@ static void after_work(uv_work_t *work, int status)
 	work_on(access);
 }
 
+static void on_rested(uv_timer_t *timer)
+{
+	work_on(timer->data);
+}
+
+/* Who has waited longest, but for ids that rest; NULL: nobody. Then the timer runs until one has rested. */
+static const struct access_ask *next_ask(struct access *access)
+{
+	uint64_t now = uv_hrtime(), earliest = UINT64_MAX;
+	for (const struct access_ask *ask = access->first; ask; ask = ask->next) {
+		uint64_t until = ask->grant->rests_until_ns;
+		if (until <= now)
+			return ask;
+		if (until < earliest)
+			earliest = until;
+	}
+	if (access->first)
+		uv_timer_start(&access->rest, on_rested, (earliest - now) / 1000000 + 1, 0);
+	return NULL;
+}
+
 static void work_on(struct access *access)
 {
-	const struct access_ask *ask = access->first;
-	if (access->working || !ask || access->stopping)
+	if (access->working || access->stopping)
+		return;
+	const struct access_ask *ask = next_ask(access);
+	if (!ask)
 		return;
 	memcpy(access->job.hash, ask->grant->key.hash, sizeof access->job.hash);
 	memcpy(access->job.text, ask->key.at, KEY_TEXT_SIZE);
@@ -322,6 +352,9 @@ enum ll_code access_open(uv_loop_t *loop, const char *path, struct access **made
 	randombytes_buf(access->secret, sizeof access->secret);
 	take_table(access, &keys);
 	keys_release(&keys);
+	ENSURE(uv_timer_init(loop, &access->rest) == 0);
+	access->rest.data = access;
+	uv_unref((uv_handle_t *)&access->rest);
 	ENSURE(uv_fs_poll_init(loop, &access->poll) == 0);
 	access->poll.data = access;
 	ENSURE(uv_fs_poll_start(&access->poll, on_changed, path, LOOK_EVERY_MS) == 0);
@@ -335,6 +368,7 @@ void access_stop(struct access *access)
 		return;
 	access->stopping = true;
 	uv_close((uv_handle_t *)&access->poll, NULL);
+	uv_close((uv_handle_t *)&access->rest, NULL);
 	if (access->working)
 		uv_cancel((uv_req_t *)&access->work);
 }

@@ -21,6 +21,7 @@
 
 #include "engine/access/access.h"
 #include "engine/http/server.h"
+#include "engine/relay/beside.h"
 #include "engine/serve/engine.h"
 
 struct api;
@@ -39,6 +40,7 @@ void api_close_doors(struct api *api);
 
 /* For http_options: counts answers for /metrics. */
 void api_answered(void *api, const struct http_request *request, int status, uint64_t duration_us);
+void api_set_relay(struct api *api, struct relay_beside *relay);  /* that stands beside the engine; borrowed */
 void api_set_server(struct api *api, struct http_server *server); /* whose statistics /metrics shows */
 
 #endif

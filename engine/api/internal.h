@@ -44,6 +44,7 @@ struct api {
 	struct engine *engine;
 	struct http_server *server; /* NULL: not told */
 	struct access *access;      /* NULL: everybody is admin */
+	struct relay_beside *relay; /* NULL: none */
 	struct http_route *routes;
 	struct route_context *contexts;
 	size_t route_count;

@@ -413,6 +413,16 @@ static void write_access(struct api *api, struct buffer *out)
 	       "1: the file of keys has changed and cannot be read: the keys before hold.", s.is_stale);
 }
 
+static void write_relay(struct api *api, struct buffer *out)
+{
+	struct relay_status status;
+	if (!api->relay)
+		return;
+	relay_beside_status(api->relay, &status);
+	relay_write_metrics(&status, ledger_fold_state(engine_ledger(api->engine))->next_seq, engine_now(api->engine),
+			    out);
+}
+
 void handle_metrics(struct http_request *request, void *context)
 {
 	struct api *api = ((const struct route_context *)context)->api;
@@ -426,6 +436,7 @@ void handle_metrics(struct http_request *request, void *context)
 	write_journal(api, out);
 	write_projections(api, out);
 	write_audits(api, out);
+	write_relay(api, out);
 	write_access(api, out);
 	write_http(api, out);
 	write_connections(api, out);

@@ -180,6 +180,11 @@ void api_set_server(struct api *api, struct http_server *server)
 	api->server = server;
 }
 
+void api_set_relay(struct api *api, struct relay_beside *relay)
+{
+	api->relay = relay;
+}
+
 void api_set_access(struct api *api, struct access *access)
 {
 	api->access = access;

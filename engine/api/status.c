@@ -121,6 +121,27 @@ static void write_projection(struct ledger *ledger, enum projection_id id, const
 	json_object_end(writer);
 }
 
+static void write_relay(struct api *api, uint64_t entries, struct json_writer *writer)
+{
+	struct relay_status status;
+	uint64_t published = 0;
+	relay_beside_status(api->relay, &status);
+	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++)
+		published += status.counts.published[i];
+	json_key(writer, "relay");
+	json_object_begin(writer);
+	json_member_text(writer, "state", relay_state_text(status.state));
+	json_member_position(writer, "position", status.next - 1);
+	json_member_uint64(writer, "pending", relay_pending(&status, entries));
+	json_member_uint64(writer, "lagMs", (uint64_t)relay_lag_ms(&status, engine_now(api->engine)));
+	json_member_uint64(writer, "published", published);
+	json_member_uint64(writer, "retries", status.retries);
+	json_member_uint64(writer, "fenced", status.fenced);
+	json_member_text(writer, "lastError", status.error_ms ? status.error : NULL);
+	json_member_time(writer, "lastErrorAt", status.error_ms ? status.error_ms : NONE_TIME);
+	json_object_end(writer);
+}
+
 static void write_status(struct api *api, struct json_writer *writer)
 {
 	struct ledger *ledger = engine_ledger(api->engine);
@@ -146,6 +167,8 @@ static void write_status(struct api *api, struct json_writer *writer)
 		if (ledger_holds(ledger, id))
 			write_projection(ledger, id, status.data, writer);
 	json_object_end(writer);
+	if (api->relay)
+		write_relay(api, fold->next_seq, writer);
 	json_object_end(writer);
 }
 

@@ -43,12 +43,33 @@ static int name_topic(const struct options *options, const char *name, const cha
 		name, room, TOPIC_NAME_MAX);
 }
 
-static void print_counts(const struct intake_counts *counts)
+static void print_counts(struct member_board *board)
 {
+	struct board_standing standing;
+	const uint64_t *counts = standing.counts;
+	member_board_read(board, &standing);
 	printf("accepted=%" PRIu64 " refused=%" PRIu64 " repeated=%" PRIu64 " read=%" PRIu64 " rejected=%" PRIu64
 	       " poison=%" PRIu64 " replies=%" PRIu64 " again=%" PRIu64 "\n",
-	       counts->accepted, counts->refused, counts->repeated, counts->read, counts->rejected, counts->poison,
-	       counts->replies, counts->again);
+	       counts[INTAKE_ACCEPTED], counts[INTAKE_REFUSED], counts[INTAKE_REPEATED], counts[INTAKE_READ],
+	       counts[INTAKE_REJECTED], counts[INTAKE_LETTERS_POISON], counts[INTAKE_REPLIES], standing.again);
+}
+
+static int take_watched(const struct options *options, struct intake_options *intake)
+{
+	static struct member_board board;
+	struct watch *watch = NULL;
+	struct error error;
+	member_board_init(&board, &intake_words);
+	intake->board = &board;
+	int status = watch_member(options, &board, &watch);
+	if (status == EXIT_DONE) {
+		if (intake_run(intake, &error) != LL_OK)
+			status = command_failed(options, &error);
+		print_counts(&board);
+	}
+	watch_stop(watch);
+	member_board_release(&board);
+	return status;
 }
 
 static int take(const struct options *options, struct opened *engines)
@@ -56,8 +77,6 @@ static int take(const struct options *options, struct opened *engines)
 	char brokers[JOURNAL_URL_MAX], topic[TOPIC_NAME_MAX + 1], room[SETTINGS_BYTES_MAX];
 	char replies[TOPIC_NAME_MAX + 1], letters[TOPIC_NAME_MAX + 1];
 	struct journal_option settings[SETTINGS_MAX];
-	struct intake_counts counts;
-	struct error error;
 	int count = command_settings(options, settings, room);
 	int status = count < 0 ? EXIT_USAGE : read_kafka_url(options, "from", brokers, topic);
 	if (status == EXIT_DONE && !*option_text(options, "group"))
@@ -73,7 +92,7 @@ static int take(const struct options *options, struct opened *engines)
 		status = open_engines(options, engines);
 	if (status != EXIT_DONE)
 		return status;
-	const struct intake_options intake = {
+	struct intake_options intake = {
 		.brokers = brokers,
 		.topic = topic,
 		.group = option_text(options, "group"),
@@ -92,9 +111,7 @@ static int take(const struct options *options, struct opened *engines)
 		.replication = (int)option_integer(options, "replication"),
 		.stop = stop_at_signals(),
 	};
-	status = intake_run(&intake, &counts, &error) == LL_OK ? EXIT_DONE : command_failed(options, &error);
-	print_counts(&counts);
-	return status;
+	return take_watched(options, &intake);
 }
 
 static int run(const struct options *options, void *context)
@@ -169,6 +186,7 @@ static const struct option options[] = {
 	 .help = "replicas of topics that are made; else three, or as many as there are brokers, with a warning"},
 	OPTION_ACCESS_KEY,
 	OPTION_TLS_CA,
+	OPTION_METRICS,
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	{0},

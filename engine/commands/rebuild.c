@@ -108,19 +108,25 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static void begin_progress(struct rebuilding *rebuilding)
+{
+	rebuilding->building = (struct building){
+		.process = (int)getpid(),
+		.began_entries = ledger_fold_state(rebuilding->replay.ledger)->next_seq,
+		.began_ms = now_ms(),
+	};
+}
+
 /* For an engine beside. */
 static void tell_progress(struct rebuilding *rebuilding, uint64_t offset, uint64_t end)
 {
 	struct building *building = &rebuilding->building;
 	int64_t now = now_ms();
-	if (building->process && now - building->now_ms < TELL_EVERY_MS)
+	if (now - building->now_ms < TELL_EVERY_MS)
 		return;
+	if (ledger_fold_state(rebuilding->replay.ledger)->next_seq < building->began_entries)
+		begin_progress(rebuilding); /* it has begun anew */
 	building->entries = ledger_fold_state(rebuilding->replay.ledger)->next_seq;
-	if (!building->process || building->entries < building->began_entries) {
-		building->process = (int)getpid();
-		building->began_entries = building->entries;
-		building->began_ms = now;
-	}
 	building->offset = offset;
 	building->end = end;
 	building->now_ms = now;
@@ -166,7 +172,11 @@ static enum ll_code open_replay(struct rebuilding *rebuilding, struct error *err
 	rebuilding->replay.resume = true;
 	if (!resumed && option_flag(rebuilding->options, "from-snapshot"))
 		code = begin_at_snapshot(rebuilding, error);
-	return code == LL_OK ? replay_open(&rebuilding->replay, error) : code;
+	if (code == LL_OK)
+		code = replay_open(&rebuilding->replay, error);
+	if (code == LL_OK)
+		begin_progress(rebuilding);
+	return code;
 }
 
 static enum ll_code build(struct rebuilding *rebuilding, char *place, struct error *error)

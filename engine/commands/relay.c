@@ -5,6 +5,8 @@
 #include "engine/relay/relay.h"
 #include "schemas/wire/time.h"
 
+enum { FLUSH_MS = 30000 };
+
 /* The state right after a cut is there already: what comes after it is published. */
 static int read_from(const struct options *options, struct relay_from *from)
 {
@@ -24,50 +26,36 @@ static int read_from(const struct options *options, struct relay_from *from)
 					 text);
 }
 
-/* The names of the topics. Texts lie in `rooms`. */
-static int name_topics(const struct options *options, const char *prefix, const char **topics,
-		       char rooms[][TOPIC_NAME_MAX + 1])
+static void show_metrics(void *context, struct buffer *out)
 {
-	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++) {
-		int size = snprintf(rooms[i], TOPIC_NAME_MAX + 1, "%s%s", prefix, public_types[i]);
-		if (size > TOPIC_NAME_MAX || !is_topic_name(rooms[i]))
-			return option_complain(
-				options, EXIT_USAGE,
-				"--prefix: %s%s is no name of a topic: letters, digits, dots, dashes and "
-				"underlines, at most %d",
-				prefix, public_types[i], TOPIC_NAME_MAX);
-		topics[i] = rooms[i];
-	}
-	for (size_t n = 0; n < option_count(options, "map"); n++) {
-		const char *item = option_item(options, "map", n), *equals = strchr(item, '=');
-		unsigned i = 0;
-		if (!equals || !is_topic_name(equals + 1))
-			return option_complain(options, EXIT_USAGE, "--map takes TYPE=TOPIC, not %s", item);
-		while (i < PUBLIC_TYPES_COUNT &&
-		       (strncmp(public_types[i], item, (size_t)(equals - item)) != 0 || public_types[i][equals - item]))
-			i++;
-		if (i == PUBLIC_TYPES_COUNT)
-			return option_complain(options, EXIT_USAGE, "--map: %.*s is no type of a public event",
-					       (int)(equals - item), item);
-		topics[i] = equals + 1;
-	}
-	return EXIT_DONE;
+	struct relay_status status;
+	board_read(context, &status);
+	relay_write_metrics(&status, 0, wall_ms(), out);
+}
+
+static const char *illness(void *context)
+{
+	static struct relay_status status; /* the watching thread's */
+	board_read(context, &status);
+	return status.state == RELAY_WAITING || status.state == RELAY_STOPPED ? status.error : NULL;
 }
 
 static int run(const struct options *options, void *context)
 {
 	static char rooms[PUBLIC_TYPES_COUNT][TOPIC_NAME_MAX + 1];
-	static struct relay relay;
+	struct relay relay = {.journal = NULL};
+	static struct relay_board board;
 	char brokers[JOURNAL_URL_MAX], room[SETTINGS_BYTES_MAX], url[JOURNAL_URL_MAX];
 	struct journal_option settings[SETTINGS_MAX];
 	struct journal *journal = NULL;
+	struct watch *watch = NULL;
 	struct error error;
 	(void)context;
 	int count = command_settings(options, settings, room);
 	int status = count < 0 ? EXIT_USAGE : read_kafka_url(options, "to", brokers, NULL);
 	relay.prefix = option_text(options, "prefix");
 	if (status == EXIT_DONE)
-		status = name_topics(options, relay.prefix, relay.target.topics, rooms);
+		status = read_topics(options, "", relay.target.topics, rooms);
 	if (status == EXIT_DONE)
 		status = read_from(options, &relay.from);
 	if (status == EXIT_DONE)
@@ -76,15 +64,21 @@ static int run(const struct options *options, void *context)
 		status = command_open_journal(options, url, false, false, &journal);
 	if (status != EXIT_DONE)
 		return status;
+	board_init(&board);
+	relay.board = &board;
+	relay.flush_ms = FLUSH_MS;
 	relay.journal = journal;
 	relay.stop = stop_at_signals();
 	relay.target.brokers = brokers;
 	relay.target.settings = settings;
 	relay.target.settings_count = (size_t)count;
 	relay.target.replication = (int)option_integer(options, "replication");
-	if (relay_run(&relay, &error) != LL_OK)
+	status = start_watch(options, &(struct watch_options){show_metrics, illness, &board}, &watch);
+	if (status == EXIT_DONE && relay_run(&relay, &error) != LL_OK)
 		status = command_failed(options, &error);
+	watch_stop(watch);
 	journal_close(journal);
+	board_release(&board);
 	return status;
 }
 
@@ -116,6 +110,7 @@ static const struct option options[] = {
 	 .min = 1,
 	 .max = 32,
 	 .help = "replicas of topics that are made; else three, or as many as there are brokers, with a warning"},
+	OPTION_METRICS,
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	{0},
@@ -127,7 +122,8 @@ const struct cli_command command_relay = {
 	.description =
 		"Every public event as JSON on the topic of its type, keyed by user or schedule, in the journal's order. Makes the topics\n"
 		"that are missing, and says which ones have wrong settings. Where it stands is kept in the topic LEDGER.relay and in each\n"
-		"record, so that a relay that was killed goes on without loss and without doubling. One relay a ledger and prefix.\n"
+		"record, so that a relay that was killed goes on without loss and without doubling. Of several relays of one ledger and\n"
+		"prefix the one that began last publishes, and the others stand by.\n"
 		"SIGTERM: what was read is flushed, exit 0. docs/relay.md",
 	.options = options,
 	.exits = "0: it was told to stop",

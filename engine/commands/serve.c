@@ -12,7 +12,7 @@
 #include "engine/access/access.h"
 #include "engine/api/api.h"
 #include "engine/cli/progress.h"
-#include "engine/commands/commands.h"
+#include "engine/commands/outside.h"
 #include "engine/commands/serve_tls.h"
 #include "engine/data/served.h"
 #include "engine/http/server.h"
@@ -20,11 +20,16 @@
 #include "engine/serve/engine.h"
 #include "schemas/wire/ensure.h"
 
-enum { STOP_DEADLINE_MS = 5000 };
+enum { STOP_DEADLINE_MS = 5000, RELAY_LOOK_MS = 100 };
 
 struct serving {
 	uv_loop_t loop;
 	uv_signal_t terminate, interrupt, hand_over, reload;
+	uv_timer_t relay_look;
+	struct relay_beside *relay; /* NULL: none */
+	struct relay_beside_options relay_options;
+	const char *topics[PUBLIC_TYPES_COUNT];
+	char topic_rooms[PUBLIC_TYPES_COUNT][TOPIC_NAME_MAX + 1], brokers[JOURNAL_URL_MAX];
 	struct access *access; /* NULL: no keys */
 	struct serve_tls tls;
 	const struct options *options;
@@ -48,6 +53,8 @@ static void engine_stopped(void *context)
 	uv_close((uv_handle_t *)&serving->interrupt, NULL);
 	uv_close((uv_handle_t *)&serving->hand_over, NULL);
 	uv_close((uv_handle_t *)&serving->reload, NULL);
+	if (serving->relay)
+		uv_close((uv_handle_t *)&serving->relay_look, NULL);
 	access_stop(serving->access);
 	uv_stop(&serving->loop);
 }
@@ -172,6 +179,55 @@ static int check_peers(const struct serving *serving)
 		serving->options, EXIT_USAGE,
 		"with --keys and a journal that several engines share give --peer-key FILE too: a key of "
 		"role operator that they show one another");
+}
+
+/* ---- the relay ---- */
+
+static int take_relay(struct serving *serving, const struct journal_option *settings, size_t settings_count)
+{
+	const struct options *options = serving->options;
+	int status = EXIT_DONE;
+	if (!option_given(options, "relay")) {
+		if (*option_text(options, "relay-prefix") || option_count(options, "relay-map") ||
+		    option_given(options, "relay-replication"))
+			return option_complain(
+				options, EXIT_USAGE,
+				"--relay-prefix, --relay-map and --relay-replication go with --relay URL");
+		return EXIT_DONE;
+	}
+	status = read_kafka_url(options, "relay", serving->brokers, NULL);
+	if (status == EXIT_DONE)
+		status = read_topics(options, "relay-", serving->topics, serving->topic_rooms);
+	serving->relay_options =
+		(struct relay_beside_options){.settings = settings,
+					      .settings_count = settings_count,
+					      .brokers = serving->brokers,
+					      .topics = serving->topics,
+					      .prefix = option_text(options, "relay-prefix"),
+					      .replication = (int)option_integer(options, "relay-replication")};
+	return status;
+}
+
+/* Which engine leads is looked at, rather than told: it changes in many ways. */
+static void on_relay_look(uv_timer_t *timer)
+{
+	struct serving *serving = timer->data;
+	const struct writer *writer = engine_writer(serving->engine);
+	relay_beside_lead(serving->relay, writer && writer_state(writer) == WRITER_LEADING);
+}
+
+static void start_relay(struct serving *serving)
+{
+	struct engine_status status;
+	if (!*serving->brokers)
+		return;
+	engine_status(serving->engine, &status);
+	serving->relay_options.journal = status.journal_url;
+	serving->relay = relay_beside_start(&serving->relay_options);
+	api_set_relay(serving->api, serving->relay);
+	ENSURE(uv_timer_init(&serving->loop, &serving->relay_look) == 0);
+	serving->relay_look.data = serving;
+	uv_timer_start(&serving->relay_look, on_relay_look, RELAY_LOOK_MS, RELAY_LOOK_MS);
 }
 
 static void ready(void *context)
@@ -328,6 +384,7 @@ static enum ll_code open_engine(struct serving *serving, const struct options *o
 static enum ll_code close_all(struct serving *serving, struct error *error)
 {
 	enum ll_code code = LL_OK;
+	relay_beside_stop(serving->relay);
 	http_server_free(serving->server);
 	api_free(serving->api);
 	access_stop(serving->access);
@@ -369,6 +426,8 @@ static int run(const struct options *options, void *context)
 		return command_failed(options, &error);
 	int status = check_access(&serving);
 	if (status == EXIT_DONE)
+		status = take_relay(&serving, settings, (size_t)settings_count);
+	if (status == EXIT_DONE)
 		status = serve_tls_check(options);
 	if (status != EXIT_DONE)
 		return status;
@@ -392,6 +451,7 @@ static int run(const struct options *options, void *context)
 	}
 	if (code == LL_OK) {
 		watch_signals(&serving);
+		start_relay(&serving);
 		engine_start(serving.engine, ready, failed, &serving);
 		uv_run(&serving.loop, UV_RUN_DEFAULT);
 		if (serving.has_failed) {
@@ -460,6 +520,25 @@ static const struct option options[] = {
 	 .min = 1,
 	 .max = 10000,
 	 .help = "at most so many snapshots stay when one is taken so, spread over the journal; the newest always does"},
+	{.name = "relay",
+	 .kind = OPTION_TEXT,
+	 .value = "URL",
+	 .help = "kafka://HOST:PORT[,...]: publish events on topics there while this engine leads, as `ledgerline relay` does"},
+	{.name = "relay-prefix",
+	 .kind = OPTION_TEXT,
+	 .value = "P",
+	 .standard = "",
+	 .help = "before the names of all topics of --relay"},
+	{.name = "relay-map",
+	 .kind = OPTION_LIST,
+	 .value = "TYPE=TOPIC",
+	 .help = "events of this type go to that topic (a prefix is not added)"},
+	{.name = "relay-replication",
+	 .kind = OPTION_INTEGER,
+	 .value = "N",
+	 .min = 1,
+	 .max = 32,
+	 .help = "replicas of topics that --relay makes; else three, or as many as there are brokers"},
 	{.name = "log-level",
 	 .kind = OPTION_TEXT,
 	 .value = "LEVEL",

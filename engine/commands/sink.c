@@ -1,5 +1,6 @@
 /* `ledgerline sink`: a public topic's events to an HTTP endpoint. */
 #include "engine/sink/sink.h"
+
 #include "engine/commands/outside.h"
 
 enum { HEADERS_MAX = 32 };
@@ -16,9 +17,11 @@ static int read_headers(const struct options *options, const char **headers, siz
 
 static int run(const struct options *options, void *context)
 {
+	static struct member_board board;
 	char brokers[JOURNAL_URL_MAX], topic[TOPIC_NAME_MAX + 1], room[SETTINGS_BYTES_MAX];
 	const char *headers[HEADERS_MAX];
 	struct journal_option settings[SETTINGS_MAX];
+	struct watch *watch = NULL;
 	struct error error;
 	size_t headers_count = 0;
 	(void)context;
@@ -46,8 +49,15 @@ static int run(const struct options *options, void *context)
 		.alert = option_text(options, "alert"),
 		.replication = (int)option_integer(options, "replication"),
 		.stop = stop_at_signals(),
+		.board = &board,
 	};
-	return sink_run(&sink, &error) == LL_OK ? EXIT_DONE : command_failed(options, &error);
+	member_board_init(&board, &sink_words);
+	status = watch_member(options, &board, &watch);
+	if (status == EXIT_DONE && sink_run(&sink, &error) != LL_OK)
+		status = command_failed(options, &error);
+	watch_stop(watch);
+	member_board_release(&board);
+	return status;
 }
 
 static const struct option options[] = {
@@ -100,6 +110,7 @@ static const struct option options[] = {
 	 .min = 1,
 	 .max = 32,
 	 .help = "replicas of the dead-letter topic when it is made"},
+	OPTION_METRICS,
 	OPTION_KAFKA,
 	OPTION_CONFIG,
 	{0},

@@ -21,8 +21,23 @@
 
 #include "engine/client/http_client.h"
 #include "engine/journal/journal.h"
+#include "engine/sink/board.h"
 
 enum { INTAKE_BATCH_MAX = 1000, INTAKE_BYTES_MAX = (8 << 20) - 2 };
+
+/* Dead letters: what engines did not take, and what was never posted or could not be read by them. */
+enum intake_count {
+	INTAKE_ACCEPTED,
+	INTAKE_REFUSED,
+	INTAKE_REPEATED,
+	INTAKE_READ,
+	INTAKE_REJECTED,
+	INTAKE_REPLIES,
+	INTAKE_LETTERS_REJECTED,
+	INTAKE_LETTERS_POISON,
+	INTAKE_COUNTS
+};
+extern const struct board_words intake_words; /* for its board */
 
 struct intake_options {
 	const char *brokers, *topic, *group, *replies, *letters;
@@ -37,15 +52,10 @@ struct intake_options {
 	const char *alert; /* a command for the shell; NULL: none */
 	int replication;   /* of topics that are made; 0: three, or as many as there are brokers */
 	atomic_bool *stop;
+	struct member_board *board; /* where it tells how it stands; the last word is said before intake_run returns */
 };
 
-/* `rejected` and `poison` are the dead letters: what engines did not take, and what was never posted or could not be read by them. */
-struct intake_counts {
-	uint64_t accepted, refused, repeated, read, rejected, poison, replies, again;
-};
-
-/* Until *stop. LL_USAGE, LL_NOT_FOUND (no such topic), LL_SETTINGS, LL_DENIED: at the start. *counts is filled in either case. BLOCKING. */
-enum ll_code intake_run(const struct intake_options *options, struct intake_counts *counts,
-			struct error *error) LL_CHECKED;
+/* Until *stop. LL_USAGE, LL_NOT_FOUND (no such topic), LL_SETTINGS, LL_DENIED: at the start. BLOCKING. */
+enum ll_code intake_run(const struct intake_options *options, struct error *error) LL_CHECKED;
 
 #endif

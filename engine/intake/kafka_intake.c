@@ -11,9 +11,29 @@
 
 enum { GATHER_MS = 2, BODY_BYTES_MAX = 4 << 20 /* but for one long command alone */ };
 
+static const struct board_count counted[INTAKE_COUNTS] = {
+	[INTAKE_ACCEPTED] = {"commands_total", "Commands that were answered, by outcome.", "outcome", "accepted"},
+	[INTAKE_REFUSED] = {"commands_total", NULL, "outcome", "refused"},
+	[INTAKE_REPEATED] = {"commands_total", NULL, "outcome", "repeated"},
+	[INTAKE_READ] = {"commands_total", NULL, "outcome", "read"},
+	[INTAKE_REJECTED] = {"commands_total", NULL, "outcome", "rejected"},
+	[INTAKE_REPLIES] = {"replies_total", "Receipts that went to the topic of replies.", NULL, NULL},
+	[INTAKE_LETTERS_REJECTED] = {"dead_letters_total", "Records that became dead letters, by why.", "reason",
+				     "rejected"},
+	[INTAKE_LETTERS_POISON] = {"dead_letters_total", NULL, "reason", "poison"},
+};
+
+const struct board_words intake_words = {
+	.kind = "intake",
+	.record = "record",
+	.other_side = "engines",
+	.down = "no engine takes commands",
+	.counts = counted,
+	.counts_count = INTAKE_COUNTS,
+};
+
 struct intake {
 	const struct intake_options *options;
-	struct intake_counts *counts;
 	struct member member;
 	struct engines engines;
 	struct json_reader reader;           /* of records */
@@ -56,11 +76,13 @@ static bool is_command(struct intake *intake, struct slice value, char reason[EN
 	return false;
 }
 
-static enum ll_code bury_poison(struct intake *intake, const rd_kafka_message_t *message, const char *reason,
-				int status, unsigned attempts, struct error *error)
+/* Counts a letter that was written. */
+static enum ll_code bury(struct intake *intake, enum intake_count kind, const rd_kafka_message_t *message,
+			 const char *reason, int status, unsigned attempts, struct error *error)
 {
-	intake->counts->poison++;
-	return member_bury(&intake->member, message, reason, status, attempts, error);
+	enum ll_code code = member_bury(&intake->member, message, reason, status, attempts, error);
+	intake->member.standing.counts[kind] += code == LL_OK;
+	return code;
 }
 
 /* ---- a batch ---- */
@@ -81,7 +103,7 @@ static enum ll_code choose(struct intake *intake, size_t *records, struct error 
 			bytes += message->len;
 			intake->attempts[intake->count] = 0;
 			intake->commands[intake->count++] = *records;
-		} else if ((code = bury_poison(intake, message, reason, 0, 0, error)) != LL_OK) {
+		} else if ((code = bury(intake, INTAKE_LETTERS_POISON, message, reason, 0, 0, error)) != LL_OK) {
 			break;
 		}
 	}
@@ -110,18 +132,15 @@ static size_t write_array(struct intake *intake)
 
 /* ---- answers ---- */
 
-static void count_receipt(struct intake_counts *counts, const struct receipt *receipt)
+static enum intake_count count_of(const struct receipt *receipt)
 {
 	if (receipt->hit)
-		counts->repeated++;
-	else if (receipt->rejected)
-		counts->rejected++;
-	else if (slice_equal(receipt->outcome, SLICE("accepted")))
-		counts->accepted++;
-	else if (slice_equal(receipt->outcome, SLICE("refused")))
-		counts->refused++;
-	else
-		counts->read++;
+		return INTAKE_REPEATED;
+	if (receipt->rejected)
+		return INTAKE_REJECTED;
+	if (slice_equal(receipt->outcome, SLICE("accepted")))
+		return INTAKE_ACCEPTED;
+	return slice_equal(receipt->outcome, SLICE("refused")) ? INTAKE_REFUSED : INTAKE_READ;
 }
 
 static enum ll_code send_reply(struct intake *intake, const rd_kafka_message_t *message, const struct receipt *receipt,
@@ -135,7 +154,7 @@ static enum ll_code send_reply(struct intake *intake, const rd_kafka_message_t *
 	rd_kafka_header_add(headers, "outcome", -1, receipt->outcome.at, (ssize_t)receipt->outcome.size);
 	if (receipt->hit)
 		rd_kafka_header_add(headers, "hit", -1, "true", -1);
-	intake->counts->replies++;
+	intake->member.standing.counts[INTAKE_REPLIES]++;
 	return member_send(&intake->member, intake->options->replies, RD_KAFKA_PARTITION_UA,
 			   slice_of(message->key, message->key_len), buffer_slice(&intake->reply), headers, error);
 }
@@ -155,12 +174,12 @@ static enum ll_code take_receipts(struct intake *intake, const struct post_answe
 			memcpy(reason, receipt.reason, sizeof receipt.reason);
 			return LL_OK;
 		}
-		count_receipt(intake->counts, &receipt);
+		intake->member.standing.counts[count_of(&receipt)]++;
 		if (receipt.id.size)
 			code = send_reply(intake, message, &receipt, error);
 		if (code == LL_OK && receipt.rejected)
-			code = member_bury(&intake->member, message, receipt.reason, receipt.status,
-					   intake->attempts[intake->done], error);
+			code = bury(intake, INTAKE_LETTERS_REJECTED, message, receipt.reason, receipt.status,
+				    intake->attempts[intake->done], error);
 		intake->done++;
 	}
 	return code;
@@ -173,7 +192,8 @@ static enum ll_code halve(struct intake *intake, const struct post_answer *answe
 	if (count > 1)
 		return LL_OK;
 	const rd_kafka_message_t *message = command_at(intake, intake->done);
-	return bury_poison(intake, message, answer->reason, answer->status, intake->attempts[intake->done++], error);
+	return bury(intake, INTAKE_LETTERS_POISON, message, answer->reason, answer->status,
+		    intake->attempts[intake->done++], error);
 }
 
 static void try_another(struct intake *intake, const char *reason, unsigned *failures, int64_t retry_after_ms)
@@ -196,6 +216,7 @@ static enum ll_code post_all(struct intake *intake, struct error *error)
 	while (code == LL_OK && intake->done < intake->count && !member_is_over(&intake->member)) {
 		const char *url = intake->options->urls[intake->engines.current];
 		size_t before = intake->done, count = write_array(intake);
+		member_show(&intake->member);
 		engines_post(&intake->engines, buffer_slice(&intake->array), count, &answer);
 		if (answer.end == POSTED_REFUSED) {
 			code = halve(intake, &answer, count, error);
@@ -240,12 +261,13 @@ static enum ll_code work(void *context, struct error *error)
 
 static void tell(void *context)
 {
-	const struct intake *intake = context;
-	const struct intake_counts *counts = intake->counts;
-	log_info("intake.progress", LOG_NUMBER("accepted", counts->accepted), LOG_NUMBER("refused", counts->refused),
-		 LOG_NUMBER("repeated", counts->repeated), LOG_NUMBER("read", counts->read),
-		 LOG_NUMBER("rejected", counts->rejected), LOG_NUMBER("poison", counts->poison),
-		 LOG_NUMBER("again", intake->member.again), LOG_TEXT("engines", intake->member.down ? "down" : "up"));
+	const struct board_standing *standing = &((const struct intake *)context)->member.standing;
+	const uint64_t *counts = standing->counts;
+	log_info("intake.progress", LOG_NUMBER("accepted", counts[INTAKE_ACCEPTED]),
+		 LOG_NUMBER("refused", counts[INTAKE_REFUSED]), LOG_NUMBER("repeated", counts[INTAKE_REPEATED]),
+		 LOG_NUMBER("read", counts[INTAKE_READ]), LOG_NUMBER("rejected", counts[INTAKE_REJECTED]),
+		 LOG_NUMBER("poison", counts[INTAKE_LETTERS_POISON]), LOG_NUMBER("again", standing->again),
+		 LOG_TEXT("engines", standing->down ? "down" : "up"));
 }
 
 static void begins(void *context)
@@ -255,7 +277,7 @@ static void begins(void *context)
 		 LOG_TEXT("replies", options->replies), LOG_TEXT("deadLetters", options->letters));
 }
 
-enum ll_code intake_run(const struct intake_options *options, struct intake_counts *counts, struct error *error)
+enum ll_code intake_run(const struct intake_options *options, struct error *error)
 {
 	const struct topic_wanted wanted[] = {
 		{.name = options->topic, .partitions = 1},
@@ -278,12 +300,11 @@ enum ll_code intake_run(const struct intake_options *options, struct intake_coun
 		.begins = begins,
 		.work = work,
 		.tell = tell,
+		.board = options->board,
 	};
 	struct intake *intake = calloc(1, sizeof *intake);
 	ENSURE(intake);
-	*counts = (struct intake_counts){0};
 	intake->options = options;
-	intake->counts = counts;
 	intake->limit = options->batch_max;
 	intake->engines = (struct engines){.clients = options->engines,
 					   .urls = options->urls,
@@ -292,7 +313,6 @@ enum ll_code intake_run(const struct intake_options *options, struct intake_coun
 	struct member_options own = member;
 	own.context = intake;
 	enum ll_code code = member_run(&intake->member, &own, error);
-	counts->again = intake->member.again;
 	engines_release(&intake->engines);
 	json_reader_release(&intake->reader);
 	buffer_release(&intake->array);

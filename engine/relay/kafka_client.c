@@ -47,15 +47,13 @@ static const struct kafka_setting defaults_of_consumers[] = {
 
 static const struct kafka_setting owned_by_readers[] = {
 	{"group.id", "ledgerline-reader"}, /* never joined */
-	{"auto.offset.reset", "error"},
-	{"enable.partition.eof", "true"},
-	{"enable.auto.commit", "false"},
-	{"enable.auto.offset.store", "false"},
-	{NULL, NULL},
+	{"auto.offset.reset", "error"},    {"isolation.level", "read_committed"}, {"enable.partition.eof", "true"},
+	{"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"}, {NULL, NULL},
 };
 
 static const struct kafka_setting owned_by_members[] = {
 	{"auto.offset.reset", "earliest"},
+	{"isolation.level", "read_committed"},
 	{"enable.auto.commit", "false"},
 	{"enable.auto.offset.store", "false"},
 	{NULL, NULL},
@@ -130,7 +128,12 @@ static void on_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topi
 
 /* ---- its life ---- */
 
-static enum ll_code conf_new(struct outside_client *client, enum outside_role role, const char *group,
+static bool is_producer(enum outside_role role)
+{
+	return role == OUTSIDE_PRODUCER || role == OUTSIDE_TRANSACTOR;
+}
+
+static enum ll_code conf_new(struct outside_client *client, enum outside_role role, const char *name,
 			     rd_kafka_conf_t **made, struct error *error)
 {
 	const struct outside *outside = client->outside;
@@ -139,19 +142,19 @@ static enum ll_code conf_new(struct outside_client *client, enum outside_role ro
 	enum ll_code code = LL_OK;
 	(void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "1", reason, sizeof reason); /* newer clients */
 	kafka_conf_set_all(conf, defaults_of_all);
-	kafka_conf_set_all(conf, role == OUTSIDE_PRODUCER ? defaults_of_producers : defaults_of_consumers);
+	kafka_conf_set_all(conf, is_producer(role) ? defaults_of_producers : defaults_of_consumers);
 	for (size_t i = 0; i < outside->settings_count && code == LL_OK; i++)
 		code = set_by_user(conf, &outside->settings[i], error);
 	kafka_conf_set_all(conf, owned_by_all);
-	kafka_conf_set_all(conf, role == OUTSIDE_PRODUCER ? owned_by_producers
+	kafka_conf_set_all(conf, is_producer(role)        ? owned_by_producers
 				 : role == OUTSIDE_READER ? owned_by_readers
 							  : owned_by_members);
 	if (code == LL_OK &&
 	    rd_kafka_conf_set(conf, "bootstrap.servers", outside->brokers, reason, sizeof reason) != RD_KAFKA_CONF_OK)
 		code = error_set(error, LL_USAGE, "the brokers \"%s\": %s", outside->brokers, reason);
-	if (code == LL_OK && group &&
-	    rd_kafka_conf_set(conf, "group.id", group, reason, sizeof reason) != RD_KAFKA_CONF_OK)
-		code = error_set(error, LL_USAGE, "the group \"%s\": %s", group, reason);
+	const char *naming = role == OUTSIDE_TRANSACTOR ? "transactional.id" : "group.id";
+	if (code == LL_OK && name && rd_kafka_conf_set(conf, naming, name, reason, sizeof reason) != RD_KAFKA_CONF_OK)
+		code = error_set(error, LL_USAGE, "the %s \"%s\": %s", naming, name, reason);
 	if (code != LL_OK)
 		rd_kafka_conf_destroy(conf);
 	else
@@ -160,14 +163,14 @@ static enum ll_code conf_new(struct outside_client *client, enum outside_role ro
 }
 
 enum ll_code outside_open(struct outside_client *client, const struct outside *outside, enum outside_role role,
-			  const char *group, struct error *error)
+			  const char *name, struct error *error)
 {
 	char reason[256];
 	rd_kafka_conf_t *conf = NULL;
 	client->outside = outside;
 	client->last_error[0] = 0;
 	client->not_authenticated = false;
-	enum ll_code code = conf_new(client, role, group, &conf, error);
+	enum ll_code code = conf_new(client, role, name, &conf, error);
 	if (code != LL_OK)
 		return code;
 	pthread_mutex_init(&client->lock, NULL);
@@ -178,14 +181,14 @@ enum ll_code outside_open(struct outside_client *client, const struct outside *o
 		rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
 	if (client->rebalanced)
 		rd_kafka_conf_set_rebalance_cb(conf, on_rebalanced);
-	client->rk = rd_kafka_new(role == OUTSIDE_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, reason,
-				  sizeof reason);
+	client->rk =
+		rd_kafka_new(is_producer(role) ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
 	if (!client->rk) {
 		rd_kafka_conf_destroy(conf);
 		pthread_mutex_destroy(&client->lock);
 		return error_set(error, LL_USAGE, "the Kafka client does not start: %s", reason);
 	}
-	if (role != OUTSIDE_PRODUCER)
+	if (!is_producer(role))
 		rd_kafka_poll_set_consumer(client->rk);
 	return LL_OK;
 }
@@ -205,6 +208,7 @@ static enum ll_code code_of(rd_kafka_resp_err_t err)
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
 	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
 	case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
 	case RD_KAFKA_RESP_ERR__AUTHENTICATION: return LL_DENIED;
 	case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
@@ -214,6 +218,10 @@ static enum ll_code code_of(rd_kafka_resp_err_t err)
 	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return LL_NOT_FOUND;
+	/* Another producer has begun under the same transactional id. */
+	case RD_KAFKA_RESP_ERR__FENCED:
+	case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+	case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH: return LL_BUSY;
 	default: return LL_UNAVAILABLE;
 	}
 }

@@ -20,9 +20,10 @@ struct outside {
 };
 
 enum outside_role {
-	OUTSIDE_PRODUCER, /* acks=all, idempotent, retried for ever, in order */
-	OUTSIDE_READER,   /* of partitions that it is told of: no group */
-	OUTSIDE_MEMBER,   /* of a consumer group; commits only what it is told to */
+	OUTSIDE_PRODUCER,   /* acks=all, idempotent, retried for ever, in order */
+	OUTSIDE_TRANSACTOR, /* the same, in transactions of which one producer at a time can have some */
+	OUTSIDE_READER,     /* of partitions that it is told of: no group. What is not committed is not seen */
+	OUTSIDE_MEMBER,     /* of a consumer group; commits only what it is told to */
 };
 
 struct outside_client {
@@ -38,10 +39,10 @@ struct outside_client {
 	bool not_authenticated;
 };
 
-/* Fills *client (delivered, rebalanced and context are kept) and starts it. `group`: a member's, else NULL. LL_USAGE: a setting that
- * is owned, unknown or wrong. outside_close after success only. */
+/* Fills *client (delivered, rebalanced and context are kept) and starts it. `name`: a member's group, a transactor's transactional id,
+ * else NULL. LL_USAGE: a setting that is owned, unknown or wrong. outside_close after success only. */
 enum ll_code outside_open(struct outside_client *client, const struct outside *outside, enum outside_role role,
-			  const char *group, struct error *error) LL_CHECKED;
+			  const char *name, struct error *error) LL_CHECKED;
 void outside_close(struct outside_client *client);
 
 /* Says that `what` failed, with the brokers and what the client complained of. */

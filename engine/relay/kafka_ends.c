@@ -40,6 +40,7 @@ struct round {
 	struct topic_end *ends;
 	size_t count, open; /* open: partitions of this round that have not been read to their end */
 	bool *reading;
+	bool hidden; /* an open transaction hides records of some partition */
 	end_record_fn *seen;
 	void *context;
 };
@@ -53,6 +54,8 @@ static void take(struct round *round, const rd_kafka_message_t *message)
 	if (!at_end) {
 		round->ends[i].found |= round->seen(round->context, i, message);
 		at_end = message->offset >= round->ends[i].high - 1;
+	} else {
+		round->hidden |= message->offset < round->ends[i].high;
 	}
 	if (at_end) {
 		round->reading[i] = false;
@@ -75,7 +78,10 @@ static enum ll_code drain(struct round *round, struct error *error)
 			return outside_fail(round->client, err ? err : RD_KAFKA_RESP_ERR__TIMED_OUT,
 					    "reading the last records", error);
 	}
-	return LL_OK;
+	return round->hidden
+		       ? outside_fail(round->client, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS,
+				      "reading the last records, which a transaction hides that is not ended,", error)
+		       : LL_OK;
 }
 
 /* Reads the last `width` records of the partitions in which nothing was found. *more: some did not reach back to their beginning. */

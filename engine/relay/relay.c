@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "engine/data/annulled.h"
@@ -13,9 +14,9 @@
 
 enum {
 	READ_WAIT_MS = 50,
-	POLL_MS = 2,
-	POLL_BLOCKS = 32, /* reports are served at least every so many records */
-	FLUSH_MS = 30000,
+	COMMIT_MS = 100, /* between two looks whether it is to stop */
+	LATE_MS = 2000,  /* behind by so much, events come in large transactions */
+	STAND_BY_MS = 2000,
 	BACK_OFF_MS = 200,
 	BACK_OFF_MS_MAX = 30000,
 	PROGRESS_MS = 10000,
@@ -51,6 +52,13 @@ static void nap(int ms)
 	nanosleep(&pause, NULL);
 }
 
+static int64_t wall_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static bool is_stopping(const struct relay *relay)
 {
 	return atomic_load(relay->stop);
@@ -59,13 +67,51 @@ static bool is_stopping(const struct relay *relay)
 /* Could trying again help, the journal being well? */
 static bool may_pass(enum ll_code code)
 {
-	return code == LL_UNAVAILABLE || code == LL_TIMEOUT;
+	return code == LL_UNAVAILABLE || code == LL_TIMEOUT || code == LL_BUSY;
 }
 
 /* What a topic that was well may come to while the relay runs, and somebody will mend. */
 static bool is_of_topics(enum ll_code code)
 {
 	return code == LL_NOT_FOUND || code == LL_SETTINGS || code == LL_DENIED || code == LL_TOO_LARGE;
+}
+
+/* ---- telling how it stands ---- */
+
+static void set_state(struct relay *relay, enum relay_state state)
+{
+	pthread_mutex_lock(&relay->board->lock);
+	relay->board->status.state = state;
+	pthread_mutex_unlock(&relay->board->lock);
+}
+
+static void add_counts(struct target_counts *sum, const struct target_counts *more)
+{
+	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++)
+		sum->published[i] += more->published[i];
+	for (unsigned i = 0; i < TARGET_DELAYS; i++)
+		sum->delays[i] += more->delays[i];
+	sum->there_already += more->there_already;
+	sum->transactions += more->transactions;
+	sum->delay_ms_sum += more->delay_ms_sum;
+	sum->under_way = more->under_way;
+}
+
+static void post_counts(struct session *session)
+{
+	struct relay_board *board = session->relay->board;
+	struct target_counts now, sum = session->relay->counts;
+	target_count(session->target, &now);
+	add_counts(&sum, &now);
+	pthread_mutex_lock(&board->lock);
+	struct relay_status *status = &board->status;
+	status->counts = sum;
+	status->oldest_ms = target_oldest_ms(session->target);
+	if (!target_is_open(session->target))
+		status->next = target_next(session->target);
+	if (session->fold.next_seq > status->read)
+		status->read = session->fold.next_seq;
+	pthread_mutex_unlock(&board->lock);
 }
 
 /* ---- before anything is published: who the ledger is, what is annulled, where to begin ---- */
@@ -130,10 +176,8 @@ static enum ll_code next_record(struct session *session, struct journal_reader *
 		}
 		if (code != LL_TIMEOUT && !away)
 			return code;
-		if (is_stopping(session->relay) || wait_ms == 0)
+		if (is_stopping(session->relay) || wait_ms == 0 || session->target)
 			return LL_END;
-		if (session->target && target_poll(session->target, 0, error) != LL_OK)
-			return LL_END; /* the caller's own poll tells why */
 	}
 }
 
@@ -158,10 +202,24 @@ static enum ll_code scout(struct session *session, struct error *error)
 				 journal_url(session->relay->journal));
 	if (session->resolved == UINT64_MAX)
 		session->resolved = fold.next_seq;
+	pthread_mutex_lock(&session->relay->board->lock);
+	session->relay->board->status.read = fold.next_seq;
+	pthread_mutex_unlock(&session->relay->board->lock);
 	return code;
 }
 
 /* ---- publishing ---- */
+
+/* LL_END: it is to stop; what is not committed will be by target_flush. */
+static enum ll_code commit(struct session *session, struct error *error)
+{
+	enum ll_code code;
+	do {
+		code = target_commit(session->target, COMMIT_MS, error);
+		post_counts(session);
+	} while (code == LL_TIMEOUT && !is_stopping(session->relay));
+	return code == LL_TIMEOUT ? LL_END : code;
+}
 
 static enum ll_code publish_entry(struct session *session, const struct entry *entry, struct error *error)
 {
@@ -174,6 +232,8 @@ static enum ll_code publish_entry(struct session *session, const struct entry *e
 		public_event_json(session->ledger, entry, i, public, &session->json);
 		code = target_publish(session->target, public->type, public_event_key(&entry->events[i], public),
 				      buffer_slice(&session->json), entry->seq, i, entry->time, error);
+		if (code == LL_OK && target_is_due(session->target, wall_ms() - entry->time > LATE_MS))
+			code = commit(session, error);
 	}
 	if (code == LL_OK)
 		target_reached(session->target, entry->seq + 1);
@@ -257,26 +317,25 @@ static enum ll_code publish_record(struct session *session, const struct journal
 	return code;
 }
 
-/* Reads and publishes until it is to stop. While reports are awaited the journal is only looked at. */
+/* Reads and publishes until it is to stop. Whenever nothing more is there, what was published is committed. */
 static enum ll_code follow(struct session *session, struct journal_reader *reader, struct error *error)
 {
-	struct target_counts counts;
 	struct journal_record record;
-	unsigned since_poll = 0;
 	enum ll_code code = LL_OK;
 	while (code == LL_OK && !is_stopping(session->relay)) {
-		target_count(session->target, &counts);
-		code = next_record(session, reader, counts.under_way ? 0 : READ_WAIT_MS, &record, error);
+		bool open = target_is_open(session->target);
+		code = next_record(session, reader, open ? 0 : READ_WAIT_MS, &record, error);
 		bool at_end = code == LL_END;
 		if (code == LL_OK)
 			code = publish_record(session, &record, error);
-		if ((code == LL_OK && ++since_poll >= POLL_BLOCKS) || at_end) {
-			since_poll = 0;
-			code = target_poll(session->target, at_end && counts.under_way ? POLL_MS : 0, error);
+		if (at_end) {
+			code = target_poll(session->target, error);
+			if (code == LL_OK)
+				code = commit(session, error);
 		}
 		show(session, at_end);
 	}
-	return code;
+	return code == LL_END ? LL_OK : code;
 }
 
 static enum ll_code open_target(struct session *session, struct error *error)
@@ -288,7 +347,10 @@ static enum ll_code open_target(struct session *session, struct error *error)
 	if (code != LL_OK)
 		return code;
 	relay->from.given = false; /* the next session goes on */
+	relay->was_open = true;
 	session->begin = target_next(session->target);
+	set_state(relay, RELAY_PUBLISHING);
+	post_counts(session);
 	log_info("relay.begins", LOG_TEXT("ledger", relay->name), LOG_NUMBER("next", session->begin),
 		 LOG_TEXT("to", relay->target.brokers));
 	return LL_OK;
@@ -298,7 +360,11 @@ static enum ll_code run_session(struct session *session, bool *was_open, struct 
 {
 	struct journal_reader *reader = NULL;
 	struct error flushing;
-	enum ll_code code = scout(session, error);
+	enum ll_code code = LL_OK;
+	if (session->relay->was_open) /* somebody else may have begun since */
+		code = target_look(&session->relay->target, error);
+	if (code == LL_OK || code == LL_NOT_FOUND)
+		code = scout(session, error);
 	if (code != LL_OK || is_stopping(session->relay))
 		return code;
 	code = open_target(session, error);
@@ -311,14 +377,20 @@ static enum ll_code run_session(struct session *session, bool *was_open, struct 
 		code = follow(session, reader, error);
 	journal_reader_close(reader);
 	/* Also what stands before poison. */
-	if (target_flush(session->target, FLUSH_MS, &flushing) != LL_OK && code == LL_OK)
+	if (target_flush(session->target, session->relay->flush_ms, &flushing) != LL_OK && code == LL_OK)
 		code = error_set(error, flushing.code, "%s", flushing.text);
+	post_counts(session);
 	show(session, false);
 	return code;
 }
 
 static void session_release(struct session *session)
 {
+	struct target_counts counts;
+	if (session->target) {
+		target_count(session->target, &counts);
+		add_counts(&session->relay->counts, &counts);
+	}
 	target_close(session->target);
 	schedules_free(session->schedules);
 	annulments_release(&session->annulled);
@@ -326,26 +398,58 @@ static void session_release(struct session *session)
 	buffer_release(&session->json);
 }
 
+static void name_itself(struct relay *relay)
+{
+	uint8_t self[UUID_BYTES];
+	ENSURE(getrandom(self, sizeof self, 0) == sizeof self);
+	uuid_text(relay->self, self);
+	relay->target.self = relay->self;
+	relay->target.rival = &relay->rival;
+	relay->target.stop = relay->stop;
+}
+
+/* Tells why it begins again, and waits. `open`: it had published. */
+static void stand_back(struct relay *relay, const struct error *error, bool open, int *wait_ms)
+{
+	bool is_busy = error->code == LL_BUSY;
+	int wait = is_busy ? STAND_BY_MS : open ? BACK_OFF_MS : *wait_ms;
+	if (is_busy && open) {
+		pthread_mutex_lock(&relay->board->lock);
+		relay->board->status.fenced++;
+		pthread_mutex_unlock(&relay->board->lock);
+		log_warn("relay.fenced", LOG_TEXT("reason", "another relay of this ledger and prefix has begun"));
+	} else if (is_busy && relay->board->status.state != RELAY_STANDING_BY) {
+		log_info("relay.stands.by", LOG_TEXT("reason", error->text));
+	} else if (!is_busy) {
+		log_warn("relay.again", LOG_TEXT("reason", error->text), LOG_NUMBER("inMs", wait));
+	}
+	board_fail(relay->board, error, is_busy && !open ? RELAY_STANDING_BY : RELAY_WAITING);
+	for (int waited = 0; waited < wait && !is_stopping(relay); waited += NAP_MS)
+		nap(NAP_MS);
+	*wait_ms = 2 * wait < BACK_OFF_MS_MAX && !is_busy ? 2 * wait : is_busy ? BACK_OFF_MS : BACK_OFF_MS_MAX;
+}
+
 enum ll_code relay_run(struct relay *relay, struct error *error)
 {
 	int wait_ms = BACK_OFF_MS;
-	bool was_open = false;
+	name_itself(relay);
 	for (;;) {
 		struct session session = {.relay = relay, .schedules = schedules_new()};
 		bool open = false;
+		if (relay->board->status.state != RELAY_STANDING_BY)
+			set_state(relay, RELAY_STARTING);
 		enum ll_code code = run_session(&session, &open, error);
 		session_release(&session);
-		was_open |= open;
-		bool again = may_pass(code) || (was_open && is_of_topics(code));
-		if (is_stopping(relay) && code == LL_UNAVAILABLE)
-			return LL_OK; /* what is not acknowledged is published by the next relay */
-		if (!again || is_stopping(relay))
+		bool again = may_pass(code) || (relay->was_open && is_of_topics(code));
+		if (is_stopping(relay) && (code == LL_UNAVAILABLE || code == LL_BUSY))
+			code = LL_OK; /* what is not committed is published by the next relay */
+		if (!again || is_stopping(relay)) {
+			if (code == LL_OK)
+				set_state(relay, RELAY_OFF);
+			else
+				board_fail(relay->board, error, RELAY_STOPPED);
 			return code;
-		if (open)
-			wait_ms = BACK_OFF_MS;
-		log_warn("relay.again", LOG_TEXT("reason", error->text), LOG_NUMBER("inMs", wait_ms));
-		for (int waited = 0; waited < wait_ms && !is_stopping(relay); waited += NAP_MS)
-			nap(NAP_MS);
-		wait_ms = 2 * wait_ms < BACK_OFF_MS_MAX ? 2 * wait_ms : BACK_OFF_MS_MAX;
+		}
+		stand_back(relay, error, open, &wait_ms);
 	}
 }

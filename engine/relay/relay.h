@@ -10,13 +10,15 @@
  * It holds no state but what older events of schedules left unsaid (schedules.h).
  *
  * Whatever goes wrong with the brokers of the topics is tried again for ever, with back-off: everything is opened anew, and what is
- * there already is read back.
+ * there already is read back. A relay takes over from another one when it starts. One that was taken over from stands by: it looks every few seconds
+ * whether the other gives signs of life, and takes over when there are none.
  */
 #ifndef LEDGERLINE_RELAY_RELAY_H
 #define LEDGERLINE_RELAY_RELAY_H
 
 #include <stdatomic.h>
 
+#include "engine/relay/board.h"
 #include "engine/relay/target.h"
 
 struct relay_from {
@@ -32,7 +34,13 @@ struct relay {
 	struct relay_from from;
 	atomic_bool
 		*stop; /* when it becomes true: what was read is flushed, the position is kept, and relay_run returns */
+	int flush_ms;  /* how long that may take */
+	struct relay_board *board; /* where it tells how it stands */
 	/* ---- its own ---- */
+	char self[UUID_TEXT_SIZE];
+	struct target_rival rival;
+	bool was_open;               /* it has published */
+	struct target_counts counts; /* of targets before */
 	char name[JOURNAL_IDENTITY_MAX], position_topic[2 * JOURNAL_IDENTITY_MAX];
 };
 

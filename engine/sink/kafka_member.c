@@ -39,6 +39,27 @@ bool member_is_over(const struct member *member)
 	return member->lost || member->overflowed || member->send_failed != LL_OK || atomic_load(member->options->stop);
 }
 
+/* ---- how it stands ---- */
+
+static int64_t oldest_ms(const struct member *member)
+{
+	int64_t oldest = 0;
+	for (size_t i = 0; i < member->pending_count; i++) {
+		rd_kafka_timestamp_type_t type;
+		int64_t time = rd_kafka_message_timestamp(member->pending[i].message, &type);
+		if (time > 0 && (!oldest || time < oldest))
+			oldest = time;
+	}
+	return oldest;
+}
+
+void member_show(struct member *member)
+{
+	member->standing.waiting = member->pending_count;
+	member->standing.oldest_ms = oldest_ms(member);
+	member_board_post(member->options->board, &member->standing);
+}
+
 /* ---- what is sent ---- */
 
 static void on_delivered(void *context, const rd_kafka_message_t *message)
@@ -123,6 +144,7 @@ static void on_rebalanced(void *context, rd_kafka_resp_err_t err, rd_kafka_topic
 		member->stale = member->pending_count;
 	}
 	rd_kafka_assign(member->consumer.rk, given ? partitions : NULL);
+	member->standing.partitions = given ? (unsigned)partitions->cnt : 0;
 	if (given)
 		rd_kafka_resume_partitions(member->consumer.rk, partitions);
 	member->paused = false;
@@ -193,6 +215,7 @@ void member_wait(struct member *member, int64_t ms)
 	int64_t deadline = now_ms() + ms;
 	while (!member_is_over(member)) {
 		int64_t left = deadline - now_ms();
+		member_show(member);
 		if (left <= 0)
 			return;
 		if (is_full(member))
@@ -224,9 +247,9 @@ void member_answered(struct member *member, const char *who)
 {
 	char room[32];
 	member->failures = 0;
-	if (!member->down)
+	if (!member->standing.down)
 		return;
-	member->down = false;
+	member->standing.down = false;
 	log_info(member_event(member, way(member, "up", room)), LOG_TEXT("url", who));
 	alert_run(member->options->alert, room, who);
 }
@@ -234,10 +257,10 @@ void member_answered(struct member *member, const char *who)
 void member_failed(struct member *member, const char *who, const char *reason)
 {
 	char room[32];
-	member->again++;
-	if (++member->failures < DOWN_AFTER || member->down)
+	member->standing.again++;
+	if (++member->failures < DOWN_AFTER || member->standing.down)
 		return;
-	member->down = true;
+	member->standing.down = true;
 	log_error(member_event(member, way(member, "down", room)), LOG_TEXT("url", who), LOG_TEXT("reason", reason));
 	alert_run(member->options->alert, room, reason);
 }
@@ -260,6 +283,7 @@ static enum ll_code consume(struct member *member, struct error *error)
 			member->told_ms = now_ms();
 			options->tell(options->context);
 		}
+		member_show(member);
 		if (member->pending_count && !member->lost)
 			code = options->work(options->context, error);
 	}
@@ -309,6 +333,7 @@ static enum ll_code run_once(struct member *member, struct error *error)
 	if (code == LL_OK)
 		code = join(member, error);
 	if (code == LL_OK) {
+		member->standing.failing[0] = 0;
 		member->options->begins(member->options->context);
 		code = consume(member, error);
 	}
@@ -329,6 +354,10 @@ enum ll_code member_run(struct member *member, const struct member_options *opti
 	member->told_ms = now_ms();
 	for (;;) {
 		enum ll_code code = run_once(member, error);
+		member->standing.restarts += code == LL_UNAVAILABLE;
+		if (code != LL_OK)
+			memcpy(member->standing.failing, error->text, sizeof member->standing.failing);
+		member_show(member);
 		if (code != LL_UNAVAILABLE)
 			return code;
 		if (!atomic_load(options->stop))

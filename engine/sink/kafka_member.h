@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "engine/relay/kafka_client.h"
+#include "engine/sink/board.h"
 #include "engine/sink/kafka_letters.h"
 
 enum { MEMBER_PENDING_ROOM = 4096 };
@@ -37,6 +38,7 @@ struct member_options {
 	/* Something is pending: do one step, and drop what was done. Errors as of member_run. */
 	enum ll_code (*work)(void *context, struct error *error);
 	void (*tell)(void *context); /* every ten seconds */
+	struct member_board *board;  /* where it tells how it stands: before each step, and while it waits */
 	void *context;
 };
 
@@ -45,7 +47,7 @@ struct member_pending {
 	bool done; /* the owner's: it was taken out of turn */
 };
 
-/* The owner reads `pending`, `sent`, `lettered`, `again`, `down`; the rest is kafka_member.c's. */
+/* The owner reads `pending`, `lettered` and `standing`, and counts in standing.counts; the rest is kafka_member.c's. */
 struct member {
 	const struct member_options *options;
 	struct outside_client consumer, producer;
@@ -54,9 +56,9 @@ struct member {
 	size_t pending_count, pending_bytes;
 	bool paused, lost, overflowed; /* lost: partitions were taken away, what was polled belongs to another member */
 	size_t stale; /* when lost: so many at the front; one poll may bring new partitions and their records, too */
-	bool down;    /* the other side */
+	struct board_standing standing;
 	unsigned failures; /* of the other side, in a row */
-	uint64_t lettered, again;
+	uint64_t lettered;
 	uint64_t undelivered;
 	enum ll_code send_failed;
 	int64_t committed_ms, told_ms;
@@ -90,6 +92,9 @@ enum ll_code member_send(struct member *member, const char *topic, int32_t parti
 /* Makes a dead letter of a record, and says so. */
 enum ll_code member_bury(struct member *member, const rd_kafka_message_t *message, const char *reason, int status,
 			 unsigned attempts, struct error *error) LL_CHECKED;
+
+/* Puts how it stands on its board. To be called by an owner who polls himself; else it is done before each step, and while it waits. */
+void member_show(struct member *member);
 
 /* The other side has answered something useful, or not. Three times not, in a row: it is down. */
 void member_answered(struct member *member, const char *who);

@@ -9,11 +9,27 @@
 
 enum { PENDING_MAX = 64, LETTER_TOPIC_MAX = OUTSIDE_TOPIC_MAX + 8 };
 
+static const struct board_count counted[SINK_COUNTS] = {
+	[SINK_TAKEN] = {"delivered_total", "Events that the endpoint took.", NULL, NULL},
+	[SINK_LETTERS_REFUSED] = {"dead_letters_total", "Events that became dead letters, by why.", "reason",
+				  "refused"},
+	[SINK_LETTERS_ATTEMPTS] = {"dead_letters_total", NULL, "reason", "attempts"},
+	[SINK_LETTERS_NO_EVENT] = {"dead_letters_total", NULL, "reason", "no_event"},
+};
+
+const struct board_words sink_words = {
+	.kind = "sink",
+	.record = "event",
+	.other_side = "endpoint",
+	.down = "the endpoint does not answer",
+	.counts = counted,
+	.counts_count = SINK_COUNTS,
+};
+
 struct sink {
 	const struct sink_options *options;
 	struct member member;
 	struct poster *poster;
-	uint64_t taken;
 };
 
 static struct slice key_of(const rd_kafka_message_t *message)
@@ -28,7 +44,7 @@ static void post(struct sink *sink, const char *id, const rd_kafka_message_t *me
 		member_failed(&sink->member, sink->options->post.url, result->reason);
 	else
 		member_answered(&sink->member, sink->options->post.url);
-	sink->taken += result->end == POST_TAKEN;
+	sink->member.standing.counts[SINK_TAKEN] += result->end == POST_TAKEN;
 }
 
 /* Is the endpoint well, and only this event is not? Tells by another one, of another key, which it takes or refuses. */
@@ -46,6 +62,17 @@ static bool another_passes(struct sink *sink, const rd_kafka_message_t *held)
 		return result.end != POST_AGAIN;
 	}
 	return false;
+}
+
+/* Counts a letter that was written. */
+static enum ll_code bury(struct sink *sink, enum sink_count kind, const struct post_result *why, unsigned attempts,
+			 struct error *error)
+{
+	struct member *member = &sink->member;
+	uint64_t before = member->lettered;
+	enum ll_code code = member_bury(member, member->pending[0].message, why->reason, why->status, attempts, error);
+	member->standing.counts[kind] += member->lettered - before;
+	return code;
 }
 
 /* The record at the front is done with: taken, or a dead letter. */
@@ -66,7 +93,7 @@ static enum ll_code deliver(void *context, struct error *error)
 	if (member->pending[0].done)
 		return end_with(sink, LL_OK);
 	if (!event_id_of(slice_of(message->payload, message->len), id))
-		return end_with(sink, member_bury(member, message, result.reason, 0, 0, error));
+		return end_with(sink, bury(sink, SINK_LETTERS_NO_EVENT, &result, 0, error));
 	for (unsigned attempts = 1; !member_is_over(member); attempts++) {
 		post(sink, id, message, &result);
 		if (result.end == POST_TAKEN)
@@ -74,8 +101,8 @@ static enum ll_code deliver(void *context, struct error *error)
 		bool poison = result.end == POST_REFUSED;
 		log_debug("sink.again", LOG_NUMBER("attempts", attempts), LOG_TEXT("reason", result.reason));
 		if (poison || (attempts >= sink->options->attempts && another_passes(sink, message)))
-			return end_with(sink,
-					member_bury(member, message, result.reason, result.status, attempts, error));
+			return end_with(sink, bury(sink, poison ? SINK_LETTERS_REFUSED : SINK_LETTERS_ATTEMPTS, &result,
+						   attempts, error));
 		member_wait(member, member_back_off(attempts, sink->options->back_off_ms_max, result.retry_after_ms));
 	}
 	return LL_OK;
@@ -83,9 +110,10 @@ static enum ll_code deliver(void *context, struct error *error)
 
 static void tell(void *context)
 {
-	struct sink *sink = context;
-	log_info("sink.progress", LOG_NUMBER("taken", sink->taken), LOG_NUMBER("deadLetters", sink->member.lettered),
-		 LOG_NUMBER("again", sink->member.again), LOG_TEXT("endpoint", sink->member.down ? "down" : "up"));
+	const struct member *member = &((const struct sink *)context)->member;
+	log_info("sink.progress", LOG_NUMBER("taken", member->standing.counts[SINK_TAKEN]),
+		 LOG_NUMBER("deadLetters", member->lettered), LOG_NUMBER("again", member->standing.again),
+		 LOG_TEXT("endpoint", member->standing.down ? "down" : "up"));
 }
 
 static void begins(void *context)
@@ -119,6 +147,7 @@ enum ll_code sink_run(const struct sink_options *options, struct error *error)
 		.begins = begins,
 		.work = deliver,
 		.tell = tell,
+		.board = options->board,
 		.context = sink,
 	};
 	enum ll_code code = poster_new(&options->post, &sink->poster, error);

@@ -24,7 +24,11 @@
 #include <stdatomic.h>
 
 #include "engine/journal/journal.h"
+#include "engine/sink/board.h"
 #include "engine/sink/post.h"
+
+enum sink_count { SINK_TAKEN, SINK_LETTERS_REFUSED, SINK_LETTERS_ATTEMPTS, SINK_LETTERS_NO_EVENT, SINK_COUNTS };
+extern const struct board_words sink_words; /* for its board */
 
 struct sink_options {
 	const char *brokers, *topic, *group;
@@ -36,6 +40,7 @@ struct sink_options {
 	const char *alert;   /* a command for the shell; NULL: none */
 	int replication;     /* of the dead-letter topic; 0: three, or as many as there are brokers */
 	atomic_bool *stop;
+	struct member_board *board; /* where it tells how it stands */
 };
 
 /* Until *stop. LL_USAGE, LL_NOT_FOUND (no such topic), LL_SETTINGS, LL_DENIED: at the start. BLOCKING. */

@@ -505,17 +505,30 @@ static void forget(struct table *table, uint32_t i)
 	row_free(table, handle);
 }
 
+/* The slot under the hand. From slot to slot it would leave those behind itself empty and find twice as many rows as on average before
+ * itself: at two thirds of what the table may hold they would touch, and every step through them be millions long. So it goes from line to line
+ * of the cache by golden sections, which are spread evenly at any time. */
+static inline uint32_t under_hand(const struct table *table, uint32_t hand)
+{
+	enum { LINE_SLOTS = 8 };
+	uint32_t lines_mask = table->mask / LINE_SLOTS;
+	uint32_t step = (uint32_t)((uint64_t)lines_mask * 0x9e3779b9u >> 32) | 1;
+	return (hand / LINE_SLOTS * step & lines_mask) * LINE_SLOTS + hand % LINE_SLOTS;
+}
+
 void table_evict_some(struct table *table, uint32_t slots, size_t clean_bytes_max)
 {
 	while (slots-- && table_clean_bytes(table) > clean_bytes_max) {
-		uint32_t ahead = (uint32_t)table->slots[(table->hand + AHEAD) & table->mask];
+		__builtin_prefetch(&table->slots[under_hand(table, (table->hand + 4 * AHEAD) & table->mask)]);
+		uint32_t ahead = (uint32_t)table->slots[under_hand(table, (table->hand + AHEAD) & table->mask)];
 		if (ahead)
 			__builtin_prefetch(row_at(table, ahead));
-		uint64_t slot = table->slots[table->hand];
+		uint32_t place = under_hand(table, table->hand);
+		uint64_t slot = table->slots[place];
 		struct row *row = row_at(table, (uint32_t)slot);
 		if (slot && row->epoch <= table->memory->flushed) {
 			if (!row->referenced) {
-				forget(table, table->hand); /* what was shifted back into this slot is next */
+				forget(table, place); /* what was shifted back into this slot is next */
 				continue;
 			}
 			row->referenced = 0;

@@ -20,7 +20,7 @@
  *
  * The hash: open addressing, linear probing, eight bytes a slot: 32 bits of the key's hash over the row's handle. The home
  * slot is the hash's upper bits, so growing moves slots in order and reads no rows. Removing shifts back: no gravestones.
- * The clock: a hand goes round the slots and evicts clean rows that were not read since it came by last.
+ * The clock: a hand goes over all slots, again and again, and evicts clean rows that were not read since it came by last.
  */
 #ifndef LEDGERLINE_STORE_TABLE_H
 #define LEDGERLINE_STORE_TABLE_H
@@ -53,7 +53,8 @@ struct table {
 	uint64_t *next_slots; /* twice as many, being made ready; NULL: not yet */
 	uint64_t *
 		found; /* the slot that was found last, good until a slot moves: mostly what was read is changed next */
-	uint32_t count, mask, hand;
+	uint32_t count, mask;
+	uint32_t hand; /* slots that it went over in this round */
 	unsigned shift;                   /* 32 - log2(slots) */
 	struct row_tree tree;             /* if ordered: of the rows that were ever changed since they came to memory */
 	struct handles filling, flushing; /* changed rows */

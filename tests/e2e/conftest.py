@@ -71,6 +71,18 @@ def contract():
     return client.witness
 
 
+# With several workers (tests/run) each tells what it missed, and the summary is of all.
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput.update(missing=missing, unwitnessed=unwitnessed)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    for ours, name in ((missing, "missing"), (unwitnessed, "unwitnessed")):
+        ours += [reason for reason in getattr(node, "workeroutput", {}).get(name, []) if reason not in ours]
+
+
 def pytest_terminal_summary(terminalreporter):
     for reason in unwitnessed:
         terminalreporter.write_sep("!", "ANSWERS WERE NOT HELD AGAINST docs/openapi.yaml", red=True)

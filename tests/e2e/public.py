@@ -1,9 +1,8 @@
 """The world outside, for tests: a relay to start and kill, its topics to read, and what must be on them by the journal's own lines.
 
 	Relay(binary, journal, brokers, tmp).start()   `ledgerline relay`; .kill() .stop() .errors() .options
-	records(brokers, topic)                        every record of a topic: {key, partition, offset, headers, event}
+	records(brokers, topics)                       every record of a topic or of several: {key, topic, partition, offset, headers, event}
 	expected(ledgerline, journal, uuid)            the events that must be published, in order: {type, key, id, sequence, payload}
-	settled(...)                                   waits until the topics hold as many as the journal has
 """
 
 import json
@@ -62,10 +61,15 @@ class Relay:
         return value
 
 
-def records(brokers, topic, partition=None):
-    """In each partition in its order."""
-    command = ["kcat", "-C", "-b", brokers, "-t", topic, "-o", "beginning", "-e", "-q", "-J"]
-    command += ["-p", str(partition)] if partition is not None else []
+def records(brokers, topics):
+    """What read_committed consumers get of the topics that are there, in each partition in its order. One consumer asks for all of them."""
+    known = wire.metadata(brokers.split(",")[0])["topics"]
+    topics = [topic for topic in ([topics] if isinstance(topics, str) else topics) if known.get(topic)]
+    if not topics:
+        return []
+    settings = ("auto.offset.reset=earliest", "enable.auto.commit=false", "fetch.wait.max.ms=20", "isolation.level=read_committed")
+    command = ["kcat", "-b", brokers, "-e", "-q", "-J", *(word for one in settings for word in ("-X", one))]
+    command += ["-G", f"reads-{uuid.uuid4().hex}", *topics]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     found = []
     for line in done.stdout.splitlines():
@@ -87,17 +91,8 @@ def of_ledger(found, ledger):
 
 
 def count(brokers, topics):
-    """How many records the topics hold, as offsets tell."""
-    broker = brokers.split(",")[0]
-    known = wire.metadata(broker)["topics"]
-    total = 0
-    for topic in topics:
-        for partition in known.get(topic, {}):
-            try:
-                total += wire.offset(broker, topic, partition=partition)
-            except wire.Refused:  # it was made this moment
-                pass
-    return total
+    """How many records the topics hold."""
+    return len(records(brokers, topics))
 
 
 def payload_of(line, schedules):
@@ -168,18 +163,16 @@ def murmur2(data):
 
 def check_topics(brokers, wanted, ledger, topic_of=lambda kind: kind):
     """Every event is there, under its key, in its place, in order; returns how many are there more than once."""
-    found, doubled = {}, 0
-    for topic in sorted({topic_of(one["type"]) for one in wanted}):
-        last = {}
-        for record in of_ledger(records(brokers, topic), ledger):
-            event = record["event"]
-            place = (event["sequence"], int(record["headers"]["ledger-index"]))
-            if event["eventId"] in found:
-                doubled += 1
-                continue
-            assert last.get(record["key"], (-1, -1)) < place, f"{topic}: {record['key']} goes back from {last[record['key']]} to {place}"
-            last[record["key"]] = place
-            found[event["eventId"]] = record
+    found, last, doubled = {}, {}, 0
+    for record in of_ledger(records(brokers, sorted({topic_of(one["type"]) for one in wanted})), ledger):
+        event, line = record["event"], (record["topic"], record["key"])
+        place = (event["sequence"], int(record["headers"]["ledger-index"]))
+        if event["eventId"] in found:
+            doubled += 1
+            continue
+        assert last.get(line, (-1, -1)) < place, f"{line} goes back from {last[line]} to {place}"
+        last[line] = place
+        found[event["eventId"]] = record
     for one in wanted:
         record = found.pop(one["id"], None)
         assert record, f"{one['event']} {one['sequence']} was not published"

@@ -45,15 +45,21 @@ PROVOKED = {
     "LedgerlineProjectionLags": ("machine", "poisoned"),
     "LedgerlineReadersFull": ("machine", "crowded"),
     "LedgerlineReaderHolds": ("machine", "crowded"),
+    "LedgerlineRelayLags": ("machine", "crowded"),
     "LedgerlineAppendFails": ("machine", "full"),
     "LedgerlineWrongKeys": ("machine", "attacked"),
     "LedgerlineKeysStale": ("machine", "attacked"),
     "LedgerlineCertificateEnds": ("machine", "attacked"),
 }
 # Rules that another test provokes, with its name.
-ELSEWHERE = {}
+ELSEWHERE = {
+    "LedgerlineRelayFails": "test_relay_beside.py::test_without_brokers",
+    "LedgerlineSinkEndpointDown": "test_sink.py::test_metrics",
+    "LedgerlineSinkDeadLetters": "test_sink.py::test_metrics",
+    "LedgerlineIntakeEnginesDown": "test_intake.py::test_metrics",
+}
 # What is not waited out: the longest that a test stands still, in seconds.
-SHORTER = {"LedgerlineReaderHolds": ("> 60", "> 4")}
+SHORTER = {"LedgerlineReaderHolds": ("> 60", "> 4"), "LedgerlineRelayLags": ("> 30", "> 4")}
 WELL = ("leaders", "well")
 
 
@@ -277,27 +283,30 @@ def attack(engine, keys, count):
 
 
 # One engine with an embedded journal: an entry that the history cannot fold, and ten thousand behind it; readers that do not let go;
-# a file of keys that is damaged, a certificate that ends, and somebody who guesses; a full disk.
+# a relay whose broker stands still; a file of keys that is damaged, a certificate that ends, and somebody who guesses; a full disk.
 @pytest.fixture(scope="module")
-def machine(binary, place, keys):
+def machine(binary, place, cluster):
     ca, own = Authority(place / "ca-of-one"), Keys(binary, place / "keys-of-one").all_roles()
     journal = f"local:{place / 'machine' / 'journal'}"
-    options = ("--keys", own.path, *ca.sign("ending", "IP:127.0.0.1", days=9).options)
+    options = ("--keys", own.path, "--relay", f"kafka://{cluster.bootstrap}", "--relay-replication", "1", *ca.sign("ending", "IP:127.0.0.1", days=9).options)
     engine = Engine(without_signal(binary, place), place / "machine", journal, options)
     engine.tls = ca.context()
     try:
-        yield play(engine.start(), binary, own, journal)
+        yield play(engine.start(), binary, own, journal, cluster.node(1))
     finally:
+        cluster.node(1).resume()
         engine.kill()
 
 
-def play(engine, binary, keys, journal):
+def play(engine, binary, keys, journal, broker):
     client, operator = as_role(engine, keys, "client"), as_role(engine, keys, "operator")
     assert client.post("/api/points/charge", CHARGE).status == 200
     assert engine.stop() == 0
     poison(binary, journal, "crowd")
     engine.start()
     story = Story(engine=operator)
+    engine.wait_for(lambda: scrape(operator)["ledgerline_relay_working_info"] == "1", "the relay to work")
+    broker.pause()
     with reading(engine.data / "projections" / "balances" / "current", 480):
         for _ in range(11):
             client.command(*[{"type": "points.charge", **CHARGE}] * 1000)
@@ -308,7 +317,9 @@ def play(engine, binary, keys, journal):
         story.moment("attacked")
         held = 'ledgerline_projection_reader_held_seconds{projection="balances"}'
         engine.wait_for(lambda: float(scrape(operator)[held]) >= 5, "readers to be told")
+        engine.wait_for(lambda: float(scrape(operator)["ledgerline_relay_lag_seconds"]) >= 5, "events to be late")
         story.moment("crowded")
+    broker.resume()
     with no_more_room(engine):
         before = float(scrape(operator)["ledgerline_append_failures_total"])
         for _ in range(3):

@@ -10,6 +10,7 @@ import pytest
 import wire
 from holders import Keys
 from public import Relay, murmur2, records
+from test_relay import shown, watched_at
 from world import balance
 
 QUICK = ["--kafka", "session.timeout.ms=6000", "--kafka", "heartbeat.interval.ms=300", "--back-off-max-ms", "200"]
@@ -270,6 +271,51 @@ def test_several_engines(kafka, topic, server, intakes, tmp_path):
     server.start()
     intake.wait_for(lambda: count_of(kafka, f"{topic}.replies") >= 20 and "engines.up" in alerts.read_text(), "replies once it is back")
     assert intake.stop() == 0 and balance(server, "kim")["balance"] == 20000 and not letters(kafka, topic)
+
+
+# --metrics: what became of commands and records, and that no engine takes any; `status --ready` asks as it asks an engine.
+def test_metrics(kafka, topic, server, intakes, ledgerline):
+    commands = [charge(f"c{n}", "kim") for n in range(6)]
+    commands += [charge("c3", "kim"), {"id": "poor", "type": "points.use", "userId": "kim", "amount": 10**9}, charge("none", "kim", 0)]
+    commands += [{"id": name, "type": "queue.enter", "userId": "kim"} for name in ("enters", "asks-again")]
+    produce(kafka, topic, [*commands, {"type": "x", "userId": "kim"}])
+    intake = intakes(server.url, options=["--metrics", "127.0.0.1:0"]).start()
+    outcome, letter = 'ledgerline_intake_commands_total{outcome="%s"}', 'ledgerline_intake_dead_letters_total{reason="%s"}'
+    intake.wait_for(lambda: shown(intake)[0]["ledgerline_intake_replies_total"] == 11, "eleven replies")
+    intake.wait_for(lambda: shown(intake)[0]["ledgerline_intake_waiting_records"] == 0, "nothing that waits")
+    metrics, status, health = shown(intake)
+    told = {name: metrics[outcome % name] for name in ("accepted", "refused", "repeated", "read", "rejected")}
+    assert told == {"accepted": 7, "refused": 1, "repeated": 1, "read": 1, "rejected": 1}
+    assert (metrics[letter % "rejected"], metrics[letter % "poison"]) == (1, 1)
+    assert metrics["ledgerline_intake_partitions"] == 3 and metrics["ledgerline_intake_lag_seconds"] == 0
+    assert metrics["ledgerline_intake_restarts_total"] == metrics["ledgerline_intake_failed_tries_total"] == 0
+    assert (status, health, metrics["ledgerline_intake_engines_down_info"]) == (200, {"status": "ok"}, 0)
+    assert ledgerline("status", "--url", watched_at(intake), "--ready", check=0).stdout == '{"status":"ok"}\n'
+    server.listens_at = server.port
+    server.kill()
+    produce(kafka, topic, [charge(f"d{n}", "kim") for n in range(5)])
+    intake.wait_for(lambda: shown(intake)[1] == 503, "a word that no engine takes commands")
+    ledgerline("status", "--url", watched_at(intake), "--ready", check=1)
+    intake.wait_for(lambda: shown(intake)[0]["ledgerline_intake_waiting_records"] == 5, "all that waits")
+    metrics, _, health = shown(intake)
+    assert health == {"status": "unavailable", "reason": "no engine takes commands"}
+    assert metrics["ledgerline_intake_engines_down_info"] == 1 and metrics["ledgerline_intake_failed_tries_total"] >= 3
+    assert metrics["ledgerline_intake_lag_seconds"] > 0
+    server.start()
+    intake.wait_for(lambda: shown(intake)[0][outcome % "accepted"] == 12 and shown(intake)[1] == 200, "the rest")
+    assert intake.stop() == 0
+
+
+# Brokers that are away: it is unwell, says why, and counts how often it began anew.
+def test_metrics_without_brokers(binary, tmp_path):
+    intake = Intake(binary, "127.0.0.1:1", "x", ["http://127.0.0.1:1"], tmp_path, "g", "--metrics", "127.0.0.1:0").start()
+    try:
+        intake.wait_for(lambda: shown(intake)[0]["ledgerline_intake_restarts_total"] >= 1, "a second beginning")
+        _, status, health = shown(intake)
+        assert status == 503 and health["reason"].startswith("the brokers failed it: ")
+        assert intake.stop() == 0
+    finally:
+        intake.kill()
 
 
 # It carries an access key, and sends again what is over the key's limit. Without a key everything waits, and the log says why. What a key's

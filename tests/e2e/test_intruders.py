@@ -9,7 +9,7 @@ import json
 import threading
 
 import pytest
-from engine import run
+from engine import parse_metrics, run
 from holders import FORM, Holder, Keys, as_role
 
 THREADS, EACH = 4, 250
@@ -110,3 +110,28 @@ def test_none_gets_in(guarded, keys, ledgerline):
     refused = {one["code"] for one in told if one["type"] == "refused"}
     assert refused <= {"QUEUE_NOT_ACTIVE"}, refused
     ledgerline("verify", "--data", guarded.data, check=0)
+
+
+# Who guesses at one key does not hold up the others' first requests: after each wrong guess its id rests, and they go before.
+def test_guessing_rests(engines, keys, tmp_path):
+    engine = engines(tmp_path / "data", options=("--keys", keys.path)).start()
+    operator = as_role(engine, keys, "operator")
+
+    def told(name):
+        return parse_metrics(operator.get("/metrics").body.decode())[f"ledgerline_access_{name}"]
+
+    before = told("wrong_total")
+
+    def guess(number):
+        Holder(engine, keys.of["the-admin"][:-6] + f"{number:06d}").get("/api/concerts")
+
+    guesses = [threading.Thread(target=guess, args=(number,)) for number in range(8)]
+    for one in guesses:
+        one.start()
+    engine.wait_for(lambda: told("waiting") >= 4, "guesses to wait")
+    assert as_role(engine, keys, "client").post("/api/points/charge", CHARGE).status == 200
+    guessed, waiting = told("wrong_total") - before, told("waiting")
+    for one in guesses:
+        one.join()
+    assert guessed < 8 and waiting >= 1
+    assert told("wrong_total") - before == 8

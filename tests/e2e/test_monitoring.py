@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import yaml
 from certificates import Authority
 from engine import parse_metrics
 from holders import Holder, Keys, as_role
+from public import Relay
+from test_relay import watched_at
 
 PLACE = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
 NAME = re.compile(r"\bledgerline_\w+")
@@ -30,11 +33,29 @@ def expressions():
 
 
 @pytest.fixture
+def members(binary, tmp_path):
+    """What a sink and an intake show, whose brokers are away."""
+    return "".join(member(binary, tmp_path, kind) for kind in ("sink", "intake"))
+
+
+def member(binary, tmp_path, kind):
+    made = Relay(binary, "", "", tmp_path)
+    made.command = [str(binary), kind, "--from", "kafka://127.0.0.1:1/x", "--to", "http://127.0.0.1:1", "--group", "g", "--metrics", "127.0.0.1:0"]
+    made.start()
+    try:
+        with urllib.request.urlopen(f"{watched_at(made)}/metrics", timeout=30) as answer:
+            return answer.read().decode()
+    finally:
+        made.kill()
+
+
+@pytest.fixture
 def text(binary, engines, tmp_path):
-    """What an engine with keys and TLS shows once it has accepted, refused and denied."""
+    """What an engine with keys, TLS and a relay shows once it has accepted, refused and denied."""
     keys = Keys(binary, tmp_path / "keys").all_roles()
     ca = Authority(tmp_path / "ca")
-    engine = engines(tmp_path / "data", options=("--keys", keys.path, *ca.sign("engine", "IP:127.0.0.1").options))
+    options = ("--keys", keys.path, "--relay", "kafka://127.0.0.1:1", *ca.sign("engine", "IP:127.0.0.1").options)
+    engine = engines(tmp_path / "data", options=options)
     engine.tls = ca.context()
     engine.start()
     client = as_role(engine, keys, "client")
@@ -44,7 +65,8 @@ def text(binary, engines, tmp_path):
     return as_role(engine, keys, "operator").get("/metrics").body.decode()
 
 
-def test_names(text):
+def test_names(text, members):
+    text += members
     there = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if line and not line.startswith("#")}
     named = {name for expression in expressions() for name in NAME.findall(expression)}
     assert len(named) > 25 and not named - there, named - there

@@ -195,7 +195,7 @@ class Composed:
     def __init__(self, compose, binary, kafka, directory):
         self.services, self.binary, self.kafka, self.directory = compose["services"], str(binary), kafka, directory
         self.ports = {f"{name}:8080": free_port() for name in self.services if name.startswith("engine-")}
-        self.ports["data-platform:8000"] = free_port()
+        self.ports |= {name: free_port() for name in ("data-platform:8000", "relay:9464", "sink:9464")}
         self.processes = {}
 
     def place(self, text, name):
@@ -203,7 +203,8 @@ class Composed:
         text = text.replace("kafka-1:9092,kafka-2:9092,kafka-3:9092", self.kafka).replace("/shop", "/" + self.directory.name)
         for host, port in self.ports.items():
             text = text.replace(host, f"127.0.0.1:{port}")
-        text = re.sub(r"^0\.0\.0\.0:8080$", lambda _: f"127.0.0.1:{self.ports[name + ':8080']}", text)
+        text = re.sub(r"^(http://127\.0\.0\.1|0\.0\.0\.0):(8080|9464)$", lambda at: f"{at[1]}:{self.ports[f'{name}:{at[2]}']}", text)
+        text = text.replace("0.0.0.0", "127.0.0.1")
         text = text.replace("/run/ledgerline", str(self.directory / "keys"))
         return text.replace("/var/lib/ledgerline", str(self.directory / name))
 
@@ -213,6 +214,13 @@ class Composed:
 
     def command(self, name):
         return [self.binary, *(self.place(argument, name) for argument in self.services[name]["command"])]
+
+    def is_healthy(self, name):
+        """By the health check that compose.yaml gives it, else the image."""
+        image = re.search(r"^HEALTHCHECK .*?CMD (\[.*?\])$", (COMPOSE.parent / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)[1]
+        asked = self.services[name].get("healthcheck", {}).get("test", ["CMD", *json.loads(image)])
+        assert asked[:2] == ["CMD", "ledgerline"]
+        return subprocess.run([self.binary, *(self.place(word, name) for word in asked[2:])], capture_output=True).returncode == 0
 
     def start(self, name, command=None, **environment):
         log = open(self.directory / f"{name}.log", "wb")
@@ -267,14 +275,12 @@ def test_composed(composed):
         done = subprocess.run(["/bin/sh", "-c", script], env=composed.environment("prepare"), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     key = (composed.directory / "keys/admin.key").read_text().strip()
-    watcher = (composed.directory / "keys/prometheus.key").read_text().strip()
     engines = [name for name in composed.services if name.startswith("engine-")]
     for name in engines:
         composed.start(name)
     for name in engines:
         composed.until(lambda name=name: composed.ask(f"{name}:8080", "GET", "/readyz")[0] == 200, f"{name} to be ready")
-        health = ["status", "--url", f"http://127.0.0.1:{composed.ports[name + ':8080']}", "--ready"]
-        assert subprocess.run([composed.binary, *health], capture_output=True).returncode == 0
+        assert composed.is_healthy(name)
     platform = f"127.0.0.1:{composed.ports['data-platform:8000']}"
     composed.start("data-platform", [sys.executable, "-B", COMPOSE.parent / "data_platform.py"], LISTEN=platform)
     commands = [
@@ -292,8 +298,22 @@ def test_composed(composed):
     composed.start("relay")
     composed.start("sink")
     composed.until(lambda: composed.ask("data-platform:8000", "GET", "/")[1] == {"payment.completed": 1}, "the payment to arrive")
+    for name in ("relay", "sink"):
+        composed.until(lambda name=name: composed.is_healthy(name), f"{name} to be healthy")
     assert composed.ask(f"{engines[0]}:8080", "GET", "/metrics")[0] == 401
-    connection = http.client.HTTPConnection("127.0.0.1", composed.ports[f"{engines[0]}:8080"], timeout=ANSWER_SECONDS)
-    connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {watcher}"})
-    assert connection.getresponse().status == 200
-    connection.close()
+    assert scraped(composed) == {*(f"{name}:8080" for name in engines), "relay:9464", "sink:9464"}
+
+
+def scraped(composed):
+    """Asks for /metrics all that prometheus.yaml has, as it does, with the key it has; returns whom."""
+    asked = set()
+    for job in yaml.safe_load((COMPOSE.parent / "prometheus.yaml").read_text())["scrape_configs"]:
+        file = job.get("authorization", {}).get("credentials_file")
+        headers = {"Authorization": f"Bearer {Path(composed.place(file, '')).read_text().strip()}"} if file else {}
+        for target in (target for static in job["static_configs"] for target in static["targets"]):
+            connection = http.client.HTTPConnection("127.0.0.1", composed.ports[target], timeout=ANSWER_SECONDS)
+            connection.request("GET", "/metrics", headers=headers)
+            assert connection.getresponse().status == 200, target
+            connection.close()
+            asked.add(target)
+    return asked

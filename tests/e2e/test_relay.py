@@ -1,15 +1,20 @@
 """`ledgerline relay`: the journal's events on public topics, each once, whatever happens to the relay."""
 
 import json
+import re
+import signal
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
 import validators
 import wire
+from engine import parse_metrics
 from public import BESIDE, ROOT, TYPES, Relay, check_topics, count, expected, records
 from world import fresh, hold, open_schedule, pay, policy, rich
 
@@ -119,9 +124,8 @@ def test_every_event(engine, relays, ledgerline):
     assert relay.stop() == 0
     assert check(relay, wanted, ledger) == 0
     described, by_id = schemas(), {one["id"]: one for one in wanted}
-    for topic in topics(relay):
-        for record in records(relay.brokers, topic):
-            described[by_id[record["event"]["eventId"]]["event"]].validate(record["event"])
+    for record in records(relay.brokers, topics(relay)):
+        described[by_id[record["event"]["eventId"]]["event"]].validate(record["event"])
     made = wire.metadata(relay.brokers)["topics"]
     assert all(len(made[topic]) == 3 for topic in topics(relay))
     assert "topics.replicas" in relay.errors()
@@ -175,6 +179,53 @@ def test_killed_again_and_again(engines, kafka_url, relays, ledgerline, tmp_path
     assert check(relay, wanted, ledger) == 0
 
 
+# Two relays of one ledger and prefix: the later one takes over, the earlier one stands by, and goes on when the later one is gone.
+def test_two_relays(engines, kafka_url, relays, ledgerline, tmp_path):
+    engine = engines(tmp_path / "data", kafka_url).start()
+    stop, first = threading.Event(), relays(kafka_url)
+    second = relays(kafka_url, prefix=first.prefix)
+    buying = threading.Thread(target=payments, args=(engine, stop))
+    buying.start()
+    first.start()
+    first.wait_for(lambda: "relay.begins" in first.errors(), "the first one")
+    time.sleep(0.5)
+    second.start()
+    first.wait_for(lambda: "relay.stands.by" in first.errors(), "the first one to stand by")
+    assert "relay.fenced" in first.errors()
+    stop.set()
+    buying.join()
+    wanted, ledger = expected(ledgerline, kafka_url)
+    settle(second, wanted)
+    second.kill()
+    rich(engine, 1000)
+    wanted, ledger = expected(ledgerline, kafka_url)
+    settle(first, wanted)
+    assert first.errors().count("relay.begins") == 2 and first.stop() == 0
+    assert check(first, wanted, ledger) == 0
+
+
+# A relay that is paused in the middle of its work, while another one does it, and wakes: nothing that it still sends is in the topics.
+def test_paused_and_woken(engine, relays, ledgerline, tmp_path):
+    lines = tmp_path / "charges.jsonl"
+    charges = ({"id": fresh("c"), "type": "points.charge", "userId": f"u{number % 50}", "amount": 1000} for number in range(20000))
+    lines.write_text("".join(json.dumps(one) + "\n" for one in charges))
+    ledgerline("load", "--url", engine.url, lines, check=0)
+    wanted, ledger = expected(ledgerline, engine.journal)
+    for _ in range(2):
+        paused = relays(engine.journal)
+        other = relays(engine.journal, prefix=paused.prefix)
+        paused.start()
+        paused.wait_for(lambda: count(paused.brokers, topics(paused)) > 0, "its first events")
+        paused.process.send_signal(signal.SIGSTOP)
+        other.start()
+        settle(other, wanted)
+        paused.process.send_signal(signal.SIGCONT)
+        paused.wait_for(lambda: "relay.fenced" in paused.errors(), "a word that it was taken over from")
+        assert other.stop() == 0 and other.errors().count("relay.begins") == 1
+        assert check(paused, wanted, ledger) == 0
+        paused.kill()
+
+
 # A consumer that comes later reads from the beginning and arrives at the ledger's own ranking, and at its balances.
 def test_later_consumer(engine, relays, ledgerline):
     schedule = [open_schedule(engine, seats=30) for _ in range(3)]
@@ -198,11 +249,10 @@ def test_later_consumer(engine, relays, ledgerline):
     ranking = engine.get("/api/rankings/popular").json["rankings"]
     assert {one["scheduleId"]: one["reservationCount"] for one in ranking} == counts and len(counts) == 3
     balances = {}
-    for topic in ("point.charged", "point.used", "point.refunded"):
-        for record in records(relay.brokers, relay.prefix + topic):
-            place = (record["event"]["sequence"], int(record["headers"]["ledger-index"]))
-            user = record["event"]["payload"]["userId"]
-            balances[user] = max(balances.get(user, ((-1, 0), 0)), (place, record["event"]["payload"]["balanceAfter"]))
+    for record in records(relay.brokers, [relay.prefix + kind for kind in ("point.charged", "point.used", "point.refunded")]):
+        place = (record["event"]["sequence"], int(record["headers"]["ledger-index"]))
+        user = record["event"]["payload"]["userId"]
+        balances[user] = max(balances.get(user, ((-1, 0), 0)), (place, record["event"]["payload"]["balanceAfter"]))
     for user in users:
         assert engine.get(f"/api/points/balance?userId={user}").json["balance"] == balances[user][1]
 
@@ -297,6 +347,7 @@ def test_wrong_settings(ledgerline, relays, kafka_url, name, settings, partition
     (["--map", "point.stolen=x"], 2, "point.stolen is no type of a public event"),
     (["--map", "point.charged=a/b"], 2, "--map takes TYPE=TOPIC"),
     (["--replication", "0"], 2, "--replication"),
+    (["--metrics", "nowhere"], 2, "nowhere"),
     (["--kafka", "acks=0"], 2, "\"acks\""),
     (["--kafka", "no.such=1"], 2, "no setting \"no.such\""),
     (["--journal", "nowhere"], 2, "no journal URL"),
@@ -333,3 +384,39 @@ def test_brokers_away(kafka_cluster, engines, relays, ledgerline, tmp_path):
     settle(relay, wanted)
     assert relay.starts == 1 and relay.stop() == 0
     assert check(relay, wanted, ledger) == 0
+
+
+def watched_at(relay):
+    """The URL of a relay, sink or intake that runs with --metrics."""
+    port = relay.wait_for(lambda: re.findall(r"metrics.listening host=127.0.0.1 port=(\d+)", relay.errors()), "where metrics are")[-1]
+    return f"http://127.0.0.1:{port}"
+
+
+def shown(relay):
+    """Its /metrics and /healthz."""
+    url = watched_at(relay)
+    with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        metrics = parse_metrics(answer.read().decode())
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:
+            return metrics, answer.status, json.load(answer)
+    except urllib.error.HTTPError as answer:
+        return metrics, answer.code, json.load(answer)
+
+
+# --metrics: what was published by type, and how it stands; without brokers it is unwell and says why.
+def test_metrics(engine, relays, ledgerline):
+    relay = relays(engine.journal).start("--metrics", "127.0.0.1:0")
+    users = [rich(engine, 1000) for _ in range(7)]
+    wanted, _ = expected(ledgerline, engine.journal)
+    name = 'ledgerline_relay_events_total{type="point.charged"}'
+    relay.wait_for(lambda: shown(relay)[0][name] == len(users), "seven charges")
+    metrics, status, health = shown(relay)
+    assert metrics["ledgerline_relay_working_info"] == 1 and metrics["ledgerline_relay_pending_entries"] == 0
+    assert metrics["ledgerline_relay_delay_seconds_count"] == len(wanted) and (status, health) == (200, {"status": "ok"})
+    assert relay.stop() == 0
+    lost = relays(engine.journal, brokers="127.0.0.1:1").start("--metrics", "127.0.0.1:0")
+    lost.wait_for(lambda: shown(lost)[1] == 503, "a word that it is unwell")
+    metrics, _, health = shown(lost)
+    assert metrics["ledgerline_relay_failing_info"] == 1 and "127.0.0.1:1" in health["reason"]

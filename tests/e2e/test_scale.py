@@ -68,7 +68,7 @@ def test_rebuilding_beside(tmp_path, binary, tell):
 def test_relaying(tmp_path, binary, tell, kafka, monkeypatch):
     """Every event is on its topic, in order for each key, however often the relay is killed; none is there twice."""
     monkeypatch.setenv("LEDGERLINE_TEST_KAFKA", kafka)
-    figures = relaying.play(tmp_path, binary, *((100_000, 50) if FULL else (2000, 4, 50)))
+    figures = relaying.play(tmp_path, binary, *((100_000, 50) if FULL else (2000, 4, 50, 0)))
     tell(figures)
     assert figures["doubled"] == 0
 

@@ -11,6 +11,7 @@ import pytest
 import wire
 from endpoint import CLOSE, GARBAGE, HANG, Endpoint
 from public import Relay, expected, records
+from test_relay import shown
 from world import rich
 
 
@@ -147,10 +148,11 @@ def test_dead_letters(kafka, topic, endpoint, sinks):
     assert in_order(endpoint.taken) == ids(events) - {events[n]["eventId"] for n in answers} and len(endpoint.taken) == 15
     found = letters(kafka, topic)
     assert len(found) == 9
+    every = records(kafka, topic)
     for letter in found:
         headers = letter["headers"]
         assert headers["dlq-topic"] == topic and headers["dlq-group"] == "data-platform" and headers["dlq-time"]
-        source = records(kafka, topic, int(headers["dlq-partition"]))[int(headers["dlq-offset"])]
+        source = next(one for one in every if (str(one["partition"]), str(one["offset"])) == (headers["dlq-partition"], headers["dlq-offset"]))
         assert (source["event"], source["key"]) == (letter["event"], letter["key"])
         if isinstance(letter["event"], dict) and letter["event"].get("sequence") in answers:
             how = answers[letter["event"]["sequence"]]
@@ -293,3 +295,28 @@ def test_bad_dlq_options(ledgerline, kafka, topic):
     ):
         done = ledgerline("dlq", *words, check=status)
         assert said in done.stderr and not done.stdout, words
+
+
+# --metrics: what was taken, tried again and buried, and that the endpoint is down.
+def test_metrics(kafka, topic, endpoint, sinks):
+    endpoint.behave = lambda one: 400 if one["sequence"] == 3 else 200
+    fill(kafka, topic, 20)
+    subprocess.run(["kcat", "-P", "-b", kafka, "-t", topic, "-p", "1"], input="hello", text=True, check=True)
+    sink = sinks("--metrics", "127.0.0.1:0").start()
+    sink.wait_for(lambda: shown(sink)[0]["ledgerline_sink_delivered_total"] == 19, "nineteen events")
+    letters_of = 'ledgerline_sink_dead_letters_total{reason="%s"}'
+    sink.wait_for(lambda: shown(sink)[0][letters_of % "no_event"] == 1, "the letter that is no event")
+    sink.wait_for(lambda: shown(sink)[0]["ledgerline_sink_waiting_events"] == 0, "nothing that waits")
+    metrics, status, health = shown(sink)
+    assert metrics[letters_of % "refused"] == 1 and metrics[letters_of % "attempts"] == 0
+    assert metrics["ledgerline_sink_partitions"] == 3 and metrics["ledgerline_sink_lag_seconds"] == 0
+    assert (status, health, metrics["ledgerline_sink_endpoint_down_info"]) == (200, {"status": "ok"}, 0)
+    endpoint.behave = lambda _: 503
+    fill(kafka, topic, 5, first=20)
+    sink.wait_for(lambda: shown(sink)[1] == 503, "a word that the endpoint is down")
+    metrics = shown(sink)[0]
+    assert metrics["ledgerline_sink_endpoint_down_info"] == 1 and metrics["ledgerline_sink_failed_tries_total"] >= 3
+    assert metrics["ledgerline_sink_waiting_events"] > 0 and metrics["ledgerline_sink_lag_seconds"] > 0
+    endpoint.behave = lambda _: 200
+    sink.wait_for(lambda: shown(sink)[0]["ledgerline_sink_delivered_total"] == 24, "the rest")
+    assert sink.stop() == 0
