@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "engine/api/internal.h"
+#include "engine/data/building.h"
 #include "projections/views/specs.h"
 
 /* Upper bounds of request durations, in microseconds. */
@@ -234,7 +235,8 @@ static void write_journal(struct api *api, struct buffer *out)
 
 struct standing {
 	uint64_t position, lag, long_readers, reader_held_us;
-	bool failed;
+	bool failed, is_built;
+	struct building building; /* of zeros when no rebuild runs */
 	struct store_statistics store;
 };
 
@@ -254,6 +256,7 @@ COLUMN(lag, s->lag)
 COLUMN(failed, s->failed)
 COLUMN(flushes, s->store.flushes)
 COLUMN(rows, s->store.rows_flushed)
+COLUMN(bytes, s->store.bytes_flushed)
 COLUMN(flush_last, s->store.flush_us_last)
 COLUMN(flush_max, s->store.flush_us_max)
 COLUMN(map, s->store.map_bytes)
@@ -265,6 +268,11 @@ COLUMN(readers_max, s->store.readers_max)
 COLUMN(long_readers, s->long_readers)
 COLUMN(reader_held, s->reader_held_us)
 COLUMN(readers_cleared, s->store.readers_cleared)
+COLUMN(is_built, s->is_built)
+COLUMN(built_entries, s->building.entries)
+COLUMN(built_offset, s->building.offset)
+COLUMN(built_end, s->building.end)
+COLUMN(built_rate, building_rate(&s->building))
 
 static const struct column columns[] = {
 	{"ledgerline_projection_folded_entries", "gauge", "Entries that the projection has folded.", column_position,
@@ -273,6 +281,7 @@ static const struct column columns[] = {
 	{"ledgerline_projection_stopped_info", "gauge", "1: it has failed and is not folded on.", column_failed, false},
 	{"ledgerline_projection_flushes_total", "counter", "Flushes to disk.", column_flushes, false},
 	{"ledgerline_projection_flushed_rows_total", "counter", "Rows flushed to disk.", column_rows, false},
+	{"ledgerline_projection_flushed_bytes_total", "counter", "The same, in bytes of memory.", column_bytes, false},
 	{"ledgerline_projection_flush_last_seconds", "gauge", "How long its last flush took.", column_flush_last, true},
 	{"ledgerline_projection_flush_max_seconds", "gauge", "How long its longest flush took.", column_flush_max,
 	 true},
@@ -288,6 +297,15 @@ static const struct column columns[] = {
 	 "How long the longest of them has; while it does the file grows.", column_reader_held, true},
 	{"ledgerline_projection_dead_readers_total", "counter", "Read slots of dead processes that were cleared.",
 	 column_readers_cleared, false},
+	{"ledgerline_projection_rebuild_info", "gauge", "1: `ledgerline rebuild` builds it anew beside this engine.",
+	 column_is_built, false},
+	{"ledgerline_projection_rebuild_entries", "gauge", "Entries that the rebuild has folded; 0: none runs.",
+	 column_built_entries, false},
+	{"ledgerline_projection_rebuild_offset", "gauge", "The journal's offset that the rebuild folds next.",
+	 column_built_offset, false},
+	{"ledgerline_projection_rebuild_end_offset", "gauge", "The offset that it goes to.", column_built_end, false},
+	{"ledgerline_projection_rebuild_entries_per_second", "gauge", "How fast it goes, since it was begun.",
+	 column_built_rate, false},
 };
 
 static void count_long_readers(const struct store *store, struct standing *standing)
@@ -300,10 +318,37 @@ static void count_long_readers(const struct store *store, struct standing *stand
 			standing->reader_held_us = readers[i].held_ms * 1000;
 }
 
+/* How long flushes took, of each projection. */
+static void write_flushes(const struct ledger *ledger, const struct standing *standings, struct buffer *out)
+{
+	static const char name[] = "ledgerline_projection_flush_duration_seconds";
+	head(out, name, "histogram", "How long flushes to disk took.");
+	for (enum projection_id id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!ledger_holds(ledger, id))
+			continue;
+		const struct store_statistics *store = &standings[id].store;
+		const char *projection = projection_spec(id)->projection;
+		uint64_t total = 0;
+		for (unsigned i = 0; i < STORE_FLUSH_BUCKETS; i++) {
+			total += store->flush_us[i];
+			buffer_printf(out, "%s_bucket{projection=\"%s\",le=\"", name, projection);
+			micro(out, store_flush_bounds_us[i]);
+			buffer_printf(out, "\"} %" PRIu64 "\n", total);
+		}
+		total += store->flush_us[STORE_FLUSH_BUCKETS];
+		buffer_printf(out, "%s_bucket{projection=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, projection, total);
+		buffer_printf(out, "%s_sum{projection=\"%s\"} ", name, projection);
+		micro(out, store->flush_us_sum);
+		buffer_printf(out, "\n%s_count{projection=\"%s\"} %" PRIu64 "\n", name, projection, total);
+	}
+}
+
 static void write_projections(struct api *api, struct buffer *out)
 {
 	struct ledger *ledger = engine_ledger(api->engine);
 	struct standing standings[PROJECTIONS_COUNT];
+	struct engine_status status;
+	engine_status(api->engine, &status);
 	uint64_t next = ledger_fold_state(ledger)->next_seq;
 	for (enum projection_id id = 0; id < PROJECTIONS_COUNT; id++) {
 		if (!ledger_holds(ledger, id))
@@ -314,6 +359,7 @@ static void write_projections(struct api *api, struct buffer *out)
 		standing->failed = ledger_failure(ledger, id) != NULL;
 		store_statistics(ledger_store(ledger, id), &standing->store);
 		count_long_readers(ledger_store(ledger, id), standing);
+		standing->is_built = building_look(status.data, id, &standing->building);
 	}
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
 		const struct column *column = &columns[i];
@@ -329,6 +375,7 @@ static void write_projections(struct api *api, struct buffer *out)
 				buffer_printf(out, "%" PRIu64 "\n", value);
 		}
 	}
+	write_flushes(ledger, standings, out);
 }
 
 static void write_audits(struct api *api, struct buffer *out)
@@ -346,16 +393,17 @@ static void write_audits(struct api *api, struct buffer *out)
 
 static void write_access(struct api *api, struct buffer *out)
 {
+	/* Shown before they are first counted, too: who watches them otherwise misses the beginning. */
+	static const uint16_t shown[] = {CODE_KEY_REQUIRED, CODE_KEY_INVALID, CODE_FORBIDDEN, CODE_OVERLOADED};
 	struct access_statistics s;
 	if (!api->access)
 		return;
 	access_statistics(api->access, &s);
 	head(out, "ledgerline_access_denied_total", "counter",
 	     "Requests that were refused for their access key, by code.");
-	for (unsigned code = 1; code < CODES_MAX; code++)
-		if (api->counts.denied[code])
-			buffer_printf(out, "ledgerline_access_denied_total{code=\"%s\"} %" PRIu64 "\n",
-				      code_info((uint16_t)code)->name, api->counts.denied[code]);
+	for (unsigned i = 0; i < sizeof shown / sizeof *shown; i++)
+		buffer_printf(out, "ledgerline_access_denied_total{code=\"%s\"} %" PRIu64 "\n",
+			      code_info(shown[i])->name, api->counts.denied[shown[i]]);
 	number(out, "ledgerline_access_keys", "gauge", "Access keys there are.", s.keys);
 	number(out, "ledgerline_access_verifications_total", "counter", "Keys held against their slow hash.",
 	       s.verifications);

@@ -48,7 +48,8 @@ static bool take_query(struct api *api, struct http_request *request, struct eng
 void handle_close_period(struct http_request *request, void *context)
 {
 	struct api *api = ((const struct route_context *)context)->api;
-	struct engine_close close;
+	struct engine_close close = {.actor_id = SLICE_EMPTY};
+	uint8_t actor_type; /* an administrator's: others may not ask this */
 	if (http_refuse_query(request) || !take_query(api, request, &close))
 		return;
 	if (forward_may(api, request)) {
@@ -59,6 +60,7 @@ void handle_close_period(struct http_request *request, void *context)
 		answer_code(api, request, CODE_NOT_LEADER, NULL, NULL, NULL);
 		return;
 	}
+	(void)admitted_actor(request, &actor_type, &close.actor_id);
 	struct close_call *call = arena_alloc(http_arena(request), sizeof *call);
 	*call = (struct close_call){api, request};
 	if (!engine_close_period(api->engine, &close, closed, call))

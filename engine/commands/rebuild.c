@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "engine/audit/findings.h"
 #include "engine/audit/guarded.h"
@@ -25,13 +27,14 @@
 #include "engine/cli/progress.h"
 #include "engine/commands/commands.h"
 #include "engine/data/adopt.h"
+#include "engine/data/building.h"
 #include "engine/data/data.h"
 #include "engine/rebuild/successors.h"
 #include "engine/snapshots/snapshots.h"
 #include "projections/views/specs.h"
 #include "schemas/wire/ensure.h"
 
-enum { BESIDE_NICENESS = 10 };
+enum { BESIDE_NICENESS = 10, TELL_EVERY_MS = 500 };
 
 struct rebuilding {
 	const struct options *options;
@@ -41,6 +44,7 @@ struct rebuilding {
 	struct verdict verdict;
 	struct findings findings;
 	struct progress progress;
+	struct building building; /* as it was told last */
 	uint64_t entries;
 };
 
@@ -97,11 +101,46 @@ static enum ll_code begin_at_snapshot(struct rebuilding *rebuilding, struct erro
 	return code;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void begin_progress(struct rebuilding *rebuilding)
+{
+	rebuilding->building = (struct building){
+		.process = (int)getpid(),
+		.began_entries = ledger_fold_state(rebuilding->replay.ledger)->next_seq,
+		.began_ms = now_ms(),
+	};
+}
+
+/* For an engine beside. */
+static void tell_progress(struct rebuilding *rebuilding, uint64_t offset, uint64_t end)
+{
+	struct building *building = &rebuilding->building;
+	int64_t now = now_ms();
+	if (now - building->now_ms < TELL_EVERY_MS)
+		return;
+	if (ledger_fold_state(rebuilding->replay.ledger)->next_seq < building->began_entries)
+		begin_progress(rebuilding); /* it has begun anew */
+	building->entries = ledger_fold_state(rebuilding->replay.ledger)->next_seq;
+	building->offset = offset;
+	building->end = end;
+	building->now_ms = now;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (is_chosen(rebuilding, id))
+			building_tell(rebuilding->replay.directories[id], building);
+}
+
 static void on_progress(void *context, uint64_t offset, uint64_t end)
 {
 	struct rebuilding *rebuilding = context;
 	rebuilding->progress.total = end;
 	progress_update(&rebuilding->progress, offset);
+	tell_progress(rebuilding, offset, end);
 }
 
 static enum ll_code certify(struct rebuilding *rebuilding, char *place, struct error *error)
@@ -133,7 +172,11 @@ static enum ll_code open_replay(struct rebuilding *rebuilding, struct error *err
 	rebuilding->replay.resume = true;
 	if (!resumed && option_flag(rebuilding->options, "from-snapshot"))
 		code = begin_at_snapshot(rebuilding, error);
-	return code == LL_OK ? replay_open(&rebuilding->replay, error) : code;
+	if (code == LL_OK)
+		code = replay_open(&rebuilding->replay, error);
+	if (code == LL_OK)
+		begin_progress(rebuilding);
+	return code;
 }
 
 static enum ll_code build(struct rebuilding *rebuilding, char *place, struct error *error)
@@ -261,6 +304,9 @@ static int work(void *context, char *place)
 	progress_begin(&rebuilding->progress, stderr, "rebuilding", "blocks", 0);
 	enum ll_code code = build_or_begin_anew(rebuilding, place, &error);
 	progress_end(&rebuilding->progress);
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (is_chosen(rebuilding, id))
+			building_forget(rebuilding->replay.directories[id]);
 	if (code == LL_OK)
 		code = hand_over(rebuilding, &error);
 	if (code != LL_OK)

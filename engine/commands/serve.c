@@ -305,7 +305,25 @@ static void watch_signals(struct serving *serving)
 	uv_signal_start(&serving->interrupt, on_signal, SIGINT);
 }
 
+enum { FAR_BLOCKS = 64, LOG_FOLDING_S = 10 };
+
 static struct progress *folding;
+
+/* A start that takes long says so now and then, where no terminal shows it: as it begins, and how it goes on. */
+static void log_folding(uint64_t offset, uint64_t end, time_t now)
+{
+	static time_t began, logged;
+	static uint64_t from;
+	if (offset + FAR_BLOCKS > end || (logged && now - logged < LOG_FOLDING_S))
+		return;
+	if (!logged) {
+		began = now;
+		from = offset;
+	}
+	log_info("serve.folding", LOG_NUMBER("offset", offset), LOG_NUMBER("end", end),
+		 LOG_NUMBER("perSecond", now > began ? (offset - from) / (uint64_t)(now - began) : 0));
+	logged = now;
+}
 
 /* A supervisor that waits for READY is told how far it is, too. */
 static void on_folding(uint64_t offset, uint64_t end)
@@ -314,6 +332,7 @@ static void on_folding(uint64_t offset, uint64_t end)
 	time_t now = time(NULL);
 	folding->total = end;
 	progress_update(folding, offset);
+	log_folding(offset, end, now);
 	if (now != told)
 		sd_notifyf(0, "STATUS=folding: %" PRIu64 " of %" PRIu64 " blocks", offset, end);
 	told = now;

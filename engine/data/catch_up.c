@@ -9,7 +9,7 @@
 #include "engine/data/annulled.h"
 #include "schemas/wire/ensure.h"
 
-enum { PROGRESS_RECORDS = 64, GENESIS_WAIT_MS = 30000 };
+enum { PROGRESS_RECORDS = 64, PROGRESS_ENTRIES = 4096, GENESIS_WAIT_MS = 30000 };
 
 #define REBUILD_HINT "if the journal was replaced on purpose, delete the projections to have them rebuilt"
 
@@ -213,7 +213,7 @@ static enum ll_code fold_to_end(struct journal *journal, struct read_ahead *ahea
 	struct read_record *record;
 	struct fold before;
 	unsigned stopped = ledger_stopped(ledger);
-	uint64_t first_seq = ledger_fold_state(ledger)->next_seq, flushed_seq = first_seq;
+	uint64_t first_seq = ledger_fold_state(ledger)->next_seq, flushed_seq = first_seq, told_seq = first_seq;
 	int64_t began_ms = how->rate ? now_ms() : 0;
 	for (uint64_t count = 0;; count++) {
 		if (is_interrupted(how))
@@ -238,10 +238,13 @@ static enum ll_code fold_to_end(struct journal *journal, struct read_ahead *ahea
 			return code;
 		if (!how->never_flush)
 			make_room(ledger, how->commit_entries, &flushed_seq);
-		if (how->rate)
-			keep_pace(how, ledger_fold_state(ledger)->next_seq - first_seq, began_ms);
-		if (how->progress && count % PROGRESS_RECORDS == 0)
+		uint64_t seq = ledger_fold_state(ledger)->next_seq;
+		if (how->progress && (count % PROGRESS_RECORDS == 0 || seq - told_seq >= PROGRESS_ENTRIES)) {
 			how->progress(how->context, ledger_fold_state(ledger), end);
+			told_seq = seq;
+		}
+		if (how->rate)
+			keep_pace(how, seq - first_seq, began_ms);
 	}
 }
 

@@ -206,8 +206,8 @@ static enum ll_code take_lock(struct local_log *log, int *taken, struct error *e
 	}
 	int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
 	if (ftruncate(file, 0) != 0 || pwrite(file, pid, (size_t)length, 0) != length) {
-		code = error_set(error, errno == ENOSPC ? LL_FULL : LL_IO, "cannot write %s: %s", path,
-				 strerror(errno));
+		code = error_set(error, errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? LL_FULL : LL_IO,
+				 "cannot write %s: %s", path, strerror(errno));
 		goto done;
 	}
 	*taken = file;

@@ -21,7 +21,8 @@ struct engine_closing {
 	uv_work_t work;
 	struct engine *engine;
 	struct cut_point at;
-	uint8_t name[ID_BYTES_MAX], approver[TEXT_BYTES_MAX];
+	uint8_t name[ID_BYTES_MAX], approver[TEXT_BYTES_MAX], actor[ID_BYTES_MAX];
+	struct slice actor_id; /* in it */
 	char snapshots[DATA_PATH_MAX];
 	struct period period;
 	struct event event;
@@ -129,7 +130,7 @@ static void finish(struct engine_closing *closing)
 {
 	struct engine *engine = closing->engine;
 	engine->closing = NULL;
-	(void)writer_note(engine->writer, NULL);
+	(void)writer_note(engine->writer, NULL, SLICE_EMPTY);
 	struct engine_audited audited = {.code = closing->code,
 					 .failure = closing->failed == LL_OK ? NULL : &closing->error,
 					 .body = buffer_slice(&closing->body),
@@ -188,7 +189,7 @@ static bool go_on(struct engine_closing *closing)
 		closing->event = (struct event){.type = EVENT_PERIOD_CLOSED,
 						.version = event_info(EVENT_PERIOD_CLOSED)->version,
 						.period_closed = closing->period.closed};
-		closing->is_written = writer_note(engine->writer, &closing->event);
+		closing->is_written = writer_note(engine->writer, &closing->event, closing->actor_id);
 		closing->code = closing->is_written ? 0 : CODE_NOT_LEADER;
 	} else if (closing->looks++ == LOOKS_MAX) {
 		closing->code = CODE_OUTCOME_UNKNOWN;
@@ -220,9 +221,13 @@ bool engine_close_period(struct engine *engine, const struct engine_close *close
 		return false;
 	struct engine_closing *closing = calloc(1, sizeof *closing);
 	ENSURE(closing && "memory is used up");
-	ENSURE(close->name.size <= sizeof closing->name && close->approver.size <= sizeof closing->approver);
+	ENSURE(close->name.size <= sizeof closing->name && close->approver.size <= sizeof closing->approver &&
+	       close->actor_id.size <= sizeof closing->actor);
 	memcpy(closing->name, close->name.at, close->name.size);
 	memcpy(closing->approver, close->approver.at, close->approver.size);
+	if (close->actor_id.size)
+		memcpy(closing->actor, close->actor_id.at, close->actor_id.size);
+	closing->actor_id = slice_of(closing->actor, close->actor_id.size);
 	closing->period.closed.name = slice_of(closing->name, close->name.size);
 	closing->period.closed.approver = slice_of(closing->approver, close->approver.size);
 	closing->engine = engine;

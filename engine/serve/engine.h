@@ -181,9 +181,9 @@ typedef void engine_audited_fn(void *context, const struct engine_audited *audit
 bool engine_audit(struct engine *engine, const struct engine_question *question, engine_audited_fn *done,
 		  void *context);
 
-/* A period to be closed: its name, who closes it, and the cut at its end. */
+/* A period to be closed: its name, who closes it, the access key that asks (empty: there are none), and the cut at its end. */
 struct engine_close {
-	struct slice name, approver;
+	struct slice name, approver, actor_id;
 	struct cut_point at;
 };
 

@@ -350,13 +350,15 @@ enum ll_code builder_tick(struct builder *builder, struct error *error)
 	return add_system_entry(builder, &fits, error);
 }
 
-enum ll_code builder_note(struct builder *builder, const struct event *event, struct error *error)
+enum ll_code builder_note(struct builder *builder, const struct event *event, struct slice actor_id,
+			  struct error *error)
 {
 	bool fits;
 	struct event copy = *event;
 	struct entry entry = new_entry(builder);
 	entry.head.outcome = OUTCOME_SYSTEM;
 	entry.head.actor_type = ACTOR_TYPE_ADMIN;
+	entry.head.actor_id = actor_id;
 	entry.events = &copy;
 	entry.event_count = 1;
 	enum ll_code code = add_entry(builder, &entry, NULL, &fits, error);

@@ -37,8 +37,10 @@ enum ll_code builder_sweep(struct builder *builder, uint32_t *added, struct erro
 /* Adds an entry that says nothing but that time has passed. */
 enum ll_code builder_tick(struct builder *builder, struct error *error) LL_CHECKED;
 
-/* Adds an entry of an operator's with that event. LL_TOO_LARGE: it has no room even in an empty block. */
-enum ll_code builder_note(struct builder *builder, const struct event *event, struct error *error) LL_CHECKED;
+/* Adds an entry of an operator's with that event; actor_id: the access key that asked for it, or empty. LL_TOO_LARGE: it has no room
+ * even in an empty block. */
+enum ll_code builder_note(struct builder *builder, const struct event *event, struct slice actor_id,
+			  struct error *error) LL_CHECKED;
 
 uint32_t builder_count(const struct builder *builder); /* entries so far */
 int64_t builder_time(const struct builder *builder);

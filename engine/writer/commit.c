@@ -143,6 +143,7 @@ static void permanent(struct writer *writer, const struct error *error)
 	/* No room on the journal's disk: nothing has landed. Those who asked may try again, those too whose answers were found on
 	 * entries of this block; the lead stays. */
 	writer->host->tell(writer->host, error->code, error->text);
+	writer->statistics.append_failures++;
 	writer->block_is_out = false;
 	writer->retry_at_ms = writer_monotonic(writer) + FULL_PAUSE_MS;
 	writer_answer_all(&writer->in_flight, CODE_JOURNAL_UNAVAILABLE);

@@ -32,10 +32,11 @@ struct writer {
 	bool stopping, at_end, flush_soon;
 	bool tick_wanted;
 	const struct event *note; /* NULL: none waits */
-	bool yields;              /* no further block: the host has another engine claim */
-	bool suspects_log;        /* read no further until the host has seen that it is still the same log */
-	uint64_t log_seen_until;  /* the host has seen that it is, with what stood before this offset */
-	bool is_busy;             /* an appender is being opened or closed, somewhere else */
+	struct slice note_actor_id;
+	bool yields;             /* no further block: the host has another engine claim */
+	bool suspects_log;       /* read no further until the host has seen that it is still the same log */
+	uint64_t log_seen_until; /* the host has seen that it is, with what stood before this offset */
+	bool is_busy;            /* an appender is being opened or closed, somewhere else */
 
 	uint64_t order;                 /* of the last command that was handed over */
 	struct pending_queue queue;     /* not taken yet */

@@ -94,7 +94,7 @@ void writer_build_block(struct writer *writer)
 		return;
 	}
 	if (writer->note)
-		code = builder_note(writer->builder, writer->note, &error);
+		code = builder_note(writer->builder, writer->note, writer->note_actor_id, &error);
 	writer->note = NULL;
 	if (code == LL_OK)
 		code = sweep(writer, &error);

@@ -77,11 +77,13 @@ bool writer_tick(struct writer *writer)
 	return writer->tick_wanted;
 }
 
-bool writer_note(struct writer *writer, const struct event *event)
+bool writer_note(struct writer *writer, const struct event *event, struct slice actor_id)
 {
 	bool taken = !event || (writer->state == WRITER_LEADING && !writer->stopping && !writer->note);
-	if (taken)
+	if (taken) {
 		writer->note = event;
+		writer->note_actor_id = actor_id;
+	}
 	return taken;
 }
 

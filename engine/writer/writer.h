@@ -116,9 +116,10 @@ enum ll_code writer_submit(struct writer *writer, struct pending *pending, enum 
 /* Has an entry made that does nothing but have a time, so that the moments before it are over. false: it does not lead. */
 bool writer_tick(struct writer *writer);
 
-/* Has an entry made with that event, as an operator's, once. It is borrowed until the next block is built; NULL takes it back. Whether the
- * entry came to stand in the journal must be looked for there. false: it does not lead, or another one waits. */
-bool writer_note(struct writer *writer, const struct event *event);
+/* Has an entry made with that event, as an operator's, once; actor_id: the access key that asked for it, or empty. Both are borrowed until the
+ * next block is built; NULL takes it back. Whether the entry came to stand in the journal must be looked for there. false: it does not lead,
+ * or another one waits. */
+bool writer_note(struct writer *writer, const struct event *event, struct slice actor_id);
 
 /* Works off what has come: records, reports, commands, what is due. Call it after every event, and at the time that it
  * returns (monotonic ms; INT64_MAX: only after an event). */

@@ -27,7 +27,8 @@ enum ll_code environment_code(int number)
 {
 	switch (number) {
 	case ENOSPC:
-	case EDQUOT: return LL_FULL;
+	case EDQUOT:
+	case EFBIG: return LL_FULL;
 	case EACCES:
 	case EPERM:
 	case EROFS: return LL_DENIED;

@@ -480,12 +480,28 @@ bool store_freeze_runs(struct store *store)
 	return true;
 }
 
+const uint64_t store_flush_bounds_us[STORE_FLUSH_BUCKETS] = {1000,   2500,   5000,    10000,   25000,   50000,
+							     100000, 250000, 1000000, 2500000, 5000000, 10000000};
+
+static void note_time(struct store_statistics *statistics, uint64_t us)
+{
+	unsigned bucket = 0;
+	while (bucket < STORE_FLUSH_BUCKETS && us > store_flush_bounds_us[bucket])
+		bucket++;
+	statistics->flush_us[bucket]++;
+	statistics->flush_us_sum += us;
+	statistics->flush_us_last = us;
+	if (us > statistics->flush_us_max)
+		statistics->flush_us_max = us;
+}
+
 /* The rows of the flush that ended are clean now; the versions that it kept alive can go. */
 static void take_note(struct store *store)
 {
 	struct memory *memory = &store->memory;
 	struct store_statistics *statistics = &store->statistics;
 	memory->flushed = memory->filling - 1;
+	statistics->bytes_flushed += memory->flushing_bytes;
 	if (store->flush.finish)
 		remove_spills(store);
 	for (unsigned i = 0; i < store->table_count; i++) {
@@ -501,9 +517,7 @@ static void take_note(struct store *store)
 		handles_add(&memory->garbage, memory->replaced.at[--memory->replaced.count]);
 	statistics->flushes++;
 	statistics->rows_flushed += store->flush.rows;
-	statistics->flush_us_last = store->flush.us;
-	if (store->flush.us > statistics->flush_us_max)
-		statistics->flush_us_max = store->flush.us;
+	note_time(statistics, store->flush.us);
 }
 
 enum ll_code store_poll(struct store *store, struct error *error)

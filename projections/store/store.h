@@ -177,8 +177,14 @@ struct store_reader {
  * many there are. */
 unsigned store_long_readers(const struct store *store, struct store_reader *readers, unsigned room);
 
+/* How many flushes took so long at most; the last one: longer than the greatest bound. */
+enum { STORE_FLUSH_BUCKETS = 12 };
+extern const uint64_t store_flush_bounds_us[STORE_FLUSH_BUCKETS];
+
 struct store_statistics {
 	uint64_t flushes;
+	uint64_t flush_us[STORE_FLUSH_BUCKETS + 1], flush_us_sum;
+	uint64_t bytes_flushed; /* of memory, as long as they were not */
 	uint64_t rows_flushed;
 	uint64_t flush_us_last, flush_us_max;
 	uint64_t map_bytes, map_used_bytes;

@@ -261,11 +261,12 @@ def test_audit_of_administrators(guarded, keys, ledgerline, tmp_path):
     for request in sorted(sent):
         made = world.good(request)
         assert made.send(admin).status < 300, request
+    assert admin.post("/api/admin/periods?name=2026&approver=boss&at=latest").status == 200
     assert guarded.stop() == 0
     lines = ledgerline("audit", "export", "--data", tmp_path / "data", "--format", "jsonl", "--json", check=None)
     text = lines.stdout or ledgerline("audit", "export", "--data", tmp_path / "data", check=0).stdout
-    assert '"admin"' in text and '"the-admin"' in text
-    assert not re.search(r'"actor":\{"type":"admin","id":"(?!the-admin")', text.replace(" ", ""))
+    assert '"admin"' in text and '"the-admin"' in text and '"period.closed"' in text
+    assert not re.search(r'"actor":\{"type":"admin","id":(?!"the-admin")', text.replace(" ", ""))
 
 
 # ---- wrong keys, and many of them ----

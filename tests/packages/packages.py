@@ -2,6 +2,7 @@
 ${XDG_CACHE_HOME:-~/.cache}/ledgerline/NAME, whole or not at all.
 
 	jars("kafka-3.9.1", pom, proof)                 the directory with the jars that a POM names, by Maven
+	debian("prometheus", ["usr/bin/promtool"])      the directory with these files of a Debian package, which is not installed, by apt
 	python("validators", requirements, proof)       the directory with the packages that a file names, by pip
 	node("consumers", project, proof)               the directory with the node_modules that a project's lock file names, by npm
 
@@ -82,6 +83,19 @@ def jars(name, pom, proof):
     if not shutil.which("java"):
         raise Unavailable("there is no java; `make deps` installs one")
     return whole(cache() / name / "libs", proof, f"the jars of {name}", fetch)
+
+
+def debian(package, proof):
+    """For a program out of a package that would start a service where it is installed."""
+
+    def fetch(into):
+        into.mkdir()
+        for command in (["apt-get", "-q", "download", package], ["sh", "-c", "dpkg-deb --fsys-tarfile *.deb | tar -x"]):
+            done = run(command, into, command[0])
+            if done.returncode:
+                raise Unavailable(f"apt could not fetch {package}: {(done.stdout.splitlines() or ['no message'])[-1]}")
+
+    return whole(cache() / f"debian-{package}", proof, f"the Debian package {package}", fetch)
 
 
 def python(name, requirements, proof):

@@ -3,6 +3,7 @@
  *
  *	contradiction   points come in, and the balance after it is not what it is: the balances cannot fold it
  *	gift            points come in that nobody asked for: it can be folded, and no rule gives it
+ *	crowd           an entry of more events than the history has numbers for: it alone cannot fold it
  *	closing         a period is closed with totals and digests that are not those of the state
  *	zombie          a block of the epoch before the last
  *	claim           a claim of an epoch that is taken
@@ -53,12 +54,16 @@ static struct slice claim(const struct fold *fold, uint64_t epoch, const char *l
 	return block_write_claim(room, uuid, 1, epoch, fold->next_seq, &body);
 }
 
-/* An entry of one tick, of any epoch. */
-static struct slice tick(const struct fold *fold, uint64_t epoch)
+enum { CROWD = 300 };
+
+/* An entry of so many ticks, of any epoch. */
+static struct slice ticks(const struct fold *fold, uint64_t epoch, uint32_t count)
 {
 	struct packer p = packer_over(room + ENVELOPE_SIZE, sizeof room - ENVELOPE_SIZE);
-	struct event event = {.type = EVENT_TICK, .version = event_info(EVENT_TICK)->version};
-	struct entry entry = {.events = &event, .event_count = 1};
+	struct event events[CROWD];
+	for (uint32_t i = 0; i < count; i++)
+		events[i] = (struct event){.type = EVENT_TICK, .version = event_info(EVENT_TICK)->version};
+	struct entry entry = {.events = events, .event_count = count};
 	entry.head = (struct entry_head){.outcome = OUTCOME_SYSTEM, .actor_type = ACTOR_TYPE_SYSTEM};
 	entry_encode(&p, &entry);
 	struct block block = {.kind = BLOCK_ENTRIES,
@@ -118,8 +123,10 @@ static enum ll_code write_kind(struct journal *journal, struct fold *fold, const
 							     .entries = 7};
 		return write_event(journal, fold, &event);
 	}
+	if (strcmp(kind, "crowd") == 0)
+		return append(journal, ticks(fold, fold->epoch, CROWD));
 	if (strcmp(kind, "zombie") == 0)
-		return append(journal, tick(fold, fold->epoch - 1));
+		return append(journal, ticks(fold, fold->epoch - 1, 1));
 	if (strcmp(kind, "claim") == 0)
 		return append(journal, claim(fold, fold->epoch, NULL));
 	if (strcmp(kind, "again") == 0)
