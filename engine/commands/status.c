@@ -230,8 +230,7 @@ static int run(const struct options *options, void *context)
 		return option_complain(options, EXIT_USAGE, "give --data DIR or --url http://HOST:PORT%s",
 				       data ? ", not both" : "");
 	if (ready && data)
-		return option_complain(options, EXIT_USAGE,
-				       "--ready is asked of an engine: give --url URL");
+		return option_complain(options, EXIT_USAGE, "--ready is asked of an engine: give --url URL");
 	if (ready)
 		return is_ready(options);
 	return url ? from_engine(options) : from_directory(options);

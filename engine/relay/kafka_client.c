@@ -21,7 +21,7 @@ static const struct kafka_setting owned_by_all[] = {
 };
 
 static const struct kafka_setting defaults_of_producers[] = {
-	{"compression.codec", "lz4"},
+	{"compression.codec", "gzip"}, /* which clients of all languages read */
 	{"linger.ms", "2"},
 	{"queue.buffering.max.kbytes", "131072"},
 	{NULL, NULL},

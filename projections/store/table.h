@@ -54,7 +54,7 @@ struct table {
 	uint64_t *
 		found; /* the slot that was found last, good until a slot moves: mostly what was read is changed next */
 	uint32_t count, mask;
-	uint32_t hand; /* slots that it went over in this round */
+	uint32_t hand;                    /* slots that it went over in this round */
 	unsigned shift;                   /* 32 - log2(slots) */
 	struct row_tree tree;             /* if ordered: of the rows that were ever changed since they came to memory */
 	struct handles filling, flushing; /* changed rows */

@@ -1,4 +1,4 @@
-/** The relay compresses with LZ4, which kafkajs is to be taught. (Or give the relay `--kafka compression.codec=gzip`.) */
+/** kafkajs reads gzip, as the relay compresses by itself; LZ4 (`--kafka compression.codec=lz4`) it is to be taught. */
 import { CompressionCodecs, CompressionTypes } from 'kafkajs';
 import lz4 from 'lz4js';
 
