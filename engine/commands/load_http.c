@@ -165,10 +165,15 @@ static enum ll_code refused_whole(struct sending *s, const struct http_reply *re
 		code = text_of(&s->reader, root, "code");
 		message = text_of(&s->reader, root, "message");
 	}
-	return error_set(error, reply->status >= 500 || reply->status == 429 ? LL_UNAVAILABLE : LL_DENIED,
-			 "the engine answered %d %.*s: %.*s Load again: what was taken is not taken twice",
-			 reply->status, (int)code.size, (const char *)code.at, (int)message.size,
-			 (const char *)message.at);
+	bool may_pass = reply->status >= 500 || reply->status == 429;
+	const char *advice = may_pass ? " Load again: what was taken is not taken twice"
+			     : reply->status == 401 || reply->status == 403
+				     ? " Give a key that may, by --access-key FILE"
+			     : !code.size ? "is that an engine, and at http://?"
+					  : "";
+	return error_set(error, may_pass ? LL_UNAVAILABLE : LL_DENIED, "the engine answered %d%s%.*s: %.*s%s",
+			 reply->status, code.size ? " " : "", (int)code.size, (const char *)code.at, (int)message.size,
+			 (const char *)message.at, advice);
 }
 
 static enum ll_code send_lines(struct sending *s, struct error *error)

@@ -22,6 +22,7 @@ atomic_bool *stop_at_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN); /* nobody asks what became of an alert's command */
 	return &stopping;
 }
 

@@ -230,10 +230,25 @@ static void start_relay(struct serving *serving)
 	uv_timer_start(&serving->relay_look, on_relay_look, RELAY_LOOK_MS, RELAY_LOOK_MS);
 }
 
+/* Commands of this machine that are given the data directory ask here: a wildcard is no address to ask, nor one that a certificate is for. */
+static void tell_commands(const struct serving *serving)
+{
+	const char *host = serving->address.host;
+	bool four = strcmp(host, "0.0.0.0") == 0, six = strcmp(host, "::") == 0;
+	char url[sizeof serving->url];
+	if (!four && !six) {
+		served_tell(serving->data, serving->url);
+		return;
+	}
+	snprintf(url, sizeof url, "%.*s%s:%u", (int)(strstr(serving->url, "://") + 3 - serving->url), serving->url,
+		 four ? "127.0.0.1" : "[::1]", serving->port);
+	served_tell(serving->data, url);
+}
+
 static void ready(void *context)
 {
 	struct serving *serving = context;
-	served_tell(serving->data, serving->url);
+	tell_commands(serving);
 	printf("listening on %s\n", serving->url);
 	fflush(stdout);
 	sd_notifyf(0, "READY=1\nSTATUS=serving at %s", serving->url);

@@ -189,8 +189,11 @@ static int from_engine(const struct options *options)
 		status = command_failed(options, &error);
 	} else if (reply.status != 200 || json_read(&reader, reply.body, &root, &error) != LL_OK ||
 		   root->type != JSON_OBJECT) {
-		status = option_complain(options, EXIT_FAILED,
-					 "%s answered with status %d: is that a ledgerline engine?", url, reply.status);
+		status = option_complain(options, EXIT_FAILED, "%s answered with status %d: %s", url, reply.status,
+					 reply.status == 401 || reply.status == 403
+						 ? "give an access key that may ask this, by --access-key FILE"
+					 : reply.status == 400 ? "does it speak https://?"
+							       : "is that a ledgerline engine?");
 	} else {
 		buffer_append_slice(&buffer, reply.body);
 		command_print(options, &buffer);
@@ -244,7 +247,7 @@ static const struct option options[] = {
 	 .help = "of an engine: http://HOST:PORT or https://HOST:PORT"},
 	{.name = "ready",
 	 .kind = OPTION_FLAG,
-	 .help = "ask --url only whether it takes requests: status 0, or 1 and the reason"},
+	 .help = "ask --url only whether it takes requests: status 0, or 1 and the reason; 3 when nobody answers"},
 	OPTION_ACCESS_KEY,
 	OPTION_TLS_CA,
 	OPTION_CONFIG,

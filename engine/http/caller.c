@@ -55,6 +55,7 @@ struct line {
 	struct place places[FIELDS_MAX];
 	unsigned place_count;
 	bool value_begun, whole, keep;
+	bool over;        /* of TLS: nothing more comes on it */
 	unsigned writing; /* writes that the loop still has */
 	char read_buffer[16 * 1024];
 };
@@ -229,7 +230,7 @@ static void line_answered(struct line *line, bool more_came)
 						.fields = fields,
 						.field_count = line->place_count,
 						.body = buffer_slice(&line->body)};
-	if (!line->keep || more_came || line->writing || caller->closing) {
+	if (!line->keep || line->over || more_came || line->writing || caller->closing) {
 		line_end(line, HTTP_CALL_ANSWERED, &answer);
 		return;
 	}
@@ -397,6 +398,8 @@ static void unseal(struct line *line, const char *bytes, size_t size)
 		buffer_commit(&line->plain, got);
 	if (line->state == LINE_SHAKES_HANDS && read != TLS_BROKEN && tls_is_ready(line->tls))
 		line_send(line);
+	if (read == TLS_CLOSED || read == TLS_BROKEN)
+		line->over = true;
 	if (line->plain.size && line->state != LINE_CLOSING)
 		take(line, (const char *)line->plain.at, (ssize_t)line->plain.size);
 	if (line->state == LINE_CLOSING)

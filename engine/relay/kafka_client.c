@@ -51,6 +51,11 @@ static const struct kafka_setting owned_by_readers[] = {
 	{"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"}, {NULL, NULL},
 };
 
+static const struct kafka_setting owned_by_askers[] = {
+	{"isolation.level", "read_uncommitted"},
+	{NULL, NULL},
+};
+
 static const struct kafka_setting owned_by_members[] = {
 	{"auto.offset.reset", "earliest"},
 	{"isolation.level", "read_committed"},
@@ -147,8 +152,10 @@ static enum ll_code conf_new(struct outside_client *client, enum outside_role ro
 		code = set_by_user(conf, &outside->settings[i], error);
 	kafka_conf_set_all(conf, owned_by_all);
 	kafka_conf_set_all(conf, is_producer(role)        ? owned_by_producers
-				 : role == OUTSIDE_READER ? owned_by_readers
-							  : owned_by_members);
+				 : role == OUTSIDE_MEMBER ? owned_by_members
+							  : owned_by_readers);
+	if (role == OUTSIDE_ASKER)
+		kafka_conf_set_all(conf, owned_by_askers);
 	if (code == LL_OK &&
 	    rd_kafka_conf_set(conf, "bootstrap.servers", outside->brokers, reason, sizeof reason) != RD_KAFKA_CONF_OK)
 		code = error_set(error, LL_USAGE, "the brokers \"%s\": %s", outside->brokers, reason);

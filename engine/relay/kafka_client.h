@@ -23,6 +23,7 @@ enum outside_role {
 	OUTSIDE_PRODUCER,   /* acks=all, idempotent, retried for ever, in order */
 	OUTSIDE_TRANSACTOR, /* the same, in transactions of which one producer at a time can have some */
 	OUTSIDE_READER,     /* of partitions that it is told of: no group. What is not committed is not seen */
+	OUTSIDE_ASKER,      /* for the ends of partitions, also of what is not committed */
 	OUTSIDE_MEMBER,     /* of a consumer group; commits only what it is told to */
 };
 
@@ -81,9 +82,10 @@ struct topic_end {
 typedef bool end_record_fn(void *context, size_t index, const rd_kafka_message_t *message);
 
 /* Reads the last records of each partition, reaching back further until `seen` knows one (or the beginning is reached). The client is
- * an OUTSIDE_READER. LL_UNAVAILABLE: nothing came for half a minute. */
-enum ll_code topic_ends_read(struct outside_client *client, struct topic_end *ends, size_t count, end_record_fn *seen,
-			     void *context, struct error *error) LL_CHECKED;
+ * an OUTSIDE_READER. `whole`: what a transaction hides that is not ended counts: LL_UNAVAILABLE until it ends. LL_UNAVAILABLE: nothing came
+ * for half a minute. */
+enum ll_code topic_ends_read(struct outside_client *client, struct topic_end *ends, size_t count, bool whole,
+			     end_record_fn *seen, void *context, struct error *error) LL_CHECKED;
 
 /* The value of a header as text; false: it is not there. Good as long as the message is. */
 bool message_header(const rd_kafka_message_t *message, const char *name, struct slice *value);

@@ -68,7 +68,7 @@ static enum ll_code drain(struct round *round, struct error *error)
 	int waited = 0;
 	while (round->open) {
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(round->client->rk, POLL_MS);
-		waited = message && !message->err ? 0 : waited + POLL_MS;
+		waited = message ? 0 : waited + POLL_MS;
 		rd_kafka_resp_err_t err = message ? message->err : RD_KAFKA_RESP_ERR_NO_ERROR;
 		if (message && (!err || err == RD_KAFKA_RESP_ERR__PARTITION_EOF))
 			take(round, message);
@@ -110,17 +110,34 @@ static enum ll_code read_round(struct round *round, int64_t width, bool *more, s
 	return code;
 }
 
-enum ll_code topic_ends_read(struct outside_client *client, struct topic_end *ends, size_t count, end_record_fn *seen,
-			     void *context, struct error *error)
+/* A reader of what is committed is told the end of that only. */
+static enum ll_code ask_all_marks(struct outside_client *reader, struct topic_end *ends, size_t count, bool whole,
+				  struct error *error)
+{
+	struct outside_client asker = {0}, *client = reader;
+	enum ll_code code = LL_OK;
+	if (whole) {
+		code = outside_open(&asker, reader->outside, OUTSIDE_ASKER, NULL, error);
+		if (code != LL_OK)
+			return code;
+		client = &asker;
+	}
+	for (size_t i = 0; i < count && code == LL_OK; i++)
+		code = ask_marks(client, &ends[i], error);
+	if (whole)
+		outside_close(&asker);
+	return code;
+}
+
+enum ll_code topic_ends_read(struct outside_client *client, struct topic_end *ends, size_t count, bool whole,
+			     end_record_fn *seen, void *context, struct error *error)
 {
 	bool more = true;
 	bool *reading = calloc(count, sizeof *reading);
 	struct round round = {
 		.client = client, .ends = ends, .count = count, .reading = reading, .seen = seen, .context = context};
-	enum ll_code code = LL_OK;
 	ENSURE(reading);
-	for (size_t i = 0; i < count && code == LL_OK; i++)
-		code = ask_marks(client, &ends[i], error);
+	enum ll_code code = ask_all_marks(client, ends, count, whole, error);
 	for (int64_t width = 1; more && code == LL_OK; width *= WIDER)
 		code = read_round(&round, width, &more, error);
 	free(reading);

@@ -40,7 +40,7 @@ enum ll_code position_read(struct outside_client *reader, const char *topic, con
 	struct looking looking = {ledger, position};
 	struct topic_end end = {.topic = topic};
 	*position = (struct kept_position){.offset = -1};
-	return topic_ends_read(reader, &end, 1, on_record, &looking, error);
+	return topic_ends_read(reader, &end, 1, false, on_record, &looking, error);
 }
 
 void position_write(const struct kept_position *position, const char *ledger_name, struct buffer *json)

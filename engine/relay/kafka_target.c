@@ -161,7 +161,7 @@ static enum ll_code read_back(struct target *target, struct error *error)
 			reading.ends[at] = (struct topic_end){.topic = target->topics[i].name, .partition = p};
 			reading.topics[at] = i;
 		}
-	enum ll_code code = topic_ends_read(&target->reader, reading.ends, count, read_public, &reading, error);
+	enum ll_code code = topic_ends_read(&target->reader, reading.ends, count, true, read_public, &reading, error);
 	if (code == LL_OK && reading.foreign)
 		log_warn("relay.foreign", LOG_NUMBER("records", reading.foreign),
 			 LOG_TEXT("reason", "records at the ends of public topics are not this ledger's"));

@@ -49,6 +49,11 @@ enum ll_code topic_partitions(struct outside_client *client, const char *topic, 
 	rd_kafka_topic_destroy(handle);
 	if (!err)
 		return LL_OK;
+	if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+		return error_set(
+			error, LL_NOT_FOUND,
+			"there is no topic %s on %s: make it with kafka-topics.sh --create --topic %s --bootstrap-server %s",
+			topic, client->outside->brokers, topic, client->outside->brokers);
 	char what[OUTSIDE_TOPIC_MAX + 32];
 	snprintf(what, sizeof what, "asking for the topic %s", topic);
 	return outside_fail(client, err, what, error);

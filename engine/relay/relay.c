@@ -20,6 +20,7 @@ enum {
 	BACK_OFF_MS = 200,
 	BACK_OFF_MS_MAX = 30000,
 	PROGRESS_MS = 10000,
+	LIFE_MS = 1000, /* so often others are to see that it lives, whatever it is doing */
 	NAP_MS = 50,
 };
 
@@ -35,7 +36,7 @@ struct session {
 	uint64_t resolved; /* --from, as the first entry to publish; UINT64_MAX: not yet */
 	uint8_t ledger[LEDGER_UUID_BYTES];
 	bool away; /* the journal does not answer */
-	int64_t told_ms;
+	int64_t told_ms, polled_ms;
 	uint64_t told_published;
 };
 
@@ -328,7 +329,8 @@ static enum ll_code follow(struct session *session, struct journal_reader *reade
 		bool at_end = code == LL_END;
 		if (code == LL_OK)
 			code = publish_record(session, &record, error);
-		if (at_end) {
+		if (at_end || (code == LL_OK && now_ms() - session->polled_ms >= LIFE_MS)) {
+			session->polled_ms = now_ms();
 			code = target_poll(session->target, error);
 			if (code == LL_OK)
 				code = commit(session, error);
@@ -365,6 +367,10 @@ static enum ll_code run_session(struct session *session, bool *was_open, struct 
 		code = target_look(&session->relay->target, error);
 	if (code == LL_OK || code == LL_NOT_FOUND)
 		code = scout(session, error);
+	if (code == LL_OK && session->relay->was_open) { /* the journal is long */
+		code = target_look(&session->relay->target, error);
+		code = code == LL_NOT_FOUND ? LL_OK : code;
+	}
 	if (code != LL_OK || is_stopping(session->relay))
 		return code;
 	code = open_target(session, error);
@@ -408,11 +414,19 @@ static void name_itself(struct relay *relay)
 	relay->target.stop = relay->stop;
 }
 
-/* Tells why it begins again, and waits. `open`: it had published. */
-static void stand_back(struct relay *relay, const struct error *error, bool open, int *wait_ms)
+static uint64_t published_by(const struct relay *relay)
+{
+	uint64_t all = 0;
+	for (unsigned i = 0; i < PUBLIC_TYPES_COUNT; i++)
+		all += relay->counts.published[i];
+	return all;
+}
+
+/* Tells why it begins again, and waits. `open`: it had taken the topics over; `progress`: it had published. */
+static void stand_back(struct relay *relay, const struct error *error, bool open, bool progress, int *wait_ms)
 {
 	bool is_busy = error->code == LL_BUSY;
-	int wait = is_busy ? STAND_BY_MS : open ? BACK_OFF_MS : *wait_ms;
+	int wait = is_busy ? STAND_BY_MS : progress ? BACK_OFF_MS : *wait_ms;
 	if (is_busy && open) {
 		pthread_mutex_lock(&relay->board->lock);
 		relay->board->status.fenced++;
@@ -436,12 +450,13 @@ enum ll_code relay_run(struct relay *relay, struct error *error)
 	for (;;) {
 		struct session session = {.relay = relay, .schedules = schedules_new()};
 		bool open = false;
+		uint64_t before = published_by(relay);
 		if (relay->board->status.state != RELAY_STANDING_BY)
 			set_state(relay, RELAY_STARTING);
 		enum ll_code code = run_session(&session, &open, error);
 		session_release(&session);
 		bool again = may_pass(code) || (relay->was_open && is_of_topics(code));
-		if (is_stopping(relay) && (code == LL_UNAVAILABLE || code == LL_BUSY))
+		if (is_stopping(relay) && (code == LL_UNAVAILABLE || code == LL_BUSY || code == LL_TIMEOUT))
 			code = LL_OK; /* what is not committed is published by the next relay */
 		if (!again || is_stopping(relay)) {
 			if (code == LL_OK)
@@ -450,6 +465,6 @@ enum ll_code relay_run(struct relay *relay, struct error *error)
 				board_fail(relay->board, error, RELAY_STOPPED);
 			return code;
 		}
-		stand_back(relay, error, open, &wait_ms);
+		stand_back(relay, error, open, published_by(relay) != before, &wait_ms);
 	}
 }

@@ -1,5 +1,6 @@
 #include "engine/sink/alert.h"
 
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +9,6 @@
 #include "engine/log/log.h"
 
 enum { WORD_MAX = 512, VARIABLES_MAX = 512 };
-
-extern char **environ;
 
 void alert_run(const char *command, const char *what, const char *reason)
 {
@@ -27,7 +26,16 @@ void alert_run(const char *command, const char *what, const char *reason)
 		variables[count++] = *at;
 	variables[count] = NULL;
 	char *const words[] = {(char *)"sh", (char *)"-c", (char *)command, NULL};
-	int failed = posix_spawn(&child, "/bin/sh", NULL, NULL, words, variables);
+	posix_spawnattr_t attributes;
+	sigset_t ignored_here;
+	sigemptyset(&ignored_here);
+	sigaddset(&ignored_here, SIGPIPE);
+	sigaddset(&ignored_here, SIGCHLD);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigdefault(&attributes, &ignored_here);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	int failed = posix_spawn(&child, "/bin/sh", NULL, &attributes, words, variables);
+	posix_spawnattr_destroy(&attributes);
 	if (failed)
 		log_error("sink.alert.failed", LOG_TEXT("command", command), LOG_TEXT("reason", strerror(failed)));
 }

@@ -301,8 +301,15 @@ static enum ll_code prepare(struct member *member, struct error *error)
 	ENSURE(options->topics_count <= TOPICS_MAX);
 	enum ll_code code = outside_open(&member->producer, &options->outside, OUTSIDE_PRODUCER, NULL, error);
 	member->has_producer = code == LL_OK;
-	if (code == LL_OK)
+	/* What was just made is not known to every broker at once. */
+	for (int tries = 0; code == LL_OK && tries < 40; tries++) {
 		code = topic_partitions(&member->producer, options->topic, partitions, error);
+		if (code != LL_NOT_FOUND || atomic_load(options->stop))
+			break;
+		rd_kafka_poll(member->producer.rk, 50);
+		if (tries < 39)
+			code = LL_OK;
+	}
 	return code == LL_OK ? topics_prepare(&member->producer, options->topics, options->topics_count,
 					      options->replication, partitions, error)
 			     : code;

@@ -56,6 +56,7 @@ ELSEWHERE = {
     "LedgerlineRelayFails": "test_relay_beside.py::test_without_brokers",
     "LedgerlineSinkEndpointDown": "test_sink.py::test_metrics",
     "LedgerlineSinkDeadLetters": "test_sink.py::test_metrics",
+    "LedgerlineIntakeDeadLetters": "test_intake.py::test_metrics",
     "LedgerlineIntakeEnginesDown": "test_intake.py::test_metrics",
 }
 # What is not waited out: the longest that a test stands still, in seconds.
