@@ -47,8 +47,10 @@ static void post(struct sink *sink, const char *id, const rd_kafka_message_t *me
 	sink->member.standing.counts[SINK_TAKEN] += result->end == POST_TAKEN;
 }
 
+enum endpoint_looks { LOOKS_WELL, LOOKS_ILL, NOBODY_KNOWS };
+
 /* Is the endpoint well, and only this event is not? Tells by another one, of another key, which it takes or refuses. */
-static bool another_passes(struct sink *sink, const rd_kafka_message_t *held)
+static enum endpoint_looks try_another(struct sink *sink, const rd_kafka_message_t *held)
 {
 	char id[LETTER_ID_MAX + 1];
 	for (size_t i = 1; i < sink->member.pending_count; i++) {
@@ -59,9 +61,21 @@ static bool another_passes(struct sink *sink, const rd_kafka_message_t *held)
 			continue;
 		post(sink, id, other->message, &result);
 		other->done = result.end == POST_TAKEN;
-		return result.end != POST_AGAIN;
+		return result.end != POST_AGAIN ? LOOKS_WELL : LOOKS_ILL;
 	}
-	return false;
+	return NOBODY_KNOWS;
+}
+
+/* A try of the event has failed. Is it the event's fault? Only when the endpoint was well before that try, and not seen ill behind it: one that
+ * recovers, or goes down, just between two tries must not cost an event. *was_well is kept from try to try. */
+static bool is_its_fault(struct sink *sink, const rd_kafka_message_t *held, unsigned attempts, bool *was_well)
+{
+	if (attempts + 1 < sink->options->attempts)
+		return false;
+	bool before = *was_well;
+	enum endpoint_looks looks = try_another(sink, held);
+	*was_well = looks == LOOKS_WELL;
+	return before && attempts >= sink->options->attempts && looks != LOOKS_ILL;
 }
 
 /* Counts a letter that was written. */
@@ -94,13 +108,14 @@ static enum ll_code deliver(void *context, struct error *error)
 		return end_with(sink, LL_OK);
 	if (!event_id_of(slice_of(message->payload, message->len), id))
 		return end_with(sink, bury(sink, SINK_LETTERS_NO_EVENT, &result, 0, error));
+	bool was_well = false;
 	for (unsigned attempts = 1; !member_is_over(member); attempts++) {
 		post(sink, id, message, &result);
 		if (result.end == POST_TAKEN)
 			return end_with(sink, LL_OK);
 		bool poison = result.end == POST_REFUSED;
 		log_debug("sink.again", LOG_NUMBER("attempts", attempts), LOG_TEXT("reason", result.reason));
-		if (poison || (attempts >= sink->options->attempts && another_passes(sink, message)))
+		if (poison || is_its_fault(sink, message, attempts, &was_well))
 			return end_with(sink, bury(sink, poison ? SINK_LETTERS_REFUSED : SINK_LETTERS_ATTEMPTS, &result,
 						   attempts, error));
 		member_wait(member, member_back_off(attempts, sink->options->back_off_ms_max, result.retry_after_ms));
