@@ -7,6 +7,7 @@
 	kafka_url           the URL of a fresh journal on Kafka only
 	engine              an engine that serves a fresh journal_url from tmp_path/data
 	engines             engines(data, url, options): further ones; all are killed at the test's end
+	keys, guarded       access keys, one of each role; an engine that asks for them
 	contract            docs/openapi.yaml, which sees every answer that any test gets (contract.py)
 
 Without Kafka, or without the validators of the document, their tests are skipped, loudly; with CI=true they fail.
@@ -27,6 +28,7 @@ import engine as client  # noqa: E402
 import validators  # noqa: E402
 from contract import Contract  # noqa: E402
 from engine import Engine, run  # noqa: E402
+from holders import Keys  # noqa: E402
 from jars import Unavailable  # noqa: E402
 from kafka import Cluster  # noqa: E402
 
@@ -169,6 +171,17 @@ def engines(binary):
 @pytest.fixture
 def engine(engines, journal_url, tmp_path):
     return engines(tmp_path / "data", journal_url).start()
+
+
+# An engine with access keys, one of each role.
+@pytest.fixture
+def keys(binary, tmp_path):
+    return Keys(binary, tmp_path / "keys").all_roles()
+
+
+@pytest.fixture
+def guarded(engines, keys, tmp_path):
+    return engines(tmp_path / "data", options=("--keys", keys.path)).start()
 
 
 @pytest.fixture

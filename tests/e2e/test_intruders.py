@@ -8,27 +8,13 @@ import itertools
 import json
 import threading
 
-import pytest
+from answers import bearer
 from engine import parse_metrics, run
-from holders import FORM, Holder, Keys, as_role
+from holders import FORM, Holder, as_role
 
 THREADS, EACH = 4, 250
 CHARGE = {"userId": "kim", "amount": 5000}
 SEAT = {"scheduleId": "s", "seatNo": 1}
-
-
-@pytest.fixture
-def keys(binary, tmp_path):
-    return Keys(binary, tmp_path / "keys").all_roles()
-
-
-@pytest.fixture
-def guarded(engines, keys, tmp_path):
-    return engines(tmp_path / "data", options=("--keys", keys.path)).start()
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 class Scene:

@@ -17,16 +17,6 @@ from answers import World
 from engine import LISTENING, DidNotStart, run
 from holders import FORM, ROLES, Holder, Keys, as_role
 
-@pytest.fixture
-def keys(binary, tmp_path):
-    return Keys(binary, tmp_path / "keys").all_roles()
-
-
-@pytest.fixture
-def guarded(engines, keys, tmp_path):
-    return engines(tmp_path / "data", options=("--keys", keys.path)).start()
-
-
 def answer_of(reply):
     return reply.status, reply.code
 
