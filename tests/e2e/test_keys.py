@@ -17,6 +17,7 @@ from answers import World
 from engine import LISTENING, DidNotStart, run
 from holders import FORM, ROLES, Holder, Keys, as_role
 
+
 def answer_of(reply):
     return reply.status, reply.code
 
