@@ -7,32 +7,29 @@
 
 #include "engine/data/annulled.h"
 #include "engine/data/catch_up.h"
-#include "engine/data/read_ahead.h"
 #include "engine/data/scratch.h"
 #include "engine/reply/reply.h"
 #include "engine/snapshots/snapshots.h"
-#include "projections/ledger/apply.h"
-#include "projections/views/layer.h"
-#include "projections/views/snapshot_view.h"
+#include "projections/ledger/ledger.h"
 #include "schemas/codes.h"
 #include "schemas/wire/ensure.h"
 #include "schemas/wire/time.h"
 
 /* What a cut may keep in memory; a longer way to it goes through a directory. */
-#define LAYER_BYTES_MAX ((size_t)128 << 20)
+#define FORK_BYTES_MAX ((size_t)128 << 20)
 
 struct cut {
 	struct cut_source source;
 	struct cut_point point;
-	struct snapshot_view *under; /* NULL: nothing lies below */
-	struct layer *layer;
-	struct arena arena;         /* of the layer's view */
+	struct ledger *ledger;      /* a fork */
+	struct view *view;          /* of it */
 	struct annulments annulled; /* as far as it was looked for */
-	struct fold fold;           /* of the last record that was folded whole */
-	uint64_t entries;
-	bool reached;  /* it stands at its point */
-	bool too_long; /* the way to it is, for memory */
+	bool reached;               /* it stands at its point */
+	bool too_long;              /* the way to it is, for memory */
+	enum ll_code code;          /* of the part of a block that was folded last, and its error */
+	struct error error;
 	char scratch[SNAPSHOT_PATH_MAX];
+	char digest[DIGEST_TEXT_SIZE + 1]; /* empty: nobody has asked */
 };
 
 bool cut_parse(struct slice text, struct cut_point *point)
@@ -82,74 +79,37 @@ static bool ends_before(void *context, const struct read_record *record)
 	       entries_within(point, &record->block, record->after.time) < record->block.count;
 }
 
-/* ---- the layer ---- */
+/* ---- the fork ---- */
 
-static enum ll_code apply_genesis(struct cut *cut, const struct block *block, struct error *error)
+/* The entries of a block that lie before the cut. LL_UNTRUSTED: what stopped them is annulled further on; cut->annulled knows it now. */
+static enum ll_code take_part(struct cut *cut, const struct read_record *record, uint32_t count, struct error *error)
 {
-	struct genesis_body genesis;
-	struct arena arena = {0};
-	struct cursor cursor = cursor_over(block->body, &arena);
-	enum ll_code code = LL_OK;
-	ENSURE(genesis_body_decode(&cursor, &genesis)); /* fold_record has decoded it before */
-	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
-		if (cut->source.mask >> id & 1 && projections[id]->begin)
-			code = projections[id]->begin(layer_view(cut->layer), block->time, &genesis, error);
-	arena_release(&arena);
-	return code;
-}
-
-static enum ll_code apply_entries(struct cut *cut, struct applier *applier, const struct read_record *record,
-				  uint32_t count, struct error *error)
-{
-	struct block block = record->block;
-	apply_block(applier, &block, count, record->offset, record->after.time, cut->source.mask, NULL, NULL);
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (applier->failed >> id & 1)
-			return error_set(error, applier->failures[id].code, "journal offset %" PRIu64 ": %s",
-					 record->offset, applier->failures[id].text);
-	return LL_OK;
-}
-
-/* One record into the layer, or as much of it as lies before the cut. */
-static enum ll_code take_record(struct cut *cut, struct applier *applier, const struct read_record *record,
-				struct error *error)
-{
-	enum ll_code code = LL_OK;
-	if (record->verdict == FOLD_GENESIS) {
-		code = apply_genesis(cut, &record->block, error);
-		cut->reached = cut->point.kind == CUT_START;
-	} else if (record->verdict == FOLD_ENTRIES) {
-		uint32_t count = entries_within(&cut->point, &record->block, record->after.time);
-		if (count)
-			code = apply_entries(cut, applier, record, count, error);
-		if (count < record->block.count) {
-			cut->reached = true;
-			cut->entries = record->block.first_seq + count;
-			if (count)
-				cut->fold.time = record->after.time;
-			return code;
-		}
-	}
-	cut->fold = record->after;
-	cut->entries = cut->fold.next_seq;
-	cut->reached |= cut->point.kind == CUT_ENTRY && cut->entries > cut->point.entry;
-	return code;
-}
-
-/* As take_record. LL_UNTRUSTED: what stopped it is annulled further on; cut->annulled knows it now. */
-static enum ll_code take(struct cut *cut, struct applier *applier, const struct read_record *record,
-			 struct error *error)
-{
-	struct fold before = cut->fold;
 	struct annulments found = {.count = 0};
-	enum ll_code code = take_record(cut, applier, record, error);
-	if (!applier->failed)
+	const struct fold *before = ledger_fold_state(cut->ledger);
+	enum ll_code code = ledger_take_part(cut->ledger, record->offset, &record->after, &record->block, count, error);
+	if (!ledger_stopped(cut->ledger))
 		return code;
-	code = annulled_reason(cut->source.journal, &before, &cut->annulled, code, &found, error);
+	code = annulled_reason(cut->source.journal, before, ledger_annulments(cut->ledger), code, &found, error);
 	if (code == LL_UNTRUSTED)
 		annulments_add_all(&cut->annulled, &found);
 	annulments_release(&found);
 	return code;
+}
+
+/* Before each record: does the cut lie within it, or before it? Then no more is folded than lies before the cut. */
+static bool arrives(void *context, const struct read_record *record)
+{
+	struct cut *cut = context;
+	cut->too_long = ledger_bytes(cut->ledger) > FORK_BYTES_MAX;
+	if (cut->too_long)
+		return true;
+	if (!ends_before(&cut->point, record))
+		return false;
+	uint32_t count = entries_within(&cut->point, &record->block, record->after.time);
+	cut->reached = true;
+	if (count)
+		cut->code = take_part(cut, record, count, &cut->error);
+	return true;
 }
 
 /* What was folded only so far because somebody gave up must not be taken for the cut. */
@@ -161,65 +121,85 @@ static enum ll_code look_for_interruption(const struct cut *cut, struct error *e
 	return LL_OK;
 }
 
-/* Folds on until the cut, the journal's end, or until the layer is too large (LL_FULL). */
-static enum ll_code fold_into_layer(struct cut *cut, struct error *error)
+/* Also of those that no decision reads. */
+static enum ll_code look_for_failures(const struct ledger *ledger, struct error *error)
 {
-	struct applier applier = {.view = layer_view(cut->layer), .annulled = &cut->annulled};
-	struct journal_reader *reader = NULL;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		if (ledger_failure(ledger, id))
+			return error_set(error, ledger_failure(ledger, id)->code, "%s",
+					 ledger_failure(ledger, id)->text);
+	return LL_OK;
+}
+
+typedef char directories_room[PROJECTIONS_COUNT][SNAPSHOT_PATH_MAX + 32];
+
+static void name_directories(const struct cut *cut, const char *path, directories_room room,
+			     const char *directories[PROJECTIONS_COUNT])
+{
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
+		if (!(cut->source.mask >> id & 1))
+			continue;
+		snprintf(room[id], sizeof room[id], "%s/%s", path, projection_layouts[id].name);
+		directories[id] = room[id];
+	}
+}
+
+/* `path`: what lies below; NULL: nothing. LL_UNTRUSTED: it left out, or folded, what is annulled further on, and did so by another set than the
+ * one that is known. */
+static enum ll_code open_fork(struct cut *cut, const char *path, struct error *error)
+{
+	directories_room room;
+	struct ledger_options options = {.fork = cut->source.mask,
+					 .annulled = cut->annulled.count ? &cut->annulled : NULL};
+	if (path)
+		name_directories(cut, path, room, options.directories);
+	return ledger_open(&options, &cut->ledger, NULL, error);
+}
+
+static void close_fork(struct cut *cut)
+{
+	if (cut->ledger)
+		ledger_abandon(cut->ledger);
+	cut->ledger = NULL;
+}
+
+static struct catch_up way_to(struct cut *cut)
+{
+	return (struct catch_up){.end = UINT64_MAX,
+				 .annulled = &cut->annulled,
+				 .any_copy = true,
+				 .interrupted = cut->source.interrupted,
+				 .progress = cut->source.progress,
+				 .context = cut->source.context};
+}
+
+/* From what lies below up to the cut, to the journal's end, or until it is too long for memory. */
+static enum ll_code fold_in_memory(struct cut *cut, const char *path, struct error *error)
+{
 	struct journal_watermarks marks;
-	struct read_record *record;
-	struct read_ahead *ahead = NULL;
+	struct catch_up how = way_to(cut);
+	cut->code = LL_OK;
+	cut->reached = cut->too_long = false;
 	enum ll_code code = journal_watermarks(cut->source.journal, &marks, error);
 	if (code == LL_OK)
-		code = journal_reader_open(cut->source.journal, cut->fold.next_offset, &reader, error);
-	if (code == LL_OK)
-		ahead = read_ahead_open(reader, &cut->fold, marks.high,
-					marks.high >= cut->fold.next_offset + FAR_RECORDS);
-	while (code == LL_OK && !cut->reached) {
-		code = read_ahead_next(ahead, &record, error);
-		if (code == LL_OK)
-			code = take(cut, &applier, record, error);
-		else if (code == LL_TIMEOUT)
-			code = LL_OK;
-		if (code == LL_OK)
-			code = look_for_interruption(cut, error);
-		cut->too_long = layer_bytes(cut->layer) > LAYER_BYTES_MAX;
-		if (code == LL_OK && cut->too_long)
-			code = error_set(error, LL_FULL, "the way to the cut is too long for memory");
+		code = open_fork(cut, path, error);
+	if (code != LL_OK)
+		return code;
+	how.end = marks.high; /* nobody waits for what comes next */
+	how.never_flush = true;
+	how.stop = arrives;
+	how.stop_context = cut;
+	code = catch_up(cut->source.journal, cut->ledger, &how, NULL, error);
+	if (cut->code != LL_OK) {
+		*error = cut->error;
+		code = cut->code;
 	}
-	read_ahead_close(ahead);
-	journal_reader_close(reader);
-	applier_release(&applier);
-	return code == LL_END ? LL_OK : code;
+	if (code == LL_OK)
+		code = look_for_interruption(cut, error);
+	return code == LL_OK ? look_for_failures(cut->ledger, error) : code;
 }
 
 /* ---- what lies below ---- */
-
-static enum ll_code open_under(struct cut *cut, const char *path, struct error *error)
-{
-	char directories[PROJECTIONS_COUNT][SNAPSHOT_PATH_MAX + 32];
-	struct snapshot_places places = {.root = NULL};
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		snprintf(directories[id], sizeof directories[id], "%s/%s", path, projection_layouts[id].name);
-		places.directories[id] = cut->source.mask >> id & 1 ? directories[id] : NULL;
-	}
-	enum ll_code code = snapshot_view_open(&places, &cut->under, error);
-	if (code == LL_OK)
-		code = snapshot_view_pin(cut->under, 0, error);
-	if (code == LL_OK)
-		cut->fold = *snapshot_view_fold(cut->under);
-	if (code == LL_OK)
-		cut->entries = cut->fold.next_seq;
-	return code;
-}
-
-static void begin_layer(struct cut *cut)
-{
-	layer_free(cut->layer);
-	cut->layer = layer_new(cut->under ? snapshot_view_view(cut->under) : NULL, &cut->arena);
-	cut->reached = (cut->point.kind == CUT_START && cut->fold.begun) ||
-		       (cut->point.kind == CUT_ENTRY && cut->entries > cut->point.entry);
-}
 
 /* The nearest snapshot that is not beyond the cut and of this program's layouts. false: there is none. */
 static bool find_snapshot(const struct cut *cut, struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX])
@@ -251,128 +231,82 @@ static enum ll_code make_scratch(struct cut *cut, struct error *error)
 }
 
 /* Folded into a directory as a rebuild does, up to the record in which the cut lies; then that lies below. */
-static enum ll_code go_through_scratch(struct cut *cut, const struct snapshot_manifest *manifest, const char *snapshot,
-				       struct error *error)
+static enum ll_code fold_into_scratch(struct cut *cut, const struct snapshot_manifest *manifest, const char *snapshot,
+				      struct error *error)
 {
-	char directories[PROJECTIONS_COUNT][SNAPSHOT_PATH_MAX + 32];
+	directories_room room;
 	struct ledger_options options = {
 		.create = true, .bulk = true, .annulled = cut->annulled.count ? &cut->annulled : NULL};
 	struct ledger *ledger = NULL;
-	struct catch_up how = {.end = UINT64_MAX,
-			       .stop = ends_before,
-			       .stop_context = &cut->point,
-			       .annulled = &cut->annulled,
-			       .interrupted = cut->source.interrupted,
-			       .progress = cut->source.progress,
-			       .context = cut->source.context};
+	struct catch_up how = way_to(cut);
+	how.stop = ends_before;
+	how.stop_context = &cut->point;
 	enum ll_code code = make_scratch(cut, error);
+	if (code == LL_OK)
+		name_directories(cut, cut->scratch, room, options.directories);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++) {
-		if (!(cut->source.mask >> id & 1))
+		if (!options.directories[id])
 			continue;
-		snprintf(directories[id], sizeof directories[id], "%s/%s", cut->scratch, projection_layouts[id].name);
-		options.directories[id] = directories[id];
-		if (mkdir(directories[id], 0770) != 0)
-			code = error_set(error, LL_IO, "cannot make %s to work in", directories[id]);
+		if (mkdir(options.directories[id], 0770) != 0)
+			code = error_set(error, LL_IO, "cannot make %s to work in", options.directories[id]);
 		if (code == LL_OK && snapshot)
-			code = snapshot_restore(snapshot, manifest, id, directories[id], error);
+			code = snapshot_restore(snapshot, manifest, id, options.directories[id], error);
 	}
 	if (code == LL_OK)
 		code = ledger_open(&options, &ledger, NULL, error);
-	if (code == LL_OK)
-		code = catch_up(cut->source.journal, ledger, &how, NULL, error);
+	if (code != LL_OK)
+		return code;
+	code = catch_up(cut->source.journal, ledger, &how, NULL, error);
 	if (code == LL_OK)
 		code = look_for_interruption(cut, error);
-	for (unsigned id = 0; id < PROJECTIONS_COUNT && code == LL_OK; id++)
-		if (ledger_failure(ledger, id))
-			code = error_set(error, ledger_failure(ledger, id)->code, "%s",
-					 ledger_failure(ledger, id)->text);
-	if (code != LL_OK) {
-		if (ledger)
-			ledger_abandon(ledger);
-		return code;
-	}
-	code = ledger_close(ledger, error);
-	return code == LL_OK ? open_under(cut, cut->scratch, error) : code;
+	if (code == LL_OK)
+		code = look_for_failures(ledger, error);
+	if (code == LL_OK)
+		return ledger_close(ledger, error);
+	ledger_abandon(ledger);
+	return code;
 }
 
 /* ---- opening ---- */
 
-static void clear_below(struct cut *cut)
+static enum ll_code fold_from(struct cut *cut, const struct snapshot_manifest *manifest, const char *snapshot,
+			      struct error *error)
 {
-	layer_free(cut->layer);
-	cut->layer = NULL;
-	snapshot_view_close(cut->under);
-	cut->under = NULL;
-	cut->fold = (struct fold){.begun = false};
-	cut->entries = 0;
-	cut->reached = cut->too_long = false;
+	enum ll_code code = fold_in_memory(cut, snapshot, error);
+	if (code != LL_OK || !cut->too_long)
+		return code;
+	close_fork(cut);
+	code = fold_into_scratch(cut, manifest, snapshot, error);
+	return code == LL_OK ? fold_in_memory(cut, cut->scratch, error) : code;
 }
 
-/* A snapshot that left out, or folded, what is annulled further on is of use only if it did so by the same set. */
-static enum ll_code judge_below(struct cut *cut, bool *useless, struct error *error)
+static void throw_away(struct cut *cut)
 {
-	enum ll_code code = LL_OK;
-	if (cut->fold.ahead.count && !cut->annulled.count)
-		code = annulled_find(cut->source.journal, &cut->fold, &cut->annulled, error);
-	struct annulments_ahead ahead = annulments_ahead(&cut->annulled, cut->fold.next_offset);
-	*useless = ahead.count != cut->fold.ahead.count || ahead.digest != cut->fold.ahead.digest;
-	return code;
+	close_fork(cut);
+	scratch_remove(cut->scratch);
+	cut->scratch[0] = 0;
 }
 
-/* Is the log the one that lies below was folded from? */
-static enum ll_code begin_below(struct cut *cut, struct snapshot_manifest *manifest, char snapshot[SNAPSHOT_PATH_MAX],
-				struct error *error)
-{
-	enum ll_code code = LL_OK;
-	bool useless = false;
-	if (find_snapshot(cut, manifest, snapshot)) {
-		code = open_under(cut, snapshot, error);
-		if (code == LL_OK)
-			code = judge_below(cut, &useless, error);
-		if (useless)
-			clear_below(cut);
-	}
-	if (!cut->under)
-		*snapshot = 0;
-	return code == LL_OK ? check_log_of(cut->source.journal, &cut->fold, error) : code;
-}
-
+/* Begins anew without them as often as more turns out to be annulled on the way. A snapshot that knew of others is of no use. */
 static enum ll_code fold_to_point(struct cut *cut, struct error *error)
 {
 	struct snapshot_manifest manifest;
 	char snapshot[SNAPSHOT_PATH_MAX];
-	enum ll_code code = begin_below(cut, &manifest, snapshot, error);
-	if (code != LL_OK)
-		return code;
-	begin_layer(cut);
-	code = fold_into_layer(cut, error);
-	if (code != LL_FULL || !cut->too_long)
-		return code;
-	clear_below(cut);
-	code = go_through_scratch(cut, &manifest, *snapshot ? snapshot : NULL, error);
-	if (code != LL_OK)
-		return code;
-	begin_layer(cut);
-	return fold_into_layer(cut, error);
-}
-
-/* Begins anew without them as often as more turns out to be annulled on the way. */
-static enum ll_code fold_without_annulled(struct cut *cut, struct error *error)
-{
+	bool is_there = find_snapshot(cut, &manifest, snapshot);
 	for (;;) {
 		size_t known = cut->annulled.count;
-		enum ll_code code = fold_to_point(cut, error);
-		if (code != LL_UNTRUSTED || cut->annulled.count == known)
+		enum ll_code code = fold_from(cut, &manifest, is_there ? snapshot : NULL, error);
+		if (code != LL_UNTRUSTED || (cut->annulled.count == known && !is_there))
 			return code;
-		clear_below(cut);
-		scratch_remove(cut->scratch);
-		cut->scratch[0] = 0;
+		is_there = is_there && cut->annulled.count != known;
+		throw_away(cut);
 	}
 }
 
 static int refusal_of(const struct cut *cut)
 {
-	if (cut->reached || cut->point.kind == CUT_LATEST || cut->point.kind == CUT_START)
+	if (cut->reached || cut->point.kind == CUT_LATEST || cut->point.kind == CUT_START ||
+	    (cut->point.kind == CUT_ENTRY && cut_entries(cut) > cut->point.entry))
 		return 0;
 	return cut->point.kind == CUT_TIME ? CODE_CUT_NOT_FINAL : CODE_CUT_NOT_FOUND;
 }
@@ -387,16 +321,15 @@ enum ll_code cut_open(const struct cut_source *source, const struct cut_point *p
 	ENSURE(cut && "memory is used up");
 	cut->source = *source;
 	cut->point = *point;
-	enum ll_code code = fold_without_annulled(cut, error);
-	if (code == LL_OK)
+	enum ll_code code = fold_to_point(cut, error);
+	if (code == LL_OK) {
+		cut->view = ledger_view(cut->ledger);
 		*refused = refusal_of(cut);
+	}
 	if (code != LL_OK || *refused) {
 		cut_close(cut);
 		return code;
 	}
-	struct view *view = layer_view(cut->layer);
-	view->next_seq = cut->entries;
-	view->time = cut->fold.time;
 	*opened = cut;
 	return LL_OK;
 }
@@ -405,57 +338,63 @@ void cut_close(struct cut *cut)
 {
 	if (!cut)
 		return;
-	layer_free(cut->layer);
-	snapshot_view_close(cut->under);
-	arena_release(&cut->arena);
+	throw_away(cut);
 	annulments_release(&cut->annulled);
-	scratch_remove(cut->scratch);
 	free(cut);
 }
 
 void cut_reset(struct cut *cut)
 {
-	arena_reset(&cut->arena);
-	if (cut->under)
-		snapshot_view_reset(cut->under);
+	ledger_view_reset(cut->ledger);
 }
 
 size_t cut_bytes(const struct cut *cut)
 {
-	return layer_bytes(cut->layer);
+	return ledger_bytes(cut->ledger);
 }
 
 uint64_t cut_next_offset(const struct cut *cut)
 {
-	return cut->fold.next_offset;
+	return ledger_fold_state(cut->ledger)->next_offset;
 }
 
 struct view *cut_view(struct cut *cut)
 {
-	return layer_view(cut->layer);
+	return cut->view;
+}
+
+enum ll_code cut_digest(struct cut *cut, char digest[DIGEST_TEXT_SIZE + 1], struct error *error)
+{
+	char found[sizeof cut->digest];
+	enum ll_code code = *cut->digest ? LL_OK : digest_of_view(cut->view, found, error);
+	if (code == LL_OK && !*cut->digest)
+		memcpy(cut->digest, found, sizeof found);
+	if (code == LL_OK)
+		memcpy(digest, cut->digest, sizeof cut->digest);
+	return code;
 }
 
 uint64_t cut_entries(const struct cut *cut)
 {
-	return cut->entries;
+	return cut->view->next_seq;
 }
 
 const struct annulments *cut_annulled(const struct cut *cut)
 {
-	return &cut->annulled;
+	return ledger_annulments(cut->ledger);
 }
 
 int64_t cut_time(const struct cut *cut)
 {
-	return cut->entries ? cut->fold.time : NONE_TIME;
+	return cut_entries(cut) ? cut->view->time : NONE_TIME;
 }
 
 void cut_write_at(const struct cut *cut, struct json_writer *writer)
 {
 	json_object_begin(writer);
 	json_key(writer, "position");
-	if (cut->entries)
-		json_textf(writer, "0:%" PRIu64, cut->entries - 1);
+	if (cut_entries(cut))
+		json_textf(writer, "0:%" PRIu64, cut_entries(cut) - 1);
 	else
 		json_text(writer, "start");
 	json_member_time(writer, "time", cut_time(cut));

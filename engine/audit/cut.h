@@ -1,9 +1,9 @@
 /*
  * Cuts: the state as of one entry, or of one moment.
  *
- * A past state is a projection that was folded only so far. The nearest snapshot before the cut (or nothing) lies below, a layer of memory
- * on top, into which the journal is folded up to the cut; what is too much for memory goes into a directory for work first, as a rebuild does.
- * Then the state is read with the code that reads today's.
+ * A past state is a projection that was folded only so far. The nearest snapshot before the cut (or nothing) lies below, a fork of it
+ * (ledger_open) in memory on top, into which the journal is folded up to the cut by the code that folds today's; what is too much for memory goes
+ * into a directory for work first, as a rebuild does. Then the state is read with the code that reads today's.
  *
  *	latest        after the last entry that the journal has now
  *	0:1842        right after that entry
@@ -16,6 +16,7 @@
 #define LEDGERLINE_AUDIT_CUT_H
 
 #include "engine/journal/journal.h"
+#include "projections/export/export.h"
 #include "projections/fold/fold.h"
 #include "projections/views/view.h"
 #include "schemas/wire/json.h"
@@ -52,6 +53,10 @@ void cut_close(struct cut *cut); /* NULL allowed */
 
 /* The state; of the projections that were asked for. */
 struct view *cut_view(struct cut *cut);
+
+/* The digest of the state, of a cut of the projections that AUDIT_TOTALS reads. All of the state is read for it, once for each cut. Errors of
+ * digest_of_view. */
+enum ll_code cut_digest(struct cut *cut, char digest[DIGEST_TEXT_SIZE + 1], struct error *error) LL_CHECKED;
 
 /* Takes back what answers have allocated in it: between two questions. */
 void cut_reset(struct cut *cut);

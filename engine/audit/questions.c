@@ -54,28 +54,30 @@ static int popular(const struct audit_asked *asked, struct view *view, struct js
 	return code;
 }
 
-static int totals(struct view *view, struct json_writer *writer, struct error *error)
+static int totals(struct cut *cut, struct json_writer *writer, struct error *error)
 {
+	struct view *view = cut_view(cut);
 	char digest[DIGEST_TEXT_SIZE + 1];
 	json_object_begin(writer);
 	int code = read_totals_points(view, writer);
 	if (!code)
 		code = read_totals_seats(view, writer);
-	if (!code && digest_of_view(view, digest, error) == LL_OK)
+	if (!code && cut_digest(cut, digest, error) == LL_OK)
 		json_member_text(writer, "digest", digest);
 	json_object_end(writer);
 	return code;
 }
 
-static int answer(const struct audit_asked *asked, struct view *view, struct json_writer *writer, struct error *error)
+static int answer(const struct audit_asked *asked, struct cut *cut, struct json_writer *writer, struct error *error)
 {
+	struct view *view = cut_view(cut);
 	switch (asked->question) {
 	case AUDIT_ACCOUNT: return read_balance(view, asked->subject, writer);
 	case AUDIT_SCHEDULE: return read_seats(view, asked->subject, writer);
 	case AUDIT_RESERVATION: return reservation(view, asked->subject, writer, false);
 	case AUDIT_POPULAR: return popular(asked, view, writer, error);
 	case AUDIT_SOLD_OUT: return read_sold_out(view, asked->origin, asked->limit, writer);
-	case AUDIT_TOTALS: return totals(view, writer, error);
+	case AUDIT_TOTALS: return totals(cut, writer, error);
 	case AUDIT_STORY_OF_ACCOUNT: return read_account_story(view, asked->subject, writer);
 	case AUDIT_STORY_OF_RESERVATION: return reservation(view, asked->subject, writer, true);
 	case AUDIT_STORY_OF_SEAT: break;
@@ -101,7 +103,7 @@ int audit_answer(const struct audit_asked *asked, struct cut *cut, struct buffer
 	size_t begin = out->size;
 	error->code = LL_OK;
 	json_writer_init(&writer, out, false);
-	int code = answer(asked, view, &writer, error);
+	int code = answer(asked, cut, &writer, error);
 	if (error->code == LL_OK && view->failure.code != LL_OK)
 		*error = view->failure;
 	if (code || error->code != LL_OK)

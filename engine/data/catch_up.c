@@ -254,7 +254,8 @@ enum ll_code catch_up(struct journal *journal, struct ledger *ledger, const stru
 	struct journal_reader *reader = NULL;
 	struct journal_watermarks marks;
 	const struct fold *fold = ledger_fold_state(ledger);
-	enum ll_code code = check_same_log(journal, ledger, error);
+	enum ll_code code = how->any_copy ? check_log(journal, fold, ledger_furthest(ledger), error)
+					  : check_same_log(journal, ledger, error);
 	if (code == LL_OK)
 		code = honour_what_is_ahead(journal, ledger, how, error);
 	if (code == LL_OK)

@@ -28,13 +28,14 @@ struct catch_up {
 	catch_up_progress_fn *progress; /* may be NULL */
 	ledger_visit_fn *visit;         /* sees every entry; may be NULL */
 	void *context;
-	/* Stop before the first record of which this says so; may be NULL. */
+	/* Stop before the first record of which this says so: the one at which the ledger stands. May be NULL. */
 	bool (*stop)(void *context, const struct read_record *record);
 	void *stop_context;
 	uint64_t end;            /* stop before this offset; UINT64_MAX: at the journal's end */
 	uint64_t commit_entries; /* flush, and wait for it, after so many entries; 0: as memory asks for */
 	uint64_t rate;           /* at most so many entries a second; 0: as fast as it goes */
-	bool never_flush;        /* measurements: all stays in memory */
+	bool never_flush;        /* forks and measurements: all stays in memory */
+	bool any_copy; /* the log may be a copy of the one that was folded: its content is compared, not how it is called */
 	/* May be NULL. What of the journal is annulled, as far as it is known: see catch_up. The caller's, to be released. */
 	struct annulments *annulled;
 	const bool *interrupted; /* set by somebody, in any thread, to stop early; may be NULL */

@@ -4,56 +4,13 @@
 #include <stdlib.h>
 
 #include "projections/balances/totals.h"
-#include "projections/ledger/apply.h"
 #include "projections/ledger/beside.h"
+#include "projections/ledger/internal.h"
 #include "projections/views/specs.h"
 #include "schemas/wire/ensure.h"
 
-/* Sizes of the filling layer, over all projections (of a bulk fold: of each): at which it is frozen; at twice as many nothing
- * more is taken in. */
-enum { FREEZE_ROWS = 1200 * 1000 };
-#define FREEZE_BYTES ((size_t)160 << 20)
-#define SPILL_BYTES ((size_t)32 << 20) /* of a projection that is sorted outside: a larger layer gains nothing there */
-/* Of a bulk fold: rows that come in order at a table's end are written out apart, as the others gain by staying; a position is
- * written at least after so many times, for who builds on after a kill. */
-#define RUN_BYTES ((size_t)16 << 20)
-enum { RUNS_PER_LAYER = 128, BULK_ROWS = 2400 * 1000 };
-
 /* What a bulk fold of everything leaves to a thread beside it: about half of the work. */
 #define BESIDE (1u << PROJECTION_RECEIPTS | 1u << PROJECTION_HISTORY)
-
-struct member {
-	struct store *store;
-	uint64_t next_offset; /* of the first record that it has not folded */
-	uint64_t next_seq;
-	struct hash chain;     /* at next_offset, until it was reached */
-	bool reached;          /* the ledger's fold has come to its position */
-	bool dirty;            /* folded since the last freeze */
-	unsigned runs_written; /* since the last freeze */
-	struct error failure;
-	struct poison poison;          /* when that is LL_POISON */
-	struct annulments_ahead ahead; /* as its position said when it was opened */
-};
-
-struct ledger {
-	struct fold fold;
-	struct member members[PROJECTIONS_COUNT];
-	struct store *stores[PROJECTIONS_COUNT]; /* as views want them */
-	struct view committed, overlay;
-	struct totals_cache committed_totals, overlay_totals;
-	struct annulments annulled;
-	struct applier applier; /* of the committed view */
-	struct beside *beside;  /* takes a part of the projections; NULL: the applier takes all */
-	struct arena rows;      /* rows read while an entry is applied */
-	struct arena answers;   /* rows read through ledger_view */
-	bool overlay_is_open;
-	bool bulk;
-};
-
-static bool is_well(const struct member *member)
-{
-	return member->store && member->failure.code == LL_OK;
-}
 
 /* ---- projections that stop ---- */
 
@@ -109,6 +66,8 @@ static enum ll_code open_member(struct ledger *ledger, const struct ledger_optio
 		.clean_bytes_max = options->clean_bytes_max,
 		.flushed = options->flushed,
 		.flushed_context = options->flushed_context,
+		.fork = options->fork != 0,
+		.failure = options->fork ? &ledger->committed.failure : NULL,
 	};
 	struct slice position = SLICE_EMPTY;
 	enum ll_code code = store_open(projection_spec(id), &store_options, &member->store, &position, error);
@@ -117,9 +76,9 @@ static enum ll_code open_member(struct ledger *ledger, const struct ledger_optio
 		code = read_position(member, position, fold, error);
 	}
 	free((void *)(uintptr_t)position.at);
-	return code == LL_OK ? LL_OK
-			     : error_prefix(error, "projection %s (%s)", projection_layouts[id].name,
-					    options->directories[id]);
+	if (code == LL_OK || !options->directories[id])
+		return code;
+	return error_prefix(error, "projection %s (%s)", projection_layouts[id].name, options->directories[id]);
 }
 
 /* The ledger starts where the rearmost projection stands. */
@@ -165,11 +124,12 @@ enum ll_code ledger_open(const struct ledger_options *options, struct ledger **o
 	struct ledger *ledger = calloc(1, sizeof *ledger);
 	ENSURE(ledger);
 	ledger->bulk = options->bulk;
+	ledger->is_fork = options->fork != 0;
 	init_views(ledger);
 	ledger->applier.before = options->before;
 	ledger->applier.before_context = options->before_context;
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		if (!options->directories[id])
+		if (options->fork ? !(options->fork >> id & 1) : !options->directories[id])
 			continue;
 		enum ll_code code = open_member(ledger, options, id, &folds[id], error);
 		if (code != LL_OK) {
@@ -240,27 +200,14 @@ static void release(struct ledger *ledger)
 	free(ledger);
 }
 
-/* All at once, on their own threads: the largest of a bulk fold's flushes is that which merges what was spilled. */
-static void finish_all(struct ledger *ledger)
-{
-	ledger_wait(ledger);
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		struct member *member = &ledger->members[id];
-		if (!is_well(member))
-			continue;
-		store_finish(member->store);
-		if (store_freeze(member->store))
-			member->dirty = false;
-	}
-}
-
 enum ll_code ledger_close(struct ledger *ledger, struct error *error)
 {
 	enum ll_code code = LL_OK;
 	if (!ledger)
 		return LL_OK;
+	ENSURE(!ledger->is_fork);
 	ledger_overlay_drop(ledger);
-	finish_all(ledger);
+	ledger_finish_all(ledger);
 	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
 		struct member *member = &ledger->members[id];
 		if (member->failure.code != LL_OK) {
@@ -384,19 +331,29 @@ static void apply_entries(struct ledger *ledger, unsigned mask, uint64_t offset,
 	stop_failed(ledger, &ledger->applier, offset);
 }
 
-/* Applies what was judged to those who took it; ledger->fold stands behind it already. */
-static enum ll_code apply_judged(struct ledger *ledger, unsigned mask, uint64_t offset, enum fold_verdict verdict,
-				 const struct block *block, ledger_visit_fn *visit, void *context, struct error *error)
+static void begin_applying(struct ledger *ledger)
 {
 	ledger->committed.arena = &ledger->rows;
-	if (verdict == FOLD_GENESIS)
-		apply_genesis(ledger, block, mask);
-	else if (verdict == FOLD_ENTRIES)
-		apply_entries(ledger, mask, offset, block, visit, context);
+}
+
+static void end_applying(struct ledger *ledger, unsigned mask)
+{
 	if (mask & 1u << PROJECTION_BALANCES && ledger->members[PROJECTION_BALANCES].failure.code == LL_OK)
 		totals_settle(&ledger->committed);
 	totals_forget(&ledger->committed);
 	ledger->committed.arena = &ledger->answers;
+}
+
+/* Applies what was judged to those who took it; ledger->fold stands behind it already. */
+static enum ll_code apply_judged(struct ledger *ledger, unsigned mask, uint64_t offset, enum fold_verdict verdict,
+				 const struct block *block, ledger_visit_fn *visit, void *context, struct error *error)
+{
+	begin_applying(ledger);
+	if (verdict == FOLD_GENESIS)
+		apply_genesis(ledger, block, mask);
+	else if (verdict == FOLD_ENTRIES)
+		apply_entries(ledger, mask, offset, block, visit, context);
+	end_applying(ledger, mask);
 	mark(ledger, mask);
 	meet_members(ledger);
 	move_views(ledger);
@@ -424,6 +381,29 @@ enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fo
 	ledger->fold = *after;
 	ledger->fold.ahead = ahead;
 	return apply_judged(ledger, mask, offset, verdict, block, visit, context, error);
+}
+
+enum ll_code ledger_take_part(struct ledger *ledger, uint64_t offset, const struct fold *after,
+			      const struct block *block, uint32_t count, struct error *error)
+{
+	ENSURE(ledger->is_fork && offset == ledger->fold.next_offset && count < block->count);
+	unsigned mask = takers(ledger, offset);
+	begin_applying(ledger);
+	apply_block(&ledger->applier, block, count, offset, after->time, mask, NULL, NULL);
+	stop_failed(ledger, &ledger->applier, offset);
+	end_applying(ledger, mask);
+	ledger->committed.next_seq = block->first_seq + count;
+	if (count)
+		ledger->committed.time = after->time;
+	return ledger_health(ledger, error);
+}
+
+size_t ledger_bytes(const struct ledger *ledger)
+{
+	size_t bytes = 0;
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		bytes += ledger->stores[id] ? store_fill(ledger->stores[id]).bytes : 0;
+	return bytes;
 }
 
 const struct fold *ledger_fold_state(const struct ledger *ledger)
@@ -569,160 +549,4 @@ enum ll_code ledger_overlay_apply(struct ledger *ledger, const struct entry *ent
 void ledger_overlay_reset(struct ledger *ledger)
 {
 	arena_reset(&ledger->rows);
-}
-
-/* ---- flushing ---- */
-
-static void poll_member(struct ledger *ledger, enum projection_id id)
-{
-	struct error error;
-	struct member *member = &ledger->members[id];
-	enum ll_code code = store_poll(member->store, &error);
-	if (code != LL_OK && code != LL_BUSY)
-		error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
-			  error.text);
-}
-
-void ledger_poll(struct ledger *ledger)
-{
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (is_well(&ledger->members[id]))
-			poll_member(ledger, id);
-}
-
-bool ledger_is_flushing(const struct ledger *ledger)
-{
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (is_well(&ledger->members[id]) && store_fill(ledger->members[id].store).flushing)
-			return true;
-	return false;
-}
-
-bool ledger_is_dirty(const struct ledger *ledger)
-{
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (is_well(&ledger->members[id]) && ledger->members[id].dirty)
-			return true;
-	return false;
-}
-
-bool ledger_freeze(struct ledger *ledger)
-{
-	if (ledger_is_flushing(ledger) || !ledger_is_dirty(ledger))
-		return false;
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		struct member *member = &ledger->members[id];
-		if (is_well(member) && member->dirty && store_freeze(member->store))
-			member->dirty = false;
-	}
-	return true;
-}
-
-static struct store_fill fill_of_all(const struct ledger *ledger)
-{
-	struct store_fill all = {0};
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (is_well(&ledger->members[id])) {
-			struct store_fill one = store_fill(ledger->members[id].store);
-			all.rows += one.rows;
-			all.bytes += one.bytes;
-			all.full |= one.full;
-		}
-	return all;
-}
-
-bool ledger_wants_freeze(const struct ledger *ledger)
-{
-	struct store_fill fill = fill_of_all(ledger);
-	return fill.full || fill.rows >= FREEZE_ROWS || fill.bytes >= FREEZE_BYTES;
-}
-
-bool ledger_is_behind(const struct ledger *ledger)
-{
-	struct store_fill fill = fill_of_all(ledger);
-	return ledger_is_flushing(ledger) &&
-	       (fill.full || fill.rows >= 2 * FREEZE_ROWS || fill.bytes >= 2 * FREEZE_BYTES);
-}
-
-static void wait_for_member(struct ledger *ledger, enum projection_id id)
-{
-	struct error error;
-	struct member *member = &ledger->members[id];
-	enum ll_code code = store_wait_flushed(member->store, &error);
-	if (code != LL_OK)
-		error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
-			  error.text);
-}
-
-void ledger_wait(struct ledger *ledger)
-{
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (is_well(&ledger->members[id]))
-			wait_for_member(ledger, id);
-}
-
-/* How full the layer of one projection is: 1 and above: to be frozen. */
-static unsigned fullness(const struct member *member, const struct store_fill *fill)
-{
-	size_t bytes = fill->spills ? SPILL_BYTES : FREEZE_BYTES;
-	uint64_t by_rows = fill->spills ? 0 : (fill->rows - fill->run_rows) / BULK_ROWS;
-	uint64_t by_bytes = (fill->bytes - fill->run_bytes) / bytes;
-	unsigned by_runs = member->runs_written / RUNS_PER_LAYER;
-	return (unsigned)(by_rows > by_bytes ? by_rows : by_bytes) + by_runs + (fill->full ? 2 : 0);
-}
-
-/* Poll, or when there is `much`: wait. */
-static void poll_or_wait(struct ledger *ledger, enum projection_id id, bool much)
-{
-	if (much)
-		wait_for_member(ledger, id);
-	else
-		poll_member(ledger, id);
-}
-
-static void make_room_in_bulk(struct ledger *ledger)
-{
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++) {
-		struct member *member = &ledger->members[id];
-		if (!is_well(member) || !member->dirty)
-			continue;
-		struct store_fill fill = store_fill(member->store);
-		unsigned full = fullness(member, &fill);
-		if (full) {
-			poll_or_wait(ledger, id, full >= 2);
-			if (is_well(member) && store_freeze(member->store)) {
-				member->dirty = false;
-				member->runs_written = 0;
-			}
-		} else if (fill.run_bytes >= RUN_BYTES) {
-			poll_or_wait(ledger, id, fill.run_bytes >= 3 * RUN_BYTES);
-			if (is_well(member))
-				member->runs_written += store_freeze_runs(member->store);
-		}
-	}
-}
-
-void ledger_make_room(struct ledger *ledger)
-{
-	if (ledger->bulk) {
-		make_room_in_bulk(ledger);
-		return;
-	}
-	if (!ledger_wants_freeze(ledger))
-		return;
-	ledger_poll(ledger);
-	if (ledger_is_behind(ledger))
-		ledger_wait(ledger);
-	ledger_freeze(ledger);
-}
-
-enum ll_code ledger_flush(struct ledger *ledger, struct error *error)
-{
-	finish_all(ledger);
-	ledger_wait(ledger);
-	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
-		if (ledger->members[id].failure.code != LL_OK)
-			return error_set(error, ledger->members[id].failure.code, "%s",
-					 ledger->members[id].failure.text);
-	return LL_OK;
 }

@@ -39,8 +39,11 @@ struct ledger_options {
 	bool create;                                /* directories that are not there are made */
 	bool bulk;                                  /* a rebuild: large layers, no checkpoints */
 	bool resume;                                /* with bulk: what was left half built is built on */
-	const struct annulments *annulled;          /* copied; NULL: not looked for yet */
-	size_t clean_bytes_max;                     /* of all stores together; 0: their defaults */
+	/* A bit for each projection that is held as a fork (projections/store/store.h): over its directory, which is only read, or over nothing
+	 * where that is NULL. All or none. What is folded stays in memory (ledger_bytes); such a ledger is abandoned, never closed or flushed. */
+	unsigned fork;
+	const struct annulments *annulled; /* copied; NULL: not looked for yet */
+	size_t clean_bytes_max;            /* of all stores together; 0: their defaults */
 	/* Sees each entry before it is applied, while ledger_view stands right before it; rows go to that view's arena. For checks of what balances,
 	 * seats, queue and rankings are; others may be folded by another thread meanwhile. May be NULL. */
 	void (*before)(void *context, const struct entry *entry);
@@ -89,6 +92,14 @@ enum ll_code ledger_fold(struct ledger *ledger, uint64_t offset, struct slice va
 enum ll_code ledger_take(struct ledger *ledger, uint64_t offset, const struct fold *after, enum fold_verdict verdict,
 			 const struct block *block, ledger_visit_fn *visit, void *context,
 			 struct error *error) LL_CHECKED;
+
+/* As ledger_take, but the first `count` entries of a block alone, of a ledger that is a fork: it then stands within the block, as its view
+ * says and ledger_fold_state does not, and folds nothing more. */
+enum ll_code ledger_take_part(struct ledger *ledger, uint64_t offset, const struct fold *after,
+			      const struct block *block, uint32_t count, struct error *error) LL_CHECKED;
+
+/* Of a fork: memory of what was folded. */
+size_t ledger_bytes(const struct ledger *ledger);
 
 /* LL_OK while deciding is allowed; else the failure of a projection that decisions read, as ledger_fold tells it. After ledger_open too:
  * of projections that stand at one place and have not come there by the same way, one is of another past. */

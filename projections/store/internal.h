@@ -43,8 +43,12 @@ struct store {
 	struct head overlay_heads[STORE_TABLES_MAX]; /* the same with the overlay, while it is open */
 	struct flush flush;
 
-	struct environment_txn *reader; /* reset but within a read */
-	unsigned reading;               /* reads within reads: a scan whose visitor gets */
+	struct environment_txn *
+		reader; /* reset but within a read; of a fork: open as long as the store is, NULL without a directory */
+	unsigned reading; /* reads within reads: a scan whose visitor gets */
+
+	bool fork;          /* nothing is ever flushed */
+	struct error *told; /* of a fork, where a read that failed is noted; NULL: it aborts */
 
 	bool block_open;     /* rows were put since the last mark */
 	bool position_moved; /* since the last freeze */
@@ -80,6 +84,7 @@ static inline struct table *store_table(struct store *store, unsigned table)
 /* Around every look into LMDB. Aborts when LMDB cannot be read. */
 void store_read_begin(struct store *store);
 void store_read_end(struct store *store);
-__attribute__((noreturn)) void store_read_failed(struct store *store, const struct error *error);
+/* Returns only to who reads a fork that tells its failures: as if nothing were there. */
+void store_read_failed(struct store *store, const struct error *error);
 
 #endif

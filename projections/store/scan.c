@@ -88,8 +88,10 @@ static void start_lmdb(const struct scan *scan, struct source *source)
 	enum ll_code code = LL_NOT_FOUND;
 	if (key.size)
 		code = environment_cursor_move(source->cursor, MOVE_TO_OR_AFTER, &key, NULL, &error);
-	if (code != LL_OK && code != LL_NOT_FOUND)
+	if (code != LL_OK && code != LL_NOT_FOUND) {
 		store_read_failed(scan->store, &error);
+		return;
+	}
 	move_lmdb(scan, source, code == LL_OK ? MOVE_PREVIOUS : MOVE_LAST, SLICE_EMPTY);
 }
 
@@ -199,9 +201,10 @@ static void add_lmdb(struct scan *scan, const struct table *table)
 {
 	struct error error;
 	struct source *source = add(scan, SOURCE_LMDB);
-	if (environment_cursor_open(scan->store->reader, table->database, &source->cursor, &error) != LL_OK)
+	if (environment_cursor_open(scan->store->reader, table->database, &source->cursor, &error) == LL_OK)
+		start_lmdb(scan, source);
+	else
 		store_read_failed(scan->store, &error);
-	start_lmdb(scan, source);
 }
 
 static void open_sources(struct scan *scan, unsigned index, bool overlay)
@@ -221,7 +224,7 @@ static void open_sources(struct scan *scan, unsigned index, bool overlay)
 		add_changed_rows(scan, table);
 	add_run(scan, &table->filling_run);
 	add_run(scan, &table->flushing_run);
-	if (!table->ordered || !table->complete)
+	if (store->reader && (!table->ordered || !table->complete))
 		add_lmdb(scan, table);
 }
 

@@ -39,7 +39,7 @@ static enum ll_code find_last_key(struct table *table, struct environment_txn *t
 	return code == LL_NOT_FOUND ? LL_OK : code;
 }
 
-/* How large the tables are in LMDB, and where they end. */
+/* How large the tables are in LMDB, and where they end. A fork reads on from there. */
 static enum ll_code measure_tables(struct store *store, struct error *error)
 {
 	enum ll_code code = store->reader ? environment_txn_renew(store->reader, error)
@@ -54,9 +54,19 @@ static enum ll_code measure_tables(struct store *store, struct error *error)
 		if (store->tables[i].append)
 			code = find_last_key(&store->tables[i], store->reader, error);
 	}
-	if (store->reader)
+	if (store->reader && !store->fork)
 		environment_txn_reset(store->reader);
 	return code;
+}
+
+static enum ll_code open_table(struct store *store, struct table *table, struct error *error)
+{
+	enum ll_code code =
+		environment_database(store->environment, table->name, !store->fork, &table->database, error);
+	if (code != LL_NOT_FOUND)
+		return code;
+	return error_set(error, LL_CORRUPT, "%s: its table %s cannot be found: it was damaged",
+			 environment_directory(store->environment), table->name);
 }
 
 static enum ll_code open_tables(struct store *store, const struct store_spec *spec, struct error *error)
@@ -70,9 +80,10 @@ static enum ll_code open_tables(struct store *store, const struct store_spec *sp
 		table->append = spec->tables[i].flags & TABLE_APPEND;
 		table_init(table, &store->memory);
 		store->table_count = i + 1;
-		code = environment_database(store->environment, table->name, true, &table->database, error);
+		table->complete = !store->environment;
+		code = store->environment ? open_table(store, table, error) : LL_OK;
 	}
-	return code == LL_OK ? measure_tables(store, error) : code;
+	return code == LL_OK && store->environment ? measure_tables(store, error) : code;
 }
 
 /* Tables that are to be filled from nothing, or were being filled so. A merge that had begun is done first. */
@@ -138,6 +149,19 @@ static enum ll_code open_files(struct store *store, const struct store_spec *spe
 	return code;
 }
 
+/* What a fork only reads. */
+static enum ll_code open_below(struct store *store, const struct store_spec *spec, const char *directory,
+			       struct meta *meta, struct error *error)
+{
+	struct environment_options how = {.directory = directory, .read_only = true};
+	if (!directory)
+		return LL_OK;
+	enum ll_code code = guard_check(directory, error);
+	if (code == LL_OK)
+		code = environment_open(&how, &store->environment, error);
+	return code == LL_OK ? meta_read(store->environment, spec, false, meta, error) : code;
+}
+
 static void memory_init(struct memory *memory)
 {
 	slab_init(&memory->slab);
@@ -178,10 +202,14 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 	store->projection = strdup(spec->projection);
 	store->flush.write_out = options->bulk;
 	store->clean_bytes_max = options->clean_bytes_max ? options->clean_bytes_max : CLEAN_BYTES_DEFAULT;
+	store->fork = options->fork;
+	store->told = options->failure;
 	memory_init(&store->memory);
-	slab_warm(&store->memory.slab, options->bulk);
+	if (!store->fork)
+		slab_warm(&store->memory.slab, options->bulk);
 	overlay_init(&store->overlay);
-	enum ll_code code = open_files(store, spec, options, &meta, error);
+	enum ll_code code = store->fork ? open_below(store, spec, options->directory, &meta, error)
+					: open_files(store, spec, options, &meta, error);
 	if (code == LL_OK)
 		code = open_tables(store, spec, error);
 	if (code == LL_OK) {
@@ -193,13 +221,13 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 		store->flush.flushed_context = options->flushed_context;
 	}
 	store->flush.ahead = options->bulk && options->resume;
-	if (code == LL_OK && options->bulk)
+	if (code == LL_OK && options->bulk && !store->fork)
 		code = open_spills(store, spec, &meta, error);
 	if (code == LL_OK && meta.merging) {
 		remove_spills(store);
 		code = measure_tables(store, error);
 	}
-	if (code == LL_OK)
+	if (code == LL_OK && !store->fork)
 		code = flush_open(&store->flush, error);
 	if (code != LL_OK) {
 		store_free(store);
@@ -220,6 +248,7 @@ enum ll_code store_close(struct store *store, struct error *error)
 {
 	if (!store)
 		return LL_OK;
+	ENSURE(!store->fork);
 	overlay_drop(&store->overlay);
 	enum ll_code code = store_wait_flushed(store, error);
 	store_finish(store);
@@ -245,6 +274,11 @@ void store_abandon(struct store *store)
 
 void store_read_failed(struct store *store, const struct error *error)
 {
+	if (store->told) {
+		if (store->told->code == LL_OK)
+			*store->told = *error;
+		return;
+	}
 	fprintf(stderr, "ledgerline: projection %s cannot be read, and nothing sound can follow: %s\n",
 		store->projection, error->text);
 	abort();
@@ -253,25 +287,26 @@ void store_read_failed(struct store *store, const struct error *error)
 void store_read_begin(struct store *store)
 {
 	struct error error;
-	if (store->reading++ == 0 && environment_txn_renew(store->reader, &error) != LL_OK)
+	if (store->reading++ == 0 && !store->fork && environment_txn_renew(store->reader, &error) != LL_OK)
 		store_read_failed(store, &error);
 }
 
 void store_read_end(struct store *store)
 {
-	if (--store->reading == 0)
+	if (--store->reading == 0 && !store->fork)
 		environment_txn_reset(store->reader);
 }
 
-/* A row that is not in memory. It becomes a clean one, so that its value stays where it is when the transaction ends. */
+/* A row that is not in memory. It becomes a clean one, so that its value stays where it is when the transaction ends; that of a fork does
+ * not. */
 static bool read_through(struct store *store, struct table *table, uint32_t tag, struct slice key, struct slice *value)
 {
 	struct error error;
 	store_read_begin(store);
 	enum ll_code code = environment_get(store->reader, table->database, key, value, &error);
-	if (code == LL_OK)
+	if (code == LL_OK && !store->fork)
 		*value = row_value(table_add_clean(table, tag, key, *value));
-	else if (code != LL_NOT_FOUND)
+	else if (code != LL_OK && code != LL_NOT_FOUND)
 		store_read_failed(store, &error);
 	store_read_end(store);
 	return code == LL_OK;
@@ -438,7 +473,7 @@ struct store_fill store_fill(const struct store *store)
 
 bool store_freeze(struct store *store)
 {
-	ENSURE(!store->block_open);
+	ENSURE(!store->block_open && !store->fork);
 	uint64_t rows = 0;
 	if (store->flushing || store->failed != LL_OK)
 		return false;

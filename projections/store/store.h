@@ -62,7 +62,8 @@ struct store_spec {
 };
 
 struct store_options {
-	const char *directory; /* the generation's directory; made when it is not there and `create` */
+	const char *
+		directory; /* the generation's directory; made when it is not there and `create`. Of a fork: may be NULL */
 	bool create;
 	size_t map_bytes;       /* 0: 64 GiB; grown by itself when full, up to the disk */
 	size_t clean_bytes_max; /* 0: 256 MiB: bound of the clean rows kept */
@@ -71,6 +72,13 @@ struct store_options {
 	void (*flushed)(
 		void *); /* by the flush thread when a flush ended, well or not; calls nothing here. May be NULL */
 	void *flushed_context;
+	/* A fork: what the directory has is only read, and what is changed stays in memory until the store is abandoned. Others may read the
+	 * directory meanwhile, or fork it too; nobody may write it. Without a directory it begins with nothing. It has no flushes and no thread,
+	 * and may be used by several threads one after another. */
+	bool fork;
+	/* Of a fork: a page that LMDB does not understand ends the read as if nothing were there, and is noted here, if no code is there yet.
+	 * NULL: it aborts. */
+	struct error *failure;
 };
 
 /* Opens or creates. *position: the position row as it was last flushed, copied into malloc'ed bytes that the caller frees;
@@ -86,7 +94,7 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
  * back, all is freed. NULL allowed. */
 enum ll_code store_close(struct store *store, struct error *error) LL_CHECKED;
 
-/* Closes without flushing and without the clean mark, as a crash would (tests, poison, a generation to be deleted). */
+/* Closes without flushing and without the clean mark, as a crash would (tests, poison, a generation to be deleted); how a fork ends. */
 void store_abandon(struct store *store);
 
 /* ---- rows ---- */

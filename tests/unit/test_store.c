@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -665,6 +666,118 @@ static void test_snapshots(void **state)
 	snapshot_close(snapshot);
 }
 
+static struct store *open_fork(const char *directory, uint64_t position)
+{
+	struct store_options options = {.directory = directory, .fork = true};
+	struct store *store = NULL;
+	struct slice stored;
+	assert_ok(store_open(&spec, &options, &store, &stored, &problem));
+	assert_int_equal(stored.size, position ? sizeof position : 0);
+	assert_true(!position || memcmp(stored.at, &position, sizeof position) == 0);
+	free((void *)stored.at);
+	return store;
+}
+
+/* Several forks of what lies in a directory, and of nothing, each with changes of its own: none sees another's, and the directory stays as it is. */
+static void test_forks(void **state)
+{
+	enum { FORKS = 3, STEPS = 6000 };
+	(void)state;
+	static struct model base, models[FORKS], over[FORKS];
+	struct store *forks[FORKS];
+	bool overlay[FORKS] = {false};
+	uint64_t position;
+	random_state = first_seed();
+	memset(&base, 0, sizeof base);
+	struct store *store = open_store(&position, 0, 0);
+	for (int i = 0; i < 1500; i++)
+		change(&base, store, random_below(TABLES));
+	mark(&base, store);
+	assert_ok(store_close(store, &problem));
+	memset(models, 0, sizeof models);
+	for (unsigned i = 0; i < FORKS; i++) {
+		bool begins_with_nothing = i == FORKS - 1;
+		forks[i] = open_fork(begins_with_nothing ? NULL : scratch, begins_with_nothing ? 0 : base.position);
+		if (!begins_with_nothing)
+			models[i] = base;
+		check_all(&models[i], forks[i], false);
+	}
+	for (int step = 0; step < STEPS; step++) {
+		unsigned i = random_below(FORKS), table = random_below(TABLES);
+		struct model *current = overlay[i] ? &over[i] : &models[i];
+		switch (random_below(12)) {
+		case 0: check_scan(current, forks[i], NULL, table, true); break;
+		case 1: check_scan(&models[i], forks[i], NULL, table, false); break;
+		case 2:
+			if (overlay[i])
+				store_overlay_drop(forks[i]);
+			else
+				store_overlay_open(forks[i]);
+			overlay[i] = !overlay[i];
+			over[i] = models[i];
+			break;
+		case 3:
+			if (random_below(20) == 0)
+				take_front(current, forks[i], table);
+			else if (!overlay[i])
+				mark(&models[i], forks[i]);
+			break;
+		default:
+			change(current, forks[i], table);
+			check_row(current, forks[i], random_below(TABLES), random_below(KEYS), true);
+		}
+	}
+	for (unsigned i = 0; i < FORKS; i++) {
+		check_all(&models[i], forks[i], false);
+		assert_true(store_fill(forks[i]).bytes > 0 && !store_fill(forks[i]).flushing);
+		store_abandon(forks[i]);
+	}
+	store = open_store(&position, 0, 0);
+	assert_int_equal(position, base.position);
+	check_all(&base, store, false);
+	assert_ok(store_close(store, &problem));
+}
+
+/* A page that cannot be read ends a fork's read as if nothing were there, and is told. */
+static int refuse_reads(const char *call)
+{
+	return strcmp(call, "mdb_get") == 0 || strcmp(call, "mdb_cursor_get") == 0 ||
+			       strcmp(call, "mdb_cursor_open") == 0
+		       ? EIO
+		       : 0;
+}
+
+static void test_fork_tells_failures(void **state)
+{
+	(void)state;
+	struct error failure = {.code = LL_OK};
+	struct store_options options = {.directory = scratch, .fork = true, .failure = &failure};
+	struct visit visit = {.left = 1};
+	uint64_t position;
+	struct slice stored;
+	struct store *store = open_store(&position, 0, 0);
+	for (unsigned table = 0; table < TABLES; table++)
+		store_put(store, table, SLICE("a"), SLICE("1"));
+	store_mark_block(store, SLICE("12345678"));
+	assert_ok(store_close(store, &problem));
+	assert_ok(store_open(&spec, &options, &store, &stored, &problem));
+	free((void *)stored.at);
+	environment_fault_set(refuse_reads);
+	for (unsigned table = 0; table < TABLES; table++) {
+		failure.code = LL_OK;
+		assert_false(store_get(store, table, SLICE("a"), false, &stored));
+		assert_int_equal(failure.code, LL_IO);
+		for (int backwards = 0; backwards <= 1; backwards++) {
+			failure.code = LL_OK;
+			store_scan(store, table, SLICE("0"), SLICE("b"), backwards, false, visit_row, &visit);
+			assert_int_equal(failure.code, LL_IO);
+		}
+	}
+	environment_fault_set(NULL);
+	assert_true(store_get(store, POINT, SLICE("a"), false, &stored));
+	store_abandon(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -680,6 +793,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failed_flush, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_refusals, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_snapshots, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_forks, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_fork_tells_failures, scratch_make, scratch_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
