@@ -1,4 +1,4 @@
-"""Many at once: lots that come due together, a full hall that is cancelled, a crowd in the waiting room, rebuilds beside commands.
+"""Many at once: lots that come due together, a full hall that is cancelled, a crowd in the waiting room, rebuilds beside commands, cuts.
 
 The scenes are those of `make bench` (bench/scale), which prove what must hold; here they are played small, with
 LEDGERLINE_SCALE=full as large as they are meant, and their figures are shown.
@@ -13,6 +13,8 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "bench" / "scale"))
 
 import cancellation  # noqa: E402
+import cuts  # noqa: E402
+import cuts_of_sales  # noqa: E402
 import expiry  # noqa: E402
 import intaking  # noqa: E402
 import rebuilding  # noqa: E402
@@ -63,6 +65,17 @@ def test_a_crowd_in_the_waiting_room(tmp_path, binary, tell):
 def test_rebuilding_beside(tmp_path, binary, tell):
     """No command fails, and each answer is there, while all projections are rebuilt, certified and swapped."""
     tell(rebuilding.play(tmp_path, binary, *((2_000_000, 200_000, 5) if FULL else (20_000, 2000, 2, 500, 0.5, 0.5))))
+
+
+def test_cuts(tmp_path, binary, tell):
+    """At any cut of a long journal an account has what the events up to there say."""
+    sizes = (10_000_000, 1_000_000, 500_000, 1000, 100) if FULL else (60_000, 3000, 20_000, 40, 20)
+    tell(cuts.play(tmp_path, binary, *sizes))
+
+
+def test_cuts_of_sales(tmp_path, binary, tell):
+    """At any cut balances, seat maps, reservations and rankings are what was answered live at that entry."""
+    tell(cuts_of_sales.play(tmp_path, binary, *((2_000_000, 100_000, 1000, 50) if FULL else (30_000, 8000, 60, 5, 2000))))
 
 
 def test_relaying(tmp_path, binary, tell, kafka, monkeypatch):
