@@ -10,6 +10,7 @@
 #include "engine/commands/load.h"
 #include "engine/serve/engine.h"
 #include "schemas/wire/ensure.h"
+#include "schemas/wire/hash.h"
 
 enum { SLOTS = 8192, SLOT_BYTES = 1024 };
 #define BYTES_ON_THEIR_WAY_MAX ((size_t)64 << 20)
@@ -290,6 +291,23 @@ static void end(struct loading *loading)
 	json_reader_release(&loading->reader);
 }
 
+/* A mistyped --data made another ledger: one line says so. */
+static void tell_made(const struct loading *loading)
+{
+	char uuid[UUID_TEXT_SIZE];
+	struct engine_status status;
+	engine_status(loading->engine, &status);
+	uuid_text(uuid, ledger_fold_state(engine_ledger(loading->engine))->ledger);
+	if (status.made == ENGINE_MADE_LEDGER)
+		option_complain(loading->load->options, EXIT_DONE,
+				"%s had no ledger: made a new one, %s, with its journal at %s", status.data, uuid,
+				status.journal_url);
+	else if (status.made == ENGINE_MADE_DIRECTORY)
+		option_complain(loading->load->options, EXIT_DONE,
+				"%s was no data directory: made it one, of the ledger %s with its journal at %s",
+				status.data, uuid, status.journal_url);
+}
+
 static struct progress *folding;
 
 static void on_folding(uint64_t offset, uint64_t all)
@@ -312,6 +330,7 @@ enum ll_code load_into_engine(struct load *load, const char *data, const char *j
 	enum ll_code code = engine_open(&loading.loop, &engine_options, on_folding, &loading.engine, error);
 	progress_end(&progress);
 	if (code == LL_OK) {
+		tell_made(&loading);
 		begin(&loading);
 		engine_start(loading.engine, ready, failed, &loading);
 		uv_run(&loading.loop, UV_RUN_DEFAULT);

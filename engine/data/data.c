@@ -1,5 +1,6 @@
 #include "engine/data/data.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -196,6 +197,47 @@ static enum ll_code settle_url(struct data *data, const char *url, enum data_use
 	return LL_OK;
 }
 
+/* ---- somebody else's directory ---- */
+
+/* What a data directory is known by. journal.url may have been deleted: only the journal may not. */
+static bool has_mark(int directory)
+{
+	static const char *const marks[] = {"journal.url", "journal.url.new", "journal", "projections", "snapshots"};
+	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+		if (faccessat(directory, marks[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	return false;
+}
+
+/* What is found in a directory that is as good as empty: a beginning that came to nothing, the root of a file system. */
+static bool is_nothing(const char *name)
+{
+	static const char *const nothing[] = {".", "..", "lock", "engine.url", "lost+found"};
+	for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
+		if (strcmp(name, nothing[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A mistyped name must not put a ledger among other people's files. */
+static enum ll_code check_is_ours(const char *path, struct error *error)
+{
+	enum ll_code code = LL_OK;
+	DIR *directory = opendir(path);
+	if (!directory)
+		return from_errno(error, "open the data directory", path);
+	bool known = has_mark(dirfd(directory));
+	for (const struct dirent *entry; !known && code == LL_OK && (entry = readdir(directory));)
+		if (!is_nothing(entry->d_name))
+			code = error_set(
+				error, LL_EXISTS,
+				"%s is not a data directory (it has no journal.url) and holds other things (%s): nothing was made; "
+				"name the data directory, or for a new ledger one that is empty or not there",
+				path, entry->d_name);
+	closedir(directory);
+	return code;
+}
+
 enum ll_code data_open(const char *path, const char *url, enum data_use use, struct data *data, struct error *error)
 {
 	char real[PATH_MAX];
@@ -213,6 +255,8 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 		return error_set(error, LL_USAGE, "the directory's name is too long: %s", real);
 	memcpy(data->path, real, strlen(real) + 1);
 	if (use != DATA_READ)
+		code = check_is_ours(data->path, error);
+	if (code == LL_OK && use != DATA_READ)
 		code = data_lock(data, true, error);
 	if (code == LL_OK)
 		code = settle_url(data, url, use, error);

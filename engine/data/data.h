@@ -32,8 +32,8 @@ enum data_use {
 };
 
 /* Opens DIR and settles which journal it belongs to; see data_remember. `url` may be NULL: what the directory remembers, or (DATA_MAKE) the
- * embedded one. LL_BUSY: an engine works on it (its pid is named). LL_EXISTS: it belongs to another journal than `url`.
- * LL_NOT_FOUND, LL_DENIED, LL_IO. */
+ * embedded one. LL_BUSY: an engine works on it (its pid is named). LL_EXISTS: it belongs to another journal than `url`; or (but for
+ * DATA_READ) it is no data directory and holds other things, and nothing was made there. LL_NOT_FOUND, LL_DENIED, LL_IO. */
 enum ll_code data_open(const char *path, const char *url, enum data_use use, struct data *data,
 		       struct error *error) LL_CHECKED;
 void data_close(struct data *data);

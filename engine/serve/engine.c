@@ -68,8 +68,18 @@ static enum ll_code check_settings(struct journal *journal, struct error *error)
 	enum ll_code code = journal_check(journal, keep_first_wrong, &first, &wrong, error);
 	if (code != LL_OK || wrong == 0)
 		return code;
-	return error_set(error, LL_SETTINGS, "%s%s", first.text,
-			 wrong > 1 ? " (`ledgerline journal check` shows what else is wrong)" : "");
+	if (wrong == 1)
+		return error_set(error, LL_SETTINGS, "%s", first.text);
+	return error_set(error, LL_SETTINGS, "%s (`ledgerline journal check %s` shows what else is wrong)", first.text,
+			 journal_url(journal));
+}
+
+/* A mistyped --data makes another directory: nobody should have to find that out later. */
+static void tell_made(const struct engine *engine)
+{
+	if (engine->made != ENGINE_MADE_NOTHING)
+		log_info("data.made", LOG_TEXT("made", engine->made == ENGINE_MADE_LEDGER ? "ledger" : "directory"),
+			 LOG_TEXT("data", engine->data.path), LOG_TEXT("journal", engine->data.url));
 }
 
 static enum ll_code open_journal(struct engine *engine, const struct engine_options *options, struct error *error)
@@ -90,11 +100,18 @@ static enum ll_code open_journal(struct engine *engine, const struct engine_opti
 		code = journal_watermarks(engine->journal, &marks, error);
 	if (code == LL_OK && !is_local)
 		code = check_settings(engine->journal, error);
-	if (code == LL_OK && is_local && marks.high == 0)
+	engine->made = engine->data.is_known ? ENGINE_MADE_NOTHING : ENGINE_MADE_DIRECTORY;
+	if (code == LL_OK && is_local && marks.high == 0) {
 		code = write_genesis(engine->journal, "ledger", engine_now(engine), error);
+		engine->made = ENGINE_MADE_LEDGER;
+	}
 	if (code == LL_OK)
 		code = check_log_of(engine->journal, &(struct fold){.begun = false}, error);
-	return code == LL_OK ? data_remember(&engine->data, error) : code;
+	if (code == LL_OK)
+		code = data_remember(&engine->data, error);
+	if (code == LL_OK)
+		tell_made(engine);
+	return code;
 }
 
 /* Whether a projection begins at the journal's first record, and has a long way to go. */
@@ -359,6 +376,7 @@ const struct policy *engine_policy(struct engine *engine, const struct zone **zo
 void engine_status(struct engine *engine, struct engine_status *status)
 {
 	*status = (struct engine_status){
+		.made = engine->made,
 		.journal_url = journal_url(engine->journal),
 		.identity = engine->identity,
 		.watermarks = engine->watermarks,

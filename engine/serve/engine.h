@@ -201,7 +201,15 @@ void engine_audits_status(struct engine *engine, struct engine_audits_status *st
 
 /* ---- status ---- */
 
+/* What opening has made, since it was not there. */
+enum engine_made {
+	ENGINE_MADE_NOTHING,
+	ENGINE_MADE_DIRECTORY, /* a data directory, for a ledger that there was */
+	ENGINE_MADE_LEDGER,    /* a ledger in an embedded journal, in a data directory or with it */
+};
+
 struct engine_status {
+	enum engine_made made;
 	const char *journal_url;
 	struct journal_identity identity;
 	struct journal_watermarks watermarks; /* as of the last look, every few seconds */

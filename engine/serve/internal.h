@@ -72,6 +72,7 @@ struct engine {
 	struct writer_host host; /* first: the writer hands it back */
 	uv_loop_t *loop;
 	struct data data;
+	enum engine_made made;
 	struct journal_options journal_options;
 	struct journal *journal;
 	uv_mutex_t journal_lock; /* jobs ask the journal one at a time: a handle of it serves one thread */
