@@ -78,22 +78,25 @@ static void print_option(const struct option *option, FILE *out)
 	fputc('\n', out);
 }
 
-static void print_usage(const struct program *program, const struct cli_command *command, FILE *out)
+void help_usage(const struct program *program, const struct cli_command *command, struct buffer *out)
 {
-	fprintf(out, "Usage: %s %s", program->name, command->name);
+	buffer_printf(out, "%s %s", program->name, command->name);
 	bool more = false;
 	for (const struct option *option = command->options; option && option->name; option++) {
 		if (option->required)
-			fprintf(out, " --%s %s", option->name, option->value);
+			buffer_printf(out, " --%s %s", option->name, option->value);
 		more |= !option->required;
 	}
-	fprintf(out, "%s%s%s\n", more ? " [OPTIONS]" : "", command->arguments ? " " : "",
-		command->arguments ? command->arguments : "");
+	buffer_printf(out, "%s%s%s", more ? " [OPTIONS]" : "", command->arguments ? " " : "",
+		      command->arguments ? command->arguments : "");
 }
 
 void help_print_command(const struct program *program, const struct cli_command *command, FILE *out)
 {
-	print_usage(program, command, out);
+	struct buffer usage = {0};
+	help_usage(program, command, &usage);
+	fprintf(out, "Usage: %s\n", buffer_text(&usage));
+	buffer_release(&usage);
 	fprintf(out, "\n%s\n\nOptions:\n", command->description ? command->description : command->summary);
 	for (const struct option *option = command->options; option && option->name; option++)
 		print_option(option, out);

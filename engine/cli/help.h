@@ -5,6 +5,10 @@
 #define LEDGERLINE_CLI_HELP_H
 
 #include "engine/cli/options.h"
+#include "schemas/wire/buffer.h"
+
+/* "ledgerline journal check [OPTIONS] [URL]", behind what is in `out`. */
+void help_usage(const struct program *program, const struct cli_command *command, struct buffer *out);
 
 void help_print_program(const struct program *program, FILE *out);
 void help_print_command(const struct program *program, const struct cli_command *command, FILE *out);

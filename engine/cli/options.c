@@ -199,6 +199,17 @@ static void reorder_lists(struct options *options, const size_t *on_line)
 
 /* ---- the line ---- */
 
+/* Who gives an option that is not there mostly means an argument, or another command: so the right form is told. */
+static enum ll_code unknown_option(const struct options *options, const char *word, size_t size, struct error *error)
+{
+	struct buffer usage = {0};
+	help_usage(options->program, options->command, &usage);
+	enum ll_code code = error_set(error, LL_USAGE, "unknown option %.*s; usage: %s (--help explains)", (int)size,
+				      word, buffer_text(&usage));
+	buffer_release(&usage);
+	return code;
+}
+
 /* The option at argv[*at], and its value, which may be the next word. */
 static enum ll_code read_option(struct options *options, char **argv, int argc, int *at, struct error *error)
 {
@@ -212,8 +223,7 @@ static enum ll_code read_option(struct options *options, char **argv, int argc, 
 	const struct option *option;
 	struct value *value = find(options, name, size, &option);
 	if (!value)
-		return error_set(error, LL_USAGE, "unknown option %.*s", (int)(size + (*name ? 2 : strlen(word))),
-				 word);
+		return unknown_option(options, word, size + (*name ? 2 : strlen(word)), error);
 	const char *text = name[size] == '=' ? name + size + 1 : NULL;
 	if (option->kind == OPTION_FLAG) {
 		value->given = value->by_line = true;
