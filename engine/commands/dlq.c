@@ -27,6 +27,32 @@ static int open_letters(const struct options *options, struct opened *opened)
 	return dlq_open(&opened->options, &opened->dlq, &error) == LL_OK ? EXIT_DONE : command_failed(options, &error);
 }
 
+/* Somebody looks into a topic that has other things in it. EXIT_NO: it has nothing else. */
+static int tell_others(const struct options *options, const struct opened *opened)
+{
+	const char *topic = opened->topic, *end = topic + strlen(topic);
+	unsigned long long others = dlq_others(opened->dlq);
+	bool is_named_so = end - topic > 4 && strcmp(end - 4, ".dlq") == 0;
+	if (others && dlq_count(opened->dlq))
+		return option_complain(
+			options, EXIT_DONE,
+			"%llu records of %s are no dead letters (they have no header dlq-reason), and are "
+			"left alone",
+			others, topic);
+	if (others && is_named_so)
+		return option_complain(
+			options, EXIT_NO,
+			"none of the %llu records of %s is a dead letter: they have no header dlq-reason", others,
+			topic);
+	if (others)
+		return option_complain(
+			options, EXIT_NO,
+			"none of the %llu records of %s is a dead letter: those of that topic are in %s.dlq, "
+			"if nobody named it otherwise",
+			others, topic, topic);
+	return EXIT_DONE;
+}
+
 /* The index of the letter at that offset. */
 static int find_letter(const struct options *options, const struct dlq *dlq, const char *text, size_t *index)
 {
@@ -66,6 +92,7 @@ static void write_shared(struct json_writer *writer, const struct letter *letter
 	member_slice(writer, "key", letter->key);
 	json_member_text(writer, "eventId", letter->event_id);
 	json_member_bool(writer, "redriven", letter->redriven);
+	json_member_bool(writer, "permanent", letter->permanent);
 }
 
 static int run_list(const struct options *options, void *context)
@@ -77,6 +104,7 @@ static int run_list(const struct options *options, void *context)
 	int status = open_letters(options, &opened);
 	if (status != EXIT_DONE)
 		return status;
+	status = tell_others(options, &opened);
 	json_writer_init(&writer, &out, false);
 	json_object_begin(&writer);
 	json_key(&writer, "letters");
@@ -94,7 +122,7 @@ static int run_list(const struct options *options, void *context)
 	command_print(options, &out);
 	buffer_release(&out);
 	dlq_close(opened.dlq);
-	return EXIT_DONE;
+	return status;
 }
 
 static int run_show(const struct options *options, void *context)
@@ -105,6 +133,8 @@ static int run_show(const struct options *options, void *context)
 	size_t index = 0;
 	(void)context;
 	int status = open_letters(options, &opened);
+	if (status == EXIT_DONE)
+		status = tell_others(options, &opened);
 	if (status == EXIT_DONE)
 		status = find_letter(options, opened.dlq, option_argument(options, 0), &index);
 	if (status == EXIT_DONE) {
@@ -126,8 +156,9 @@ static int run_show(const struct options *options, void *context)
 	return status;
 }
 
+/* `left`: permanent ones that nobody asked for. */
 struct tally {
-	uint64_t redriven, already, failed;
+	uint64_t redriven, already, failed, left;
 };
 
 /* One letter; what keeps it is said. Another status than EXIT_DONE: it stays. */
@@ -155,9 +186,19 @@ static int redrive(const struct options *options, struct dlq *dlq, struct poster
 		status = find_letter(options, dlq, option_argument(options, 0), &index);
 		return status == EXIT_DONE ? redrive_one(options, dlq, index, poster, tally) : status;
 	}
-	for (; index < dlq_count(dlq); index++)
-		if (redrive_one(options, dlq, index, poster, tally) != EXIT_DONE)
+	for (; index < dlq_count(dlq); index++) {
+		const struct letter *letter = dlq_letter(dlq, index);
+		if (letter->permanent && !letter->redriven && !option_flag(options, "permanent"))
+			tally->left++;
+		else if (redrive_one(options, dlq, index, poster, tally) != EXIT_DONE)
 			status = EXIT_NO;
+	}
+	if (tally->left)
+		option_complain(
+			options, EXIT_DONE,
+			"%llu left: the record itself is at fault, and sent back it would be a letter again (`dlq list "
+			"--open` shows them as permanent; by its offset, or with --all --permanent, one is sent all the same)",
+			(unsigned long long)tally->left);
 	return status;
 }
 
@@ -170,6 +211,7 @@ static void print_tally(const struct options *options, const struct tally *tally
 	json_member_uint64(&writer, "redriven", tally->redriven);
 	json_member_uint64(&writer, "already", tally->already);
 	json_member_uint64(&writer, "failed", tally->failed);
+	json_member_uint64(&writer, "left", tally->left);
 	json_object_end(&writer);
 	command_print(options, &out);
 	buffer_release(&out);
@@ -187,9 +229,14 @@ static int run_redrive(const struct options *options, void *context)
 	(void)context;
 	if ((option_argument(options, 0) != NULL) == option_flag(options, "all"))
 		return option_complain(options, EXIT_USAGE, "give an offset, or --all");
+	if (option_flag(options, "permanent") && !option_flag(options, "all"))
+		return option_complain(options, EXIT_USAGE,
+				       "--permanent goes with --all: a letter that is named is sent anyway");
 	if (post.url && poster_new(&post, &poster, &error) != LL_OK)
 		return command_failed(options, &error);
 	int status = open_letters(options, &opened);
+	if (status == EXIT_DONE)
+		status = tell_others(options, &opened);
 	if (status == EXIT_DONE) {
 		status = redrive(options, opened.dlq, poster, &tally);
 		print_tally(options, &tally);
@@ -215,7 +262,10 @@ static const struct option show_options[] = {OPTION_FROM, OPTION_JSON, OPTION_KA
 
 static const struct option redrive_options[] = {
 	OPTION_FROM,
-	{.name = "all", .kind = OPTION_FLAG, .help = "all that were not redriven, in their order"},
+	{.name = "all",
+	 .kind = OPTION_FLAG,
+	 .help = "all that were not redriven, in their order, but for permanent ones"},
+	{.name = "permanent", .kind = OPTION_FLAG, .help = "with --all: those, too, whose record itself is at fault"},
 	{.name = "to",
 	 .kind = OPTION_TEXT,
 	 .value = "URL",
@@ -229,9 +279,13 @@ static const struct option redrive_options[] = {
 
 const struct cli_command command_dlq_list = {
 	.name = "dlq list",
-	.summary = "the dead letters of a sink",
-	.description = "Events that an endpoint refused, and records that were none, oldest first.",
+	.summary = "the dead letters of a sink or an intake",
+	.description =
+		"Events that an endpoint refused, commands that no engine took, and records that were neither, oldest first. `permanent`: the\n"
+		"record itself is at fault, and sent back it would be a letter again. Records that are no letters are left out, and counted\n"
+		"on standard error.",
 	.options = list_options,
+	.exits = "1: the topic has records, but no dead letters",
 	.run = run_list,
 };
 
@@ -253,7 +307,9 @@ const struct cli_command command_dlq_redrive = {
 	.summary = "send dead letters back",
 	.description =
 		"To the topic that they came from, where every group reads them again, or with --to straight to an endpoint. What was sent is\n"
-		"marked, and is not sent a second time. A letter that does not go out stays as it is, and its reason is said.",
+		"marked, and is not sent a second time. A letter that does not go out stays as it is, and its reason is said. --all leaves\n"
+		"those that are permanent: no JSON, no event, no id, what an engine rejected for its form, its size or a used id. How many is\n"
+		"said, and is no failure.",
 	.options = redrive_options,
 	.arguments_max = 1,
 	.exits = "1: a letter was not taken, or there is no such letter",

@@ -169,6 +169,8 @@ static enum ll_code refused_whole(struct sending *s, const struct http_reply *re
 	const char *advice = may_pass ? " Load again: what was taken is not taken twice"
 			     : reply->status == 401 || reply->status == 403
 				     ? " Give a key that may, by --access-key FILE"
+			     : !code.size && reply->status == 413
+				     ? "too large for a proxy before the engine, which should take 8 MiB"
 			     : !code.size ? "is that an engine, and at http://?"
 					  : "";
 	return error_set(error, may_pass ? LL_UNAVAILABLE : LL_DENIED, "the engine answered %d%s%.*s: %.*s%s",

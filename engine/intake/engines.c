@@ -58,7 +58,12 @@ void engines_post(struct engines *engines, struct slice array, size_t count, str
 		if (code != LL_OK)
 			error_prefix(&error, "what it answered is not understood");
 	}
-	if (code != LL_OK)
+	bool has_code = code == LL_OK && root->type == JSON_OBJECT && text_of(engines, root, "code").size;
+	answer->by_another = answer->status == 413 && !has_code;
+	if (answer->by_another)
+		snprintf(answer->reason, sizeof answer->reason,
+			 "413, too large for a proxy before the engine: it should take 8 MiB");
+	else if (code != LL_OK)
 		snprintf(answer->reason, sizeof answer->reason, "%s", error.text);
 	else if (reply.status == 200 && root->type == JSON_ARRAY && root->children == count)
 		*answer = (struct post_answer){.end = POSTED_ANSWERED, .status = 200, .receipts = root};
@@ -66,7 +71,7 @@ void engines_post(struct engines *engines, struct slice array, size_t count, str
 		snprintf(answer->reason, sizeof answer->reason, "what it answered is not a receipt for each command");
 	else
 		describe(engines, root, answer->reason);
-	if (code == LL_OK && (reply.status == 400 || reply.status == 413))
+	if (answer->by_another || (code == LL_OK && (reply.status == 400 || reply.status == 413)))
 		answer->end = POSTED_REFUSED;
 }
 

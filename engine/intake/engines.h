@@ -19,13 +19,14 @@ struct engines {
 
 enum posted {
 	POSTED_ANSWERED, /* 200: receipts */
-	POSTED_REFUSED,  /* 400, 413: what was sent is at fault */
+	POSTED_REFUSED,  /* 400, 413: what was sent is at fault, or too large for who stands between */
 	POSTED_AGAIN,    /* whatever else: the engine's fault, or the world's. The next post goes to the next engine */
 };
 
 struct post_answer {
 	enum posted end;
-	int status; /* 0: none */
+	int status;      /* 0: none */
+	bool by_another; /* of REFUSED: no engine said so, but a proxy before it, whose limit may change */
 	int64_t retry_after_ms;
 	char reason[ENGINES_REASON_MAX];  /* of REFUSED and AGAIN */
 	const struct json_node *receipts; /* of ANSWERED: an array of as many as were sent; good until the next post */

@@ -78,9 +78,9 @@ static bool is_command(struct intake *intake, struct slice value, char reason[EN
 
 /* Counts a letter that was written. */
 static enum ll_code bury(struct intake *intake, enum intake_count kind, const rd_kafka_message_t *message,
-			 const char *reason, int status, unsigned attempts, struct error *error)
+			 const struct letter_why *why, struct error *error)
 {
-	enum ll_code code = member_bury(&intake->member, message, reason, status, attempts, error);
+	enum ll_code code = member_bury(&intake->member, message, why, error);
 	intake->member.standing.counts[kind] += code == LL_OK;
 	return code;
 }
@@ -103,7 +103,8 @@ static enum ll_code choose(struct intake *intake, size_t *records, struct error 
 			bytes += message->len;
 			intake->attempts[intake->count] = 0;
 			intake->commands[intake->count++] = *records;
-		} else if ((code = bury(intake, INTAKE_LETTERS_POISON, message, reason, 0, 0, error)) != LL_OK) {
+		} else if ((code = bury(intake, INTAKE_LETTERS_POISON, message,
+					&(struct letter_why){.reason = reason, .permanent = true}, error)) != LL_OK) {
 			break;
 		}
 	}
@@ -159,6 +160,19 @@ static enum ll_code send_reply(struct intake *intake, const rd_kafka_message_t *
 			   slice_of(message->key, message->key_len), buffer_slice(&intake->reply), headers, error);
 }
 
+/* An engine has answered for the record alone, and left no trace of it. A thing that is not there may come, and a role be given; but what
+ * has no form, is too large, or has another command's id, stays so. */
+static enum ll_code bury_rejected(struct intake *intake, const rd_kafka_message_t *message,
+				  const struct receipt *receipt, struct error *error)
+{
+	const struct letter_why why = {.reason = receipt->reason,
+				       .status = receipt->status,
+				       .attempts = intake->attempts[intake->done],
+				       .permanent = receipt->status == 400 || receipt->status == 413 ||
+						    receipt->status == 422};
+	return bury(intake, INTAKE_LETTERS_REJECTED, message, &why, error);
+}
+
 /* Receipts up to the first one that says: again. *reason is that one's. */
 static enum ll_code take_receipts(struct intake *intake, const struct post_answer *answer,
 				  char reason[ENGINES_REASON_MAX], struct error *error)
@@ -178,8 +192,7 @@ static enum ll_code take_receipts(struct intake *intake, const struct post_answe
 		if (receipt.id.size)
 			code = send_reply(intake, message, &receipt, error);
 		if (code == LL_OK && receipt.rejected)
-			code = bury(intake, INTAKE_LETTERS_REJECTED, message, receipt.reason, receipt.status,
-				    intake->attempts[intake->done], error);
+			code = bury_rejected(intake, message, &receipt, error);
 		intake->done++;
 	}
 	return code;
@@ -192,8 +205,11 @@ static enum ll_code halve(struct intake *intake, const struct post_answer *answe
 	if (count > 1)
 		return LL_OK;
 	const rd_kafka_message_t *message = command_at(intake, intake->done);
-	return bury(intake, INTAKE_LETTERS_POISON, message, answer->reason, answer->status,
-		    intake->attempts[intake->done++], error);
+	const struct letter_why why = {.reason = answer->reason,
+				       .status = answer->status,
+				       .attempts = intake->attempts[intake->done++],
+				       .permanent = !answer->by_another};
+	return bury(intake, INTAKE_LETTERS_POISON, message, &why, error);
 }
 
 static void try_another(struct intake *intake, const char *reason, unsigned *failures, int64_t retry_after_ms)

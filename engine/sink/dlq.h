@@ -6,6 +6,9 @@
  *
  * To its origin topic a letter goes with its key and its headers, but without those of letters and of the relay (by which a relay tells
  * what it has published), and with dlq-redriven-from: TOPIC/OFFSET of the letter.
+ *
+ * A letter is permanent when the record itself is at fault: whoever sends it again gets the same letter. Who wrote it says so (dlq-permanent),
+ * and what was never posted to anybody is so anyway.
  */
 #ifndef LEDGERLINE_SINK_DLQ_H
 #define LEDGERLINE_SINK_DLQ_H
@@ -14,6 +17,8 @@
 #include "engine/sink/post.h"
 
 struct dlq;
+
+/* A record is a letter by its header dlq-reason. Others are counted, and left alone. */
 
 struct dlq_options {
 	const char *brokers, *topic;
@@ -28,7 +33,7 @@ struct letter {
 	struct slice reason, group, time, topic; /* topic: where it came from */
 	int64_t status, attempts, partition, origin_offset;
 	const char *event_id; /* NULL: it is no public event */
-	bool redriven;
+	bool redriven, permanent;
 };
 
 /* Reads all of it. LL_NOT_FOUND: no such topic. LL_UNAVAILABLE, LL_USAGE, LL_DENIED. BLOCKING. */
@@ -37,6 +42,7 @@ void dlq_close(struct dlq *dlq); /* NULL allowed */
 
 size_t dlq_count(const struct dlq *dlq);
 const struct letter *dlq_letter(const struct dlq *dlq, size_t index); /* in their order */
+uint64_t dlq_others(const struct dlq *dlq);                           /* records that are no letters */
 
 /* Sends a letter that was not redriven back, to its origin topic or (poster not NULL) to an endpoint, and marks it. BLOCKING.
  * LL_USAGE: it does not say where it came from, or is no event and so nothing to post. LL_DENIED: the endpoint refused it. LL_UNAVAILABLE:

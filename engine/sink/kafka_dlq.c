@@ -22,7 +22,8 @@ struct dlq {
 	bool has_reader, has_producer;
 	struct record **records;
 	size_t count;
-	bool answered; /* of what was produced last */
+	uint64_t others; /* records that are no letters */
+	bool answered;   /* of what was produced last */
 	rd_kafka_resp_err_t answer;
 };
 
@@ -50,9 +51,14 @@ static void mark_redriven(struct dlq *dlq, int64_t offset)
 /* Takes the message. */
 static void take(struct dlq *dlq, rd_kafka_message_t *message)
 {
+	struct slice reason, permanent;
 	int64_t mark = number_of(message, "dlq-redriven");
-	if (mark >= 0) {
+	bool is_letter = message_header(message, "dlq-reason", &reason);
+	if (mark >= 0)
 		mark_redriven(dlq, mark);
+	else
+		dlq->others += !is_letter;
+	if (mark >= 0 || !is_letter) {
 		rd_kafka_message_destroy(message);
 		return;
 	}
@@ -72,7 +78,9 @@ static void take(struct dlq *dlq, rd_kafka_message_t *message)
 		.partition = number_of(message, "dlq-partition"),
 		.origin_offset = number_of(message, "dlq-offset"),
 	};
-	(void)message_header(message, "dlq-reason", &letter->reason);
+	letter->reason = reason;
+	letter->permanent = letter->attempts == 0 || message_header(message, "dlq-permanent", &permanent) ||
+			    message_header(message, "dlq-bytes", &permanent);
 	(void)message_header(message, "dlq-group", &letter->group);
 	(void)message_header(message, "dlq-time", &letter->time);
 	(void)message_header(message, "dlq-topic", &letter->topic);
@@ -175,6 +183,11 @@ const struct letter *dlq_letter(const struct dlq *dlq, size_t index)
 {
 	ENSURE(index < dlq->count);
 	return &dlq->records[index]->letter;
+}
+
+uint64_t dlq_others(const struct dlq *dlq)
+{
+	return dlq->others;
 }
 
 /* ---- redriving ---- */

@@ -67,6 +67,8 @@ rd_kafka_headers_t *letter_headers(const rd_kafka_message_t *message, const stru
 	add_number(headers, "dlq-offset", message->offset);
 	rd_kafka_header_add(headers, "dlq-group", -1, why->group, -1);
 	rd_kafka_header_add(headers, "dlq-time", -1, now, -1);
+	if (why->permanent)
+		rd_kafka_header_add(headers, "dlq-permanent", -1, "yes", -1);
 	*value = slice_of(message->payload, message->len);
 	if (message->len > LETTER_BYTES_MAX) {
 		add_number(headers, "dlq-bytes", (int64_t)message->len);

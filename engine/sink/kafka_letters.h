@@ -8,6 +8,7 @@ struct letter_why {
 	const char *reason, *group;
 	int status;
 	unsigned attempts;
+	bool permanent; /* the record is at fault: whoever sends it again gets the same letter */
 };
 
 enum { LETTER_ID_MAX = 64 };

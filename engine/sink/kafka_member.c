@@ -102,11 +102,12 @@ enum ll_code member_send(struct member *member, const char *topic, int32_t parti
 	return LL_OK;
 }
 
-enum ll_code member_bury(struct member *member, const rd_kafka_message_t *message, const char *reason, int status,
-			 unsigned attempts, struct error *error)
+enum ll_code member_bury(struct member *member, const rd_kafka_message_t *message, const struct letter_why *given,
+			 struct error *error)
 {
-	const struct letter_why why = {reason, member->options->group, status, attempts};
+	struct letter_why why = *given;
 	struct slice value;
+	why.group = member->options->group;
 	rd_kafka_headers_t *headers = letter_headers(message, &why, &value);
 	enum ll_code code = member_send(member, member->options->letters, 0, slice_of(message->key, message->key_len),
 					value, headers, error);
@@ -115,9 +116,9 @@ enum ll_code member_bury(struct member *member, const rd_kafka_message_t *messag
 	member->lettered++;
 	log_warn(member_event(member, "dead.letter"), LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
 		 LOG_NUMBER("partition", message->partition), LOG_NUMBER("offset", message->offset),
-		 LOG_NUMBER("attempts", attempts), LOG_TEXT("reason", reason),
+		 LOG_NUMBER("attempts", why.attempts), LOG_TEXT("reason", why.reason),
 		 LOG_TEXT("waitsIn", member->options->letters));
-	alert_run(member->options->alert, "dead-letter", reason);
+	alert_run(member->options->alert, "dead-letter", why.reason);
 	return LL_OK;
 }
 

@@ -89,9 +89,9 @@ void member_settle(struct member *member, size_t count);
 /* Hands a record over, as letters and replies go. Takes the headers, copies the rest. */
 enum ll_code member_send(struct member *member, const char *topic, int32_t partition, struct slice key,
 			 struct slice value, rd_kafka_headers_t *headers, struct error *error) LL_CHECKED;
-/* Makes a dead letter of a record, and says so. */
-enum ll_code member_bury(struct member *member, const rd_kafka_message_t *message, const char *reason, int status,
-			 unsigned attempts, struct error *error) LL_CHECKED;
+/* Makes a dead letter of a record, and says so. The group is the member's own. */
+enum ll_code member_bury(struct member *member, const rd_kafka_message_t *message, const struct letter_why *why,
+			 struct error *error) LL_CHECKED;
 
 /* Puts how it stands on its board. To be called by an owner who polls himself; else it is done before each step, and while it waits. */
 void member_show(struct member *member);

@@ -79,12 +79,17 @@ static bool is_its_fault(struct sink *sink, const rd_kafka_message_t *held, unsi
 }
 
 /* Counts a letter that was written. */
-static enum ll_code bury(struct sink *sink, enum sink_count kind, const struct post_result *why, unsigned attempts,
+static enum ll_code bury(struct sink *sink, enum sink_count kind, const struct post_result *result, unsigned attempts,
 			 struct error *error)
 {
+	/* What an endpoint refuses it may take once it is mended; what is no event never becomes one. */
+	const struct letter_why why = {.reason = result->reason,
+				       .status = result->status,
+				       .attempts = attempts,
+				       .permanent = kind == SINK_LETTERS_NO_EVENT};
 	struct member *member = &sink->member;
 	uint64_t before = member->lettered;
-	enum ll_code code = member_bury(member, member->pending[0].message, why->reason, why->status, attempts, error);
+	enum ll_code code = member_bury(member, member->pending[0].message, &why, error);
 	member->standing.counts[kind] += member->lettered - before;
 	return code;
 }

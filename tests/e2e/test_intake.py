@@ -4,7 +4,10 @@ import json
 import random
 import subprocess
 import tempfile
+import threading
+import urllib.request
 import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import wire
@@ -192,6 +195,11 @@ def redrive(kafka, topic, server, intake, ledgerline):
     assert intake.stop() == 0
     assert ("r4", "accepted") in {(one["headers"]["commandId"], one["headers"]["outcome"]) for one in replies(kafka, topic)}
     assert letters(kafka, topic)[-1]["headers"]["dlq-offset"] != letter["offset"] and len(letters(kafka, topic)) == 14
+    # Of the others only the one whose thing may still come is sent by --all; all the rest would be letters again.
+    may_pass = [one["reason"] for one in listed if not one["permanent"]]
+    assert len(may_pass) == 2 and all(any(code in reason for code in ("CONCERT_NOT_FOUND", "USE_NOT_FOUND")) for reason in may_pass)
+    said = json.loads(ledgerline("dlq", "redrive", "--from", at, "--all", "--json", check=0).stdout)
+    assert said == {"redriven": 1, "already": 1, "failed": 0, "left": 12}
 
 
 # A record larger than a dead letter can be: its beginning is kept, with the place where all of it is; it cannot be sent back.
@@ -206,7 +214,8 @@ def test_larger_than_a_letter(kafka, server, intakes, ledgerline, binary, tmp_pa
         assert intake.stop() == 0
     finally:
         intake.kill()
-    said = ledgerline("dlq", "redrive", "--from", f"kafka://{kafka}/{name}.dlq", "--all", check=1).stderr
+    assert "1 left" in ledgerline("dlq", "redrive", "--from", f"kafka://{kafka}/{name}.dlq", "--all", check=0).stderr
+    said = ledgerline("dlq", "redrive", "--from", f"kafka://{kafka}/{name}.dlq", "--all", "--permanent", check=1).stderr
     assert f"all of it is in {name}, partition 0, offset 0" in said
     assert len(letters(kafka, name)[0]["headers"]["dlq-reason"]) < 200
 
@@ -271,6 +280,60 @@ def test_several_engines(kafka, topic, server, intakes, tmp_path):
     server.start()
     intake.wait_for(lambda: count_of(kafka, f"{topic}.replies") >= 20 and "engines.up" in alerts.read_text(), "replies once it is back")
     assert intake.stop() == 0 and balance(server, "kim")["balance"] == 20000 and not letters(kafka, topic)
+
+
+class Narrow(ThreadingHTTPServer):
+    """A proxy before an engine that takes small bodies only, and says so in its own words."""
+
+    daemon_threads = True
+
+    def __init__(self, url, most):
+        super().__init__(("127.0.0.1", 0), NarrowHandler)
+        self.to, self.most = url, most
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
+class NarrowHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, kind, answer = 413, "text/html", b"<html><h1>413 Request Entity Too Large</h1></html>"
+        if len(body) <= self.server.most:
+            asked = urllib.request.Request(self.server.to + self.path, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(asked) as reply:
+                status, kind, answer = reply.status, "application/json", reply.read()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+# A proxy that takes less than a batch, and says 413 without an engine's words: halves go through. What is too large alone is a dead letter that
+# may be sent back, once the proxy takes more.
+def test_a_narrow_proxy(kafka, topic, server, intakes, ledgerline):
+    proxy = Narrow(server.url, 2000)
+    try:
+        commands = [charge(f"c{n}", "kim") for n in range(100)]
+        commands.insert(50, {"id": "large", "type": "points.use", "userId": "kim", "amount": 1, "reference": "r" * 100, "queueToken": "x" * 3000})
+        produce(kafka, topic, commands)
+        intake = intakes(proxy.url).start()
+        intake.wait_for(lambda: count_of(kafka, f"{topic}.replies") >= 100 and letters(kafka, topic), "replies, and the letter")
+        assert intake.stop() == 0 and balance(server, "kim")["balance"] == 100000
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+    (letter,) = letters(kafka, topic)
+    headers = letter["headers"]
+    assert letter["event"]["id"] == "large" and headers["dlq-status"] == "413" and "proxy" in headers["dlq-reason"]
+    assert "dlq-permanent" not in headers and "intake.engines.down" not in intake.errors()
+    (listed,) = json.loads(ledgerline("dlq", "list", "--from", f"kafka://{kafka}/{topic}.dlq", "--json", check=0).stdout)["letters"]
+    assert not listed["permanent"]
 
 
 # --metrics: what became of commands and records, and that no engine takes any; `status --ready` asks as it asks an engine.

@@ -271,7 +271,8 @@ def dlq(ledgerline, kafka, topic, verb, *arguments, check=0):
 
 
 # Dead letters are listed and shown; one is sent back to its topic, where the sink reads it again and its endpoint takes it now; the rest
-# straight to the endpoint. A second time nothing is sent. What is no event goes back to its topic only, and is refused again.
+# straight to the endpoint. A second time nothing is sent. What is no event is left, unless somebody asks for it; then it goes back to its
+# topic only, and is refused again.
 def test_redrive(kafka, topic, endpoint, sinks, ledgerline):
     refused = {2, 5, 7}
     endpoint.behave = lambda one: 400 if one["sequence"] in refused else 200
@@ -286,20 +287,48 @@ def test_redrive(kafka, topic, endpoint, sinks, ledgerline):
     shown = dlq(ledgerline, kafka, topic, "show", str(first["offset"]))
     assert json.loads(shown["value"]) == events[2] and shown["key"] == "user-2" and shown["topic"] == topic
     assert (shown["status"], shown["attempts"], shown["group"]) == (400, 1, "data-platform") and "answered 400" in shown["reason"]
+    assert [one["permanent"] for one in listed] == [one["eventId"] is None for one in listed]
     said = dlq(ledgerline, kafka, topic, "redrive", "--all", "--to", endpoint.url, check=1)
-    assert said == {"redriven": 0, "already": 0, "failed": 4}
+    assert said == {"redriven": 0, "already": 0, "failed": 3, "left": 1}
     refused.clear()
-    assert dlq(ledgerline, kafka, topic, "redrive", str(first["offset"])) == {"redriven": 1, "already": 0, "failed": 0}
+    assert dlq(ledgerline, kafka, topic, "redrive", str(first["offset"])) == {"redriven": 1, "already": 0, "failed": 0, "left": 0}
     sink.wait_for(lambda: events[2]["eventId"] in ids(endpoint.taken), "the one that came back")
-    said = dlq(ledgerline, kafka, topic, "redrive", "--all", "--to", endpoint.url, check=1)
-    assert said == {"redriven": 2, "already": 1, "failed": 1}
-    assert dlq(ledgerline, kafka, topic, "redrive", "--all") == {"redriven": 1, "already": 3, "failed": 0}
+    said = dlq(ledgerline, kafka, topic, "redrive", "--all", "--permanent", "--to", endpoint.url, check=1)
+    assert said == {"redriven": 2, "already": 1, "failed": 1, "left": 0}
+    done = ledgerline("dlq", "redrive", "--from", f"kafka://{kafka}/{topic}.dlq", "--all", check=0)
+    assert "1 left: the record itself is at fault" in done.stderr and len(letters(kafka, topic)) == 4 + 3  # three marks
+    assert dlq(ledgerline, kafka, topic, "redrive", "--all", "--permanent") == {"redriven": 1, "already": 3, "failed": 0, "left": 0}
     sink.wait_for(lambda: [one["redriven"] for one in dlq(ledgerline, kafka, topic, "list")["letters"]] == [True] * 4 + [False], "the rubbish again")
     assert len(dlq(ledgerline, kafka, topic, "list", "--open")["letters"]) == 1
     assert sink.stop() == 0
     assert sorted(one["sequence"] for one in endpoint.taken) == list(range(10))
     back = [one for one in records(kafka, topic) if "dlq-redriven-from" in one["headers"]]
     assert len(back) == 2 and all(not name.startswith("ledger-") for one in back for name in one["headers"])
+
+
+# Records without the headers of letters are none: they are counted, and not listed, shown or sent. A topic that has nothing else is told so, with
+# where its letters are.
+def test_records_that_are_no_letters(kafka, topic, endpoint, sinks, ledgerline):
+    endpoint.behave = lambda one: 400
+    fill(kafka, topic, 2)
+    sink = sinks().start()
+    sink.wait_for(lambda: len(letters(kafka, topic)) == 2, "two letters")
+    assert sink.stop() == 0
+    letters_of = f"kafka://{kafka}/{topic}.dlq"
+    assert ledgerline("dlq", "list", "--from", letters_of, check=0).stderr == ""
+    subprocess.run(["kcat", "-P", "-b", kafka, "-t", f"{topic}.dlq", "-p", "0"], input="by hand", text=True, check=True)
+    done = ledgerline("dlq", "list", "--from", letters_of, "--json", check=0)
+    assert [one["offset"] for one in json.loads(done.stdout)["letters"]] == [0, 1]
+    assert f"1 records of {topic}.dlq are no dead letters" in done.stderr
+    assert "no letter at offset 2" in ledgerline("dlq", "redrive", "--from", letters_of, "2", check=1).stderr
+    wrong = f"no-letters-{uuid.uuid4().hex[:8]}"
+    wire.create_topic(kafka, wrong, 1, 1, {})
+    assert ledgerline("dlq", "list", "--from", f"kafka://{kafka}/{wrong}", check=0).stderr == ""
+    fill(kafka, wrong, 3)
+    for words in (["list"], ["show", "0"], ["redrive", "0"], ["redrive", "--all"]):
+        said = ledgerline("dlq", *words, "--from", f"kafka://{kafka}/{wrong}", check=1).stderr
+        assert f"none of the 3 records of {wrong} is a dead letter" in said and f"{wrong}.dlq" in said and said.count("\n") == 1
+    assert len(records(kafka, wrong)) == 3
 
 
 # What is wrong with a command of dlq is one sentence.
@@ -311,6 +340,7 @@ def test_bad_dlq_options(ledgerline, kafka, topic):
         (["show", "--from", f"kafka://{kafka}/{topic}", "7"], 1, "no letter at offset 7"),
         (["redrive", "--from", f"kafka://{kafka}/{topic}"], 2, "give an offset, or --all"),
         (["redrive", "--from", f"kafka://{kafka}/{topic}", "--all", "--to", "x:y"], 2, "no http:// or https:// URL"),
+        (["redrive", "--from", f"kafka://{kafka}/{topic}", "7", "--permanent"], 2, "--permanent goes with --all"),
     ):
         done = ledgerline("dlq", *words, check=status)
         assert said in done.stderr and not done.stdout, words
