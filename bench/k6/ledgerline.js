@@ -5,10 +5,16 @@ import http from 'k6/http';
 import {check} from 'k6';
 
 const env = __ENV;
-export const number = (name, otherwise) => (env[name] === undefined || env[name] === '' ? otherwise : Number(env[name]));
+function asNumber(name, given) {
+	if (!/^\d+(\.\d+)?$/.test(given)) throw new Error(`${name}: "${given}" is no number`);
+	return Number(given);
+}
+export const number = (name, otherwise) => (env[name] === undefined || env[name] === '' ? otherwise : asNumber(name, env[name]));
 export const text = (name, otherwise) => env[name] || otherwise;
+export const numbers = (name, otherwise) => text(name, otherwise).split(',').map((one) => asNumber(name, one));
 
 export const URL = text('URL', 'http://127.0.0.1:8080').replace(/\/$/, '');
+if (!/^https?:\/\/[^/]/.test(URL)) throw new Error(`URL is http://HOST:PORT or https://HOST:PORT, not "${URL}"`);
 const KEY = text('KEY', '');
 const ADMIN_KEY = text('ADMIN_KEY', KEY);
 export const DURATION = text('DURATION', '30s');
@@ -35,11 +41,22 @@ export async function ask(method, path, {name, body, statuses = [200, 201], toke
 	return reply;
 }
 
+const ADVICE = {
+	0: 'is an engine there? -e URL=http://HOST:PORT names another one',
+	401: 'the engine asks for keys: -e ADMIN_KEY=... is what sets the scene, -e KEY=... the others',
+	403: 'what sets the scene wants a key of role admin: -e ADMIN_KEY=...',
+};
+
 // For setup: what fails there ends the run.
 export async function prepare(method, path, body, statuses = [200, 201]) {
 	const reply = await ask(method, path, {name: 'setup', body, statuses, key: ADMIN_KEY});
-	if (!statuses.includes(reply.status)) throw new Error(`${method} ${path}: ${reply.status} ${reply.body}`);
-	return reply.status < 300 && reply.body ? reply.json() : null;
+	const what = `${method} ${URL}${path}`, advice = ADVICE[reply.status] ? `; ${ADVICE[reply.status]}` : '';
+	if (!statuses.includes(reply.status)) throw new Error(`${what}: ${reply.status ? `${reply.status} ${reply.body}` : `no answer: ${reply.error}`}${advice}`);
+	try {
+		return reply.status < 300 && reply.body ? reply.json() : null;
+	} catch {
+		throw new Error(`${what}: ${reply.status}, but no JSON: is that an engine?`);
+	}
 }
 
 // Commands in arrays of a thousand.

@@ -8,7 +8,7 @@
 import {sleep} from 'k6';
 import exec from 'k6/execution';
 import {Counter, Trend} from 'k6/metrics';
-import {ask, halls, limits, number, openHalls, prepare, runName, text, TRENDS} from './ledgerline.js';
+import {ask, halls, limits, number, numbers, openHalls, prepare, runName, text, TRENDS} from './ledgerline.js';
 
 export {handleSummary} from './ledgerline.js';
 
@@ -17,7 +17,7 @@ const ACTIVE = number('ACTIVE', 100); // places behind the waiting room: fewer t
 const POLL = number('POLL', 0.5); // seconds between two polls
 const LOOKS = number('LOOKS', 0.05); // the share of buyers that fetch the map of the hall; the others have one that is some seconds old
 const TRIES = number('TRIES', 20);
-const HALLS = text('HALLS', '50,500,2000,5000,10000').split(',').map(Number);
+const HALLS = numbers('HALLS', '50,500,2000,5000,10000');
 
 const bought = new Counter('seats_bought');
 const wentHome = new Counter('went_home');

@@ -3,11 +3,12 @@
 //
 // What of k6 the scripts use is under node/: everything runs in one thread of node, over node's own HTTP. It asks some ten thousand
 // times a second at most, and then it is what is measured; k6 has a thread for each core. Ends as k6 does: 0; 99 when a threshold is
-// missed; 107 when the script failed; 2 for bad arguments.
-import {writeFileSync} from 'node:fs';
+// missed; 107 when the script failed; 2 for bad arguments. What is wrong is one line on standard error.
+import {statSync, writeFileSync} from 'node:fs';
 import {register} from 'node:module';
 import {resolve} from 'node:path';
 import {pathToFileURL} from 'node:url';
+import {oneLine} from './node/complain.mjs';
 
 const USAGE = 'usage: node run_with_node.mjs SCRIPT [-e NAME=VALUE]...';
 
@@ -22,10 +23,19 @@ function read(given) {
 	return scripts.length === 1 ? {environment, script: scripts[0]} : null;
 }
 
-async function main() {
-	const asked = read(process.argv.slice(2));
-	if (!asked) {
-		console.error(USAGE);
+const isFile = (path) => Boolean(statSync(path, {throwIfNoEntry: false})?.isFile());
+
+function write(where, content) {
+	try {
+		writeFileSync(where, content);
+	} catch (error) {
+		throw new Error(`cannot write the summary: ${error.message}`);
+	}
+}
+
+async function main(asked) {
+	if (!asked || !isFile(asked.script)) {
+		console.error(asked ? `run_with_node.mjs: there is no script ${asked.script}` : USAGE);
 		return 2;
 	}
 	globalThis.__ENV = asked.environment;
@@ -45,16 +55,17 @@ async function main() {
 	closeAll();
 	const told = summary(options, took);
 	const out = script.handleSummary ? await script.handleSummary(told) : {stdout: JSON.stringify(told)};
-	for (const [where, content] of Object.entries(out)) where === 'stdout' ? process.stdout.write(content) : writeFileSync(where, content);
+	for (const [where, content] of Object.entries(out)) where === 'stdout' ? process.stdout.write(content) : write(where, content);
 	const missed = broken(told);
 	if (missed.length) console.error(`thresholds that were missed: ${missed.join('; ')}`);
 	return failures.some(Boolean) ? 107 : missed.length ? 99 : 0;
 }
 
-main().then(
+const asked = read(process.argv.slice(2));
+main(asked).then(
 	(status) => process.exit(status),
 	(error) => {
-		console.error(error);
+		console.error(`run_with_node.mjs: ${oneLine(error, asked.script)}`);
 		process.exit(107);
 	},
 );

@@ -2,13 +2,13 @@
 // held and given back, 10 that are held, paid and cancelled, 10 charges. What cannot be begun in time is counted as dropped_iterations.
 import exec from 'k6/execution';
 import {Counter} from 'k6/metrics';
-import {ask, DURATION, halls, limits, number, openHalls, prepareAll, runName, text, TRENDS} from './ledgerline.js';
+import {ask, DURATION, halls, limits, number, numbers, openHalls, prepareAll, runName, TRENDS} from './ledgerline.js';
 
 export {handleSummary} from './ledgerline.js';
 
 const RATE = number('RATE', 1000);
 const USERS = number('USERS', 1000);
-const HALLS = text('HALLS', '50,50,50,50,50,50,50,50,50,50').split(',').map(Number);
+const HALLS = numbers('HALLS', '50,50,50,50,50,50,50,50,50,50');
 
 const taken = new Counter('seats_taken_already');
 

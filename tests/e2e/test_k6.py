@@ -27,9 +27,10 @@ def node():
         pytest.skip("no node (Debian: nodejs)")
 
 
-def play(script, **settings):
+def play(script, environment=None, **settings):
     given = [argument for name, value in settings.items() for argument in ("-e", f"{name}={value}")]
-    return subprocess.run(["node", RUNNER, script, *given], capture_output=True, text=True, timeout=300)
+    environment = {**os.environ, **(environment or {})}
+    return subprocess.run(["node", RUNNER, script, *given], capture_output=True, text=True, timeout=300, env=environment)
 
 
 @pytest.fixture
@@ -133,11 +134,60 @@ export default async function () {
         ("export const options = {scenarios: {one: {executor: 'constant-vus', duration: '1s', exec: 'b'}}};", "exports no b"),
         ("export function setup() { throw new Error('no way'); } export default () => {};", "no way"),
         ("export const options = {vus: 1, iterations: 1}; export default () => { throw new Error('broke'); };", "broke"),
+        ("export default () => {", "SyntaxError: "),
+        ("export const options = {vus: 1, iterations: 1};\nexport default () => { null.x };", "(script.js:2)"),
+        ("import http from 'k6/http'; export const options = {vus: 1, iterations: 1}; export default () => http.get('localhost:1');", "is no URL with http://"),
     ],
 )
 def test_bad_script(script, text, says):
     done = play(script(text))
-    assert done.returncode == 107 and says in done.stderr
+    assert done.returncode == 107 and says in done.stderr and done.stderr.count("\n") == 1
+
+
+# What a user of the scripts gets wrong is one line on standard error that says what to do, and no stack.
+@pytest.mark.parametrize(
+    "name, settings, status, says",
+    [
+        ("nowhere.js", {}, 2, "there is no script"),
+        (".", {}, 2, "there is no script"),
+        ("steady.js", {"URL": "http://127.0.0.1:1"}, 107, "POST http://127.0.0.1:1/api/admin/concerts: no answer: connect ECONNREFUSED 127.0.0.1:1; is an engine there? -e URL="),
+        ("polls.js", {"URL": "http://nowhere.invalid"}, 107, "no answer: getaddrinfo"),
+        ("polls.js", {"URL": "localhost:8080"}, 107, 'URL is http://HOST:PORT or https://HOST:PORT, not "localhost:8080"'),
+        ("onsale.js", {"HALLS": "50,x"}, 107, 'HALLS: "x" is no number'),
+        ("steady.js", {"RATE": "1e3"}, 107, 'RATE: "1e3" is no number'),
+    ],
+)
+def test_wrong_use(name, settings, status, says):
+    done = play(SCRIPTS / name, **settings)
+    assert (done.returncode, done.stdout) == (status, "") and says in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_no_summary(engine, tmp_path):
+    done = play(SCRIPTS / "polls.js", URL=engine.url, USERS=1, VUS=1, DURATION="1s", SUMMARY=tmp_path / "nowhere" / "x")
+    assert done.returncode == 107 and "cannot write the summary" in done.stderr and done.stderr.count("\n") == 1
+
+
+# Who asks a guarded engine without keys, with the wrong one, or by TLS that node does not trust, is told which setting is for that.
+def test_told_which_setting(binary, engines, tmp_path):
+    from certificates import Authority
+    from holders import Keys
+
+    keys, ca = Keys(binary, tmp_path / "keys").all_roles(), Authority(tmp_path / "ca")
+    engine = engines(tmp_path / "data", options=["--keys", keys.path, *ca.sign("engine", "IP:127.0.0.1").options])
+    engine.tls = ca.context()
+    engine.start()
+    trust = {"NODE_EXTRA_CA_CERTS": str(ca.file)}
+    known = {"KEY": keys.of["the-client"], "ADMIN_KEY": keys.of["the-admin"]}
+    few = {"URL": engine.url, "USERS": 10, "VUS": 5, "HALLS": 30, **OPEN}
+    for settings, environment, says in (
+        ({**few, **known}, {}, "NODE_EXTRA_CA_CERTS=FILE names whom node trusts"),
+        (few, trust, "the engine asks for keys: -e ADMIN_KEY="),
+        ({**few, "KEY": keys.of["the-client"]}, trust, "wants a key of role admin: -e ADMIN_KEY="),
+    ):
+        done = play(SCRIPTS / "onsale.js", environment, **settings)
+        assert done.returncode == 107 and says in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    done = play(SCRIPTS / "onsale.js", trust, **few, **known)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_bad_arguments(script):

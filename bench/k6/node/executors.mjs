@@ -1,4 +1,5 @@
 // Scenarios: who begins which iteration when.
+import {oneLine} from './complain.mjs';
 import {add, builtin, world} from './world.mjs';
 
 const UNITS = {ms: 1, s: 1000, m: 60000, h: 3600000};
@@ -23,7 +24,7 @@ class Run {
 		try {
 			await this.body(this.data);
 		} catch (error) {
-			if (this.failures++ < 10) console.error(error);
+			if (this.failures++ < 10) console.error(`run_with_node.mjs: ${this.name}: ${oneLine(error, 'the script')}`);
 		}
 		add(builtin.iterations, 1);
 		add(builtin.iterationDuration, performance.now() - began);

@@ -17,6 +17,16 @@ export function setResponseCallback(callback) {
 	standard = callback;
 }
 
+// What node says of a certificate that it does not trust, and what to do.
+const DISTRUST = /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?)$/;
+const reason = (error) => (DISTRUST.test(error.code) ? `${error.message}; NODE_EXTRA_CA_CERTS=FILE names whom node trusts` : error.message || error.code);
+
+function where(url) {
+	const to = URL.canParse(url) ? new URL(url) : null;
+	if (!to || !kinds[to.protocol]) throw new Error(`${url} is no URL with http:// or https://`);
+	return to;
+}
+
 function response(status, headers, body, duration, error) {
 	const json = (selector) => {
 		const all = JSON.parse(body);
@@ -27,7 +37,7 @@ function response(status, headers, body, duration, error) {
 
 export function request(method, url, body, {headers = {}, tags = {}, responseCallback = standard} = {}) {
 	return new Promise((done) => {
-		const to = new URL(url);
+		const to = where(url);
 		const began = performance.now();
 		const end = (status, received, text, error = '') => {
 			const took = performance.now() - began;
@@ -44,7 +54,7 @@ export function request(method, url, body, {headers = {}, tags = {}, responseCal
 			answer.on('end', () => end(answer.statusCode, answer.headers, Buffer.concat(pieces).toString()));
 			answer.on('error', (error) => end(0, {}, '', error.message));
 		});
-		sent.on('error', (error) => end(0, {}, '', error.message));
+		sent.on('error', (error) => end(0, {}, '', reason(error)));
 		sent.end(body === null || body === undefined ? undefined : body);
 	});
 }
