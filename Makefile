@@ -279,7 +279,7 @@ $(PEER_PROGRAMS): $(OUT)/obj/bench/peers/tally.o
 
 # `make check` was seen failing on each of these: tests/check/test_checks.py shows it anew every time.
 C_FILES = $(sort $(shell find schemas projections engine tests bench docs -name '*.[ch]' 2>/dev/null))
-CHECKS := check-layering check-house check-links check-twice check-pages check-checks
+CHECKS := check-layering check-house check-links check-twice check-events check-pages check-checks
 .PHONY: check-format $(CHECKS)
 
 check-format: | build/.deps-check
@@ -287,7 +287,7 @@ check-format: | build/.deps-check
 	$(Q)bad=$$(for file in $(C_FILES); do clang-format --dry-run -Werror $$file 2>/dev/null || echo $$file; done); \
 		[ -z "$$bad" ] || { printf '%s: not in form; make format mends it\n' $$bad >&2; exit 1; }
 
-check-layering check-house check-links check-twice: check-%: | build/.deps-check
+check-layering check-house check-links check-twice check-events: check-%: | build/.deps-check
 	$(call say,CHECK,$*)
 	$(Q)$(PYTHON) -B tests/check/$*.py
 

@@ -37,7 +37,8 @@ struct log_field {
 #define LOG_SLICE(name, value) ((struct log_field){.key = (name), .text = (value)})
 #define LOG_NUMBER(name, value) ((struct log_field){.key = (name), .is_number = true, .number = (int64_t)(value)})
 
-/* log_info("http.listening", LOG_TEXT("host", host), LOG_NUMBER("port", port)); */
+/* Each event has a row in a table of the pages: `make check-events`.
+ * log_info("http.listening", LOG_TEXT("host", host), LOG_NUMBER("port", port)); */
 #define log_debug(event, ...) LOG_EVENT(LOG_DEBUG, event, ##__VA_ARGS__)
 #define log_info(event, ...) LOG_EVENT(LOG_INFO, event, ##__VA_ARGS__)
 #define log_warn(event, ...) LOG_EVENT(LOG_WARN, event, ##__VA_ARGS__)

@@ -15,6 +15,11 @@ GOOD = {
     "engine/journal/kafka.c": '#include <librdkafka/rdkafka.h>\n#include "schemas/events.h"\n',
     "engine/decide/decide.c": '#include "projections/store/store.h"\nint atoi_free; /* strcpy( */\n',
     "docs/page.md": "# A page\n## Its `part`, two\n[there](#its-part-two) [rule](../engine/decide/decide.c)\n`engine/decide/`\n",
+    "engine/sink/k.c": 'void f(void)\n{\n\tlog_info(member_event(member, given ? "given" : "gone"), LOG_TEXT("a", "b"));\n'
+    '\tlog_error(member_event(member, way(member, "down", room)));\n\tlog_warn("x.started", LOG_TEXT("y", z(1, 2)));\n}\n'
+    'static const struct member_options options = {\n\t.name = "sink",\n\t.other_side = "endpoint",\n};\n',
+    "docs/log.md": "| event | level | means |\n|---|---|---|\n| `sink.given`, `sink.gone` | info | a |\n| `sink.endpoint.down` | error | b |\n"
+    "| `x.started` | warn | c |\n\n| `other` | table |\n|---|---|\n| `no.event` | x |\n",
 }
 BODY = "".join(f"\tstep_{n}(thing);\n" for n in range(12))
 
@@ -39,6 +44,11 @@ WRONG = [
     ("links", "docs/page.md", "# A\n[x](nowhere.md)\n", "docs/page.md:2: there is no nowhere.md"),
     ("links", "docs/page.md", "# A\n[x](#b)\n", "no heading #b"),
     ("links", "docs/page.md", "`engine/gone.c`\n", "names engine/gone.c"),
+    ("events", "engine/a.c", 'int f(void)\n{\n\tlog_info("y.new");\n}\n', "engine/a.c:3: logs y.new at info, which no table"),
+    ("events", "engine/a.c", 'int f(void)\n{\n\tlog_error("x.started");\n}\n', "engine/a.c:3: logs x.started at error, which no table"),
+    ("events", "engine/a.c", 'int f(void)\n{\n\tlog_info(name, LOG_TEXT("a", b));\n}\n', "an event that is no text here"),
+    ("events", "docs/a.md", "| event | level | means |\n|---|---|---|\n| `x.gone` | info | a |\n", "docs/a.md:3: x.gone at info is logged nowhere"),
+    ("events", "docs/log.md", "# none\n", "logs sink.endpoint.down at error"),
     ("twice", "engine/a.c", f"void f(void)\n{{\n{BODY}}}\n\nvoid g(void)\n{{\n{BODY}}}\n", "12 lines as in"),
 ]
 
@@ -63,7 +73,7 @@ def tree(tmp_path):
 
 
 # A tree in order passes every check.
-@pytest.mark.parametrize("name", ["layering", "house", "links", "twice"])
+@pytest.mark.parametrize("name", ["layering", "house", "links", "twice", "events"])
 def test_good(tree, name):
     assert check(name, tree({})) == (0, "")
 

@@ -17,7 +17,7 @@ def test_a_page_shows_what_comes_out(page, binary, kafka, monkeypatch):
     assert not differences, "\n".join(differences)
 
 
-@pytest.mark.parametrize("page", ["docs/api.md", "docs/console.md"])
+@pytest.mark.parametrize("page", ["docs/api.md", "docs/console.md", "docs/tls.md"])
 def test_a_page_without_kafka_shows_what_comes_out(page, binary):
     """The same for the pages that need no Kafka."""
     differences = console.play(ROOT / page, binary)
