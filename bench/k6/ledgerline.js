@@ -47,8 +47,18 @@ const ADVICE = {
 	403: 'what sets the scene wants a key of role admin: -e ADMIN_KEY=...',
 };
 
+// A key that was not shown since the engine began costs it a slow look, for one request at a time: a crowd that comes with it all at once is
+// told 429. So it is shown once before.
+let isKeyShown = KEY === ADMIN_KEY;
+async function showKey() {
+	isKeyShown = true;
+	const reply = await ask('GET', '/api/concerts', {name: 'setup'});
+	if (reply.status === 401 || reply.status === 403) throw new Error(`GET ${URL}/api/concerts: ${reply.status} ${reply.body}; -e KEY=... is no key of role client or admin`);
+}
+
 // For setup: what fails there ends the run.
 export async function prepare(method, path, body, statuses = [200, 201]) {
+	if (!isKeyShown) await showKey();
 	const reply = await ask(method, path, {name: 'setup', body, statuses, key: ADMIN_KEY});
 	const what = `${method} ${URL}${path}`, advice = ADVICE[reply.status] ? `; ${ADVICE[reply.status]}` : '';
 	if (!statuses.includes(reply.status)) throw new Error(`${what}: ${reply.status ? `${reply.status} ${reply.body}` : `no answer: ${reply.error}`}${advice}`);
