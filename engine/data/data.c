@@ -219,13 +219,12 @@ static bool is_nothing(const char *name)
 	return false;
 }
 
-/* A mistyped name must not put a ledger among other people's files. */
-static enum ll_code check_is_ours(const char *path, struct error *error)
+enum ll_code data_check_ours(const struct data *data, struct error *error)
 {
 	enum ll_code code = LL_OK;
-	DIR *directory = opendir(path);
+	DIR *directory = opendir(data->path);
 	if (!directory)
-		return from_errno(error, "open the data directory", path);
+		return from_errno(error, "open the data directory", data->path);
 	bool known = has_mark(dirfd(directory));
 	for (const struct dirent *entry; !known && code == LL_OK && (entry = readdir(directory));)
 		if (!is_nothing(entry->d_name))
@@ -233,7 +232,7 @@ static enum ll_code check_is_ours(const char *path, struct error *error)
 				error, LL_EXISTS,
 				"%s is not a data directory (it has no journal.url) and holds other things (%s): nothing was made; "
 				"name the data directory, or for a new ledger one that is empty or not there",
-				path, entry->d_name);
+				data->path, entry->d_name);
 	closedir(directory);
 	return code;
 }
@@ -255,7 +254,7 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 		return error_set(error, LL_USAGE, "the directory's name is too long: %s", real);
 	memcpy(data->path, real, strlen(real) + 1);
 	if (use != DATA_READ)
-		code = check_is_ours(data->path, error);
+		code = data_check_ours(data, error);
 	if (code == LL_OK && use != DATA_READ)
 		code = data_lock(data, true, error);
 	if (code == LL_OK)

@@ -38,6 +38,10 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 		       struct error *error) LL_CHECKED;
 void data_close(struct data *data);
 
+/* May something be written into it? A mistyped name must not put a ledger among other people's files. LL_EXISTS as above; for who has opened
+ * it with DATA_READ and makes something all the same. */
+enum ll_code data_check_ours(const struct data *data, struct error *error) LL_CHECKED;
+
 /* Holds a directory that was opened with DATA_READ, for a moment. LL_BUSY: somebody works on it (the pid is named); `patient`: still after
  * a second. */
 enum ll_code data_lock(struct data *data, bool patient, struct error *error) LL_CHECKED;

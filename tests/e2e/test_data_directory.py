@@ -34,6 +34,15 @@ def test_refuses_other_directories(make, engines, tmp_path, options):
     assert sorted(path.name for path in home.iterdir()) == [".profile", "letter"]
 
 
+# So do those that write into one beside an engine: the projections and snapshots of a journal that is elsewhere.
+@pytest.mark.parametrize("command", ["rebuild", "snapshot"])
+def test_no_files_among_others(ledgerline, tmp_path, command):
+    ledgerline("load", "--data", tmp_path / "data", stdin=CHARGE, check=0)
+    home, journal = others(tmp_path / "home", "letter"), f"local:{tmp_path / 'data' / 'journal'}"
+    assert "is not a data directory" in ledgerline(command, "--data", home, "--journal", journal, check=3).stderr
+    assert [path.name for path in home.iterdir()] == ["letter"]
+
+
 def refused(engine):
     with pytest.raises(DidNotStart) as caught:
         engine.start()
