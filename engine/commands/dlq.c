@@ -27,43 +27,57 @@ static int open_letters(const struct options *options, struct opened *opened)
 	return dlq_open(&opened->options, &opened->dlq, &error) == LL_OK ? EXIT_DONE : command_failed(options, &error);
 }
 
-/* Somebody looks into a topic that has other things in it. EXIT_NO: it has nothing else. */
-static int tell_others(const struct options *options, const struct opened *opened)
+enum { NOT_LETTERS_MAX = 768 };
+
+/* Why a topic is hardly one of letters: it has none, but other records, or several partitions. false: it may well be one. */
+static bool are_no_letters(const struct opened *opened, char why[NOT_LETTERS_MAX])
 {
 	const char *topic = opened->topic, *end = topic + strlen(topic);
+	char hint[2 * TOPIC_NAME_MAX] = "";
 	unsigned long long others = dlq_others(opened->dlq);
-	bool is_named_so = end - topic > 4 && strcmp(end - 4, ".dlq") == 0;
-	if (others && dlq_count(opened->dlq))
+	int partitions = dlq_partitions(opened->dlq);
+	if (dlq_count(opened->dlq) || (!others && partitions == 1))
+		return false;
+	if (end - topic <= 4 || strcmp(end - 4, ".dlq") != 0)
+		snprintf(hint, sizeof hint, "; those of that topic are in %s.dlq, if nobody named it otherwise", topic);
+	if (others)
+		snprintf(why, NOT_LETTERS_MAX,
+			 "none of the %llu records of %s%s is a dead letter: they have no header dlq-reason%s", others,
+			 topic, partitions > 1 ? " in its first partition" : "", hint);
+	else
+		snprintf(why, NOT_LETTERS_MAX, "%s has %d partitions, and a topic of dead letters has one%s", topic,
+			 partitions, hint);
+	return true;
+}
+
+/* Somebody looks into a topic that has other things in it. EXIT_NO: it has no letters. */
+static int tell_others(const struct options *options, const struct opened *opened)
+{
+	char why[NOT_LETTERS_MAX];
+	if (are_no_letters(opened, why))
+		return option_complain(options, EXIT_NO, "%s", why);
+	if (dlq_others(opened->dlq))
 		return option_complain(
 			options, EXIT_DONE,
 			"%llu records of %s are no dead letters (they have no header dlq-reason), and are "
 			"left alone",
-			others, topic);
-	if (others && is_named_so)
-		return option_complain(
-			options, EXIT_NO,
-			"none of the %llu records of %s is a dead letter: they have no header dlq-reason", others,
-			topic);
-	if (others)
-		return option_complain(
-			options, EXIT_NO,
-			"none of the %llu records of %s is a dead letter: those of that topic are in %s.dlq, "
-			"if nobody named it otherwise",
-			others, topic, topic);
+			(unsigned long long)dlq_others(opened->dlq), opened->topic);
 	return EXIT_DONE;
 }
 
 /* The index of the letter at that offset. */
-static int find_letter(const struct options *options, const struct dlq *dlq, const char *text, size_t *index)
+static int find_letter(const struct options *options, const struct opened *opened, const char *text, size_t *index)
 {
-	char *end;
+	char *end, why[NOT_LETTERS_MAX];
 	errno = 0;
 	long long offset = strtoll(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end || errno)
 		return option_complain(options, EXIT_USAGE, "an offset is a number, not %s", text);
-	for (*index = 0; *index < dlq_count(dlq); ++*index)
-		if (dlq_letter(dlq, *index)->offset == offset)
+	for (*index = 0; *index < dlq_count(opened->dlq); ++*index)
+		if (dlq_letter(opened->dlq, *index)->offset == offset)
 			return EXIT_DONE;
+	if (are_no_letters(opened, why))
+		return option_complain(options, EXIT_NO, "there is no letter at offset %lld: %s", offset, why);
 	return option_complain(options, EXIT_NO, "there is no letter at offset %lld", offset);
 }
 
@@ -134,9 +148,7 @@ static int run_show(const struct options *options, void *context)
 	(void)context;
 	int status = open_letters(options, &opened);
 	if (status == EXIT_DONE)
-		status = tell_others(options, &opened);
-	if (status == EXIT_DONE)
-		status = find_letter(options, opened.dlq, option_argument(options, 0), &index);
+		status = find_letter(options, &opened, option_argument(options, 0), &index);
 	if (status == EXIT_DONE) {
 		const struct letter *letter = dlq_letter(opened.dlq, index);
 		json_writer_init(&writer, &out, false);
@@ -178,14 +190,17 @@ static int redrive_one(const struct options *options, struct dlq *dlq, size_t in
 	return option_complain(options, EXIT_NO, "%s", error.text);
 }
 
-static int redrive(const struct options *options, struct dlq *dlq, struct poster *poster, struct tally *tally)
+static int redrive(const struct options *options, const struct opened *opened, struct poster *poster,
+		   struct tally *tally)
 {
 	size_t index = 0;
-	int status = EXIT_DONE;
-	if (option_argument(options, 0)) {
-		status = find_letter(options, dlq, option_argument(options, 0), &index);
-		return status == EXIT_DONE ? redrive_one(options, dlq, index, poster, tally) : status;
-	}
+	struct dlq *dlq = opened->dlq;
+	const char *offset = option_argument(options, 0);
+	int status = offset ? find_letter(options, opened, offset, &index) : tell_others(options, opened);
+	if (offset && status == EXIT_DONE)
+		return redrive_one(options, dlq, index, poster, tally);
+	if (status != EXIT_DONE)
+		return status;
 	for (; index < dlq_count(dlq); index++) {
 		const struct letter *letter = dlq_letter(dlq, index);
 		if (letter->permanent && !letter->redriven && !option_flag(options, "permanent"))
@@ -235,10 +250,8 @@ static int run_redrive(const struct options *options, void *context)
 	if (post.url && poster_new(&post, &poster, &error) != LL_OK)
 		return command_failed(options, &error);
 	int status = open_letters(options, &opened);
-	if (status == EXIT_DONE)
-		status = tell_others(options, &opened);
 	if (status == EXIT_DONE) {
-		status = redrive(options, opened.dlq, poster, &tally);
+		status = redrive(options, &opened, poster, &tally);
 		print_tally(options, &tally);
 	}
 	dlq_close(opened.dlq);
@@ -285,7 +298,7 @@ const struct cli_command command_dlq_list = {
 		"record itself is at fault, and sent back it would be a letter again. Records that are no letters are left out, and counted\n"
 		"on standard error.",
 	.options = list_options,
-	.exits = "1: the topic has records, but no dead letters",
+	.exits = "1: the topic has no dead letters, but other records or several partitions",
 	.run = run_list,
 };
 

@@ -36,13 +36,14 @@ struct letter {
 	bool redriven, permanent;
 };
 
-/* Reads all of it. LL_NOT_FOUND: no such topic. LL_UNAVAILABLE, LL_USAGE, LL_DENIED. BLOCKING. */
+/* Reads all of it: of its first partition, as letters are on no other. LL_NOT_FOUND: no such topic. LL_UNAVAILABLE, LL_USAGE, LL_DENIED. BLOCKING. */
 enum ll_code dlq_open(const struct dlq_options *options, struct dlq **dlq, struct error *error) LL_CHECKED;
 void dlq_close(struct dlq *dlq); /* NULL allowed */
 
 size_t dlq_count(const struct dlq *dlq);
 const struct letter *dlq_letter(const struct dlq *dlq, size_t index); /* in their order */
 uint64_t dlq_others(const struct dlq *dlq);                           /* records that are no letters */
+int dlq_partitions(const struct dlq *dlq);                            /* more than one: hardly a topic of letters */
 
 /* Sends a letter that was not redriven back, to its origin topic or (poster not NULL) to an endpoint, and marks it. BLOCKING.
  * LL_USAGE: it does not say where it came from, or is no event and so nothing to post. LL_DENIED: the endpoint refused it. LL_UNAVAILABLE:

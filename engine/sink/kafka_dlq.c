@@ -23,7 +23,8 @@ struct dlq {
 	struct record **records;
 	size_t count;
 	uint64_t others; /* records that are no letters */
-	bool answered;   /* of what was produced last */
+	int partitions;
+	bool answered; /* of what was produced last */
 	rd_kafka_resp_err_t answer;
 };
 
@@ -114,8 +115,7 @@ static enum ll_code read_until(struct dlq *dlq, int64_t high, struct error *erro
 static enum ll_code read_all(struct dlq *dlq, struct error *error)
 {
 	int64_t low = 0, high = 0;
-	int partitions = 0;
-	enum ll_code code = topic_partitions(&dlq->reader, dlq->options->topic, &partitions, error);
+	enum ll_code code = topic_partitions(&dlq->reader, dlq->options->topic, &dlq->partitions, error);
 	if (code != LL_OK)
 		return code;
 	rd_kafka_resp_err_t err =
@@ -188,6 +188,11 @@ const struct letter *dlq_letter(const struct dlq *dlq, size_t index)
 uint64_t dlq_others(const struct dlq *dlq)
 {
 	return dlq->others;
+}
+
+int dlq_partitions(const struct dlq *dlq)
+{
+	return dlq->partitions;
 }
 
 /* ---- redriving ---- */

@@ -329,6 +329,14 @@ def test_records_that_are_no_letters(kafka, topic, endpoint, sinks, ledgerline):
         said = ledgerline("dlq", *words, "--from", f"kafka://{kafka}/{wrong}", check=1).stderr
         assert f"none of the 3 records of {wrong} is a dead letter" in said and f"{wrong}.dlq" in said and said.count("\n") == 1
     assert len(records(kafka, wrong)) == 3
+    wide = f"no-letters-{uuid.uuid4().hex[:8]}"
+    wire.create_topic(kafka, wide, 3, 1, {})
+    said = ledgerline("dlq", "list", "--from", f"kafka://{kafka}/{wide}", check=1).stderr
+    assert f"{wide} has 3 partitions, and a topic of dead letters has one; those of that topic are in {wide}.dlq" in said
+    for partition in "0012":
+        subprocess.run(["kcat", "-P", "-b", kafka, "-t", wide, "-p", partition], input="x", text=True, check=True)
+    said = ledgerline("dlq", "list", "--from", f"kafka://{kafka}/{wide}", check=1).stderr
+    assert f"none of the 2 records of {wide} in its first partition is a dead letter" in said
 
 
 # What is wrong with a command of dlq is one sentence.
