@@ -306,6 +306,20 @@ def test_redrive(kafka, topic, endpoint, sinks, ledgerline):
     assert len(back) == 2 and all(not name.startswith("ledger-") for one in back for name in one["headers"])
 
 
+def led_topic(kafka, partitions):
+    """A new topic, once its partitions have leaders."""
+    name = f"no-letters-{uuid.uuid4().hex[:8]}"
+    wire.create_topic(kafka, name, partitions, 1, {})
+    for partition in range(partitions):
+        for _ in range(300):
+            try:
+                wire.offset(kafka, name, partition=partition)
+                break
+            except wire.Refused:
+                time.sleep(0.1)
+    return name
+
+
 # Records without the headers of letters are none: they are counted, and not listed, shown or sent. A topic that has nothing else is told so, with
 # where its letters are.
 def test_records_that_are_no_letters(kafka, topic, endpoint, sinks, ledgerline):
@@ -321,16 +335,14 @@ def test_records_that_are_no_letters(kafka, topic, endpoint, sinks, ledgerline):
     assert [one["offset"] for one in json.loads(done.stdout)["letters"]] == [0, 1]
     assert f"1 records of {topic}.dlq are no dead letters" in done.stderr
     assert "no letter at offset 2" in ledgerline("dlq", "redrive", "--from", letters_of, "2", check=1).stderr
-    wrong = f"no-letters-{uuid.uuid4().hex[:8]}"
-    wire.create_topic(kafka, wrong, 1, 1, {})
+    wrong = led_topic(kafka, 1)
     assert ledgerline("dlq", "list", "--from", f"kafka://{kafka}/{wrong}", check=0).stderr == ""
     fill(kafka, wrong, 3)
     for words in (["list"], ["show", "0"], ["redrive", "0"], ["redrive", "--all"]):
         said = ledgerline("dlq", *words, "--from", f"kafka://{kafka}/{wrong}", check=1).stderr
         assert f"none of the 3 records of {wrong} is a dead letter" in said and f"{wrong}.dlq" in said and said.count("\n") == 1
     assert len(records(kafka, wrong)) == 3
-    wide = f"no-letters-{uuid.uuid4().hex[:8]}"
-    wire.create_topic(kafka, wide, 3, 1, {})
+    wide = led_topic(kafka, 3)
     said = ledgerline("dlq", "list", "--from", f"kafka://{kafka}/{wide}", check=1).stderr
     assert f"{wide} has 3 partitions, and a topic of dead letters has one; those of that topic are in {wide}.dlq" in said
     for partition in "0012":
