@@ -298,14 +298,15 @@ static void tell_made(const struct loading *loading)
 	struct engine_status status;
 	engine_status(loading->engine, &status);
 	uuid_text(uuid, ledger_fold_state(engine_ledger(loading->engine))->ledger);
+	const char *among = *status.made_among ? ", among other things: " : "";
 	if (status.made == ENGINE_MADE_LEDGER)
 		option_complain(loading->load->options, EXIT_DONE,
-				"%s had no ledger: made a new one, %s, with its journal at %s", status.data, uuid,
-				status.journal_url);
+				"%s had no ledger: made a new one, %s, with its journal at %s%s%s", status.data, uuid,
+				status.journal_url, among, status.made_among);
 	else if (status.made == ENGINE_MADE_DIRECTORY)
 		option_complain(loading->load->options, EXIT_DONE,
-				"%s was no data directory: made it one, of the ledger %s with its journal at %s",
-				status.data, uuid, status.journal_url);
+				"%s was no data directory: made it one, of the ledger %s with its journal at %s%s%s",
+				status.data, uuid, status.journal_url, among, status.made_among);
 }
 
 static struct progress *folding;

@@ -436,8 +436,7 @@ static int run(const struct options *options, void *context)
 	if (status != EXIT_DONE)
 		return status;
 	if (data_open(option_text(options, "data"), option_text(options, "journal"), DATA_READ, &rebuilding.data,
-		      &error) != LL_OK ||
-	    data_check_ours(&rebuilding.data, &error) != LL_OK)
+		      &error) != LL_OK)
 		return command_failed(options, &error);
 	rebuilding.replay.rate = (uint64_t)option_integer(options, "rate");
 	rebuilding.successors =

@@ -83,9 +83,7 @@ static int run(const struct options *options, void *context)
 	struct error error;
 	(void)context;
 	const char *to = option_text(options, "to");
-	if (data_open(option_text(options, "data"), option_text(options, "journal"), DATA_READ, &data, &error) !=
-		    LL_OK ||
-	    (!to && data_check_ours(&data, &error) != LL_OK))
+	if (data_open(option_text(options, "data"), option_text(options, "journal"), DATA_READ, &data, &error) != LL_OK)
 		return command_failed(options, &error);
 	snprintf(root, sizeof root, to ? "%s" : "%s/snapshots", to ? to : data.path);
 	int status = command_open_journal(options, data.url, false, false, &journal);

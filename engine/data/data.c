@@ -219,22 +219,17 @@ static bool is_nothing(const char *name)
 	return false;
 }
 
-enum ll_code data_check_ours(const struct data *data, struct error *error)
+/* Notes what else lies in a directory that is no data directory yet. What cannot be looked into says so where it is written to. */
+static void look_for_others(struct data *data)
 {
-	enum ll_code code = LL_OK;
 	DIR *directory = opendir(data->path);
 	if (!directory)
-		return from_errno(error, "open the data directory", data->path);
+		return;
 	bool known = has_mark(dirfd(directory));
-	for (const struct dirent *entry; !known && code == LL_OK && (entry = readdir(directory));)
+	for (const struct dirent *entry; !known && !*data->among && (entry = readdir(directory));)
 		if (!is_nothing(entry->d_name))
-			code = error_set(
-				error, LL_EXISTS,
-				"%s is not a data directory (it has no journal.url) and holds other things (%s): nothing was made; "
-				"name the data directory, or for a new ledger one that is empty or not there",
-				data->path, entry->d_name);
+			snprintf(data->among, sizeof data->among, "%s", entry->d_name);
 	closedir(directory);
-	return code;
 }
 
 enum ll_code data_open(const char *path, const char *url, enum data_use use, struct data *data, struct error *error)
@@ -253,9 +248,9 @@ enum ll_code data_open(const char *path, const char *url, enum data_use use, str
 	if (strlen(real) >= sizeof data->path - 64)
 		return error_set(error, LL_USAGE, "the directory's name is too long: %s", real);
 	memcpy(data->path, real, strlen(real) + 1);
+	if (use == DATA_MAKE)
+		look_for_others(data);
 	if (use != DATA_READ)
-		code = data_check_ours(data, error);
-	if (code == LL_OK && use != DATA_READ)
 		code = data_lock(data, true, error);
 	if (code == LL_OK)
 		code = settle_url(data, url, use, error);

@@ -15,7 +15,7 @@
 #include "engine/journal/journal.h"
 #include "projections/ledger/ledger.h"
 
-enum { DATA_PATH_MAX = 4096 };
+enum { DATA_PATH_MAX = 4096, DATA_NAME_MAX = 256 };
 
 struct data {
 	char path[DATA_PATH_MAX / 2];
@@ -23,6 +23,8 @@ struct data {
 	int lock;                  /* descriptor, or -1 */
 	bool is_known;             /* the directory remembers its journal */
 	bool is_new; /* it was made by this opening, and goes with it unless it comes to remember a journal */
+	char among
+		[DATA_NAME_MAX]; /* of DATA_MAKE, where it is no data directory yet: something else that lies there; empty: nothing does */
 };
 
 enum data_use {
@@ -32,15 +34,11 @@ enum data_use {
 };
 
 /* Opens DIR and settles which journal it belongs to; see data_remember. `url` may be NULL: what the directory remembers, or (DATA_MAKE) the
- * embedded one. LL_BUSY: an engine works on it (its pid is named). LL_EXISTS: it belongs to another journal than `url`; or (but for
- * DATA_READ) it is no data directory and holds other things, and nothing was made there. LL_NOT_FOUND, LL_DENIED, LL_IO. */
+ * embedded one. LL_BUSY: an engine works on it (its pid is named). LL_EXISTS: it belongs to another journal than `url`.
+ * LL_NOT_FOUND, LL_DENIED, LL_IO. */
 enum ll_code data_open(const char *path, const char *url, enum data_use use, struct data *data,
 		       struct error *error) LL_CHECKED;
 void data_close(struct data *data);
-
-/* May something be written into it? A mistyped name must not put a ledger among other people's files. LL_EXISTS as above; for who has opened
- * it with DATA_READ and makes something all the same. */
-enum ll_code data_check_ours(const struct data *data, struct error *error) LL_CHECKED;
 
 /* Holds a directory that was opened with DATA_READ, for a moment. LL_BUSY: somebody works on it (the pid is named); `patient`: still after
  * a second. */

@@ -77,9 +77,14 @@ static enum ll_code check_settings(struct journal *journal, struct error *error)
 /* A mistyped --data makes another directory: nobody should have to find that out later. */
 static void tell_made(const struct engine *engine)
 {
-	if (engine->made != ENGINE_MADE_NOTHING)
-		log_info("data.made", LOG_TEXT("made", engine->made == ENGINE_MADE_LEDGER ? "ledger" : "directory"),
-			 LOG_TEXT("data", engine->data.path), LOG_TEXT("journal", engine->data.url));
+	const char *made = engine->made == ENGINE_MADE_LEDGER ? "ledger" : "directory";
+	const struct data *data = &engine->data;
+	if (engine->made != ENGINE_MADE_NOTHING && *data->among)
+		log_warn("data.made", LOG_TEXT("made", made), LOG_TEXT("data", data->path),
+			 LOG_TEXT("journal", data->url), LOG_TEXT("among", data->among));
+	else if (engine->made != ENGINE_MADE_NOTHING)
+		log_info("data.made", LOG_TEXT("made", made), LOG_TEXT("data", data->path),
+			 LOG_TEXT("journal", data->url));
 }
 
 static enum ll_code open_journal(struct engine *engine, const struct engine_options *options, struct error *error)
@@ -377,6 +382,7 @@ void engine_status(struct engine *engine, struct engine_status *status)
 {
 	*status = (struct engine_status){
 		.made = engine->made,
+		.made_among = engine->data.among,
 		.journal_url = journal_url(engine->journal),
 		.identity = engine->identity,
 		.watermarks = engine->watermarks,

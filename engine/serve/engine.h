@@ -210,6 +210,7 @@ enum engine_made {
 
 struct engine_status {
 	enum engine_made made;
+	const char *made_among; /* something else that lay there; empty: nothing did */
 	const char *journal_url;
 	struct journal_identity identity;
 	struct journal_watermarks watermarks; /* as of the last look, every few seconds */

@@ -1,10 +1,9 @@
-"""What a mistyped --data does: a ledger among other people's files is refused, and a new one is never made without a word."""
+"""What a mistyped --data does: a new ledger is never made without a word."""
 
 import json
 import re
 
 import pytest
-from engine import DidNotStart
 
 CHARGE = json.dumps({"id": "c1", "type": "points.charge", "userId": "kim", "amount": 5000}) + "\n"
 SEED = json.dumps({"id": 1, "eventType": "PointCharged", "userId": "kim", "amount": 5000}) + "\n"
@@ -25,29 +24,13 @@ def others(directory, *names):
     return directory
 
 
-# Whoever makes data directories refuses one that holds other things and is none, and leaves nothing there, not even a lock.
-@pytest.mark.parametrize("options", [[], ["--journal", "local:elsewhere"]])
-def test_refuses_other_directories(make, engines, tmp_path, options):
-    home = others(tmp_path / "home", "letter", ".profile")
-    for said in (make(home, *options, check=3).stderr, refused(engines(home, options=options))):
-        assert "is not a data directory" in said and re.search(r"\((letter|\.profile)\)", said) and said.count("\n") == 1
-    assert sorted(path.name for path in home.iterdir()) == [".profile", "letter"]
-
-
-# So do those that write into one beside an engine: the projections and snapshots of a journal that is elsewhere.
-@pytest.mark.parametrize("command", ["rebuild", "snapshot"])
-def test_no_files_among_others(ledgerline, tmp_path, command):
-    ledgerline("load", "--data", tmp_path / "data", stdin=CHARGE, check=0)
-    home, journal = others(tmp_path / "home", "letter"), f"local:{tmp_path / 'data' / 'journal'}"
-    assert "is not a data directory" in ledgerline(command, "--data", home, "--journal", journal, check=3).stderr
-    assert [path.name for path in home.iterdir()] == ["letter"]
-
-
-def refused(engine):
-    with pytest.raises(DidNotStart) as caught:
-        engine.start()
-    assert caught.value.status == 3
-    return caught.value.err
+# Among other things one is made all the same (keys and logs may lie there), and one of them is named: a mistyped name is seen.
+def test_tells_what_lies_beside(make, engines, tmp_path):
+    home = others(tmp_path / "home", "letter")
+    assert make(home).stderr.endswith(f"with its journal at local:{home}/journal, among other things: letter\n")
+    home = others(tmp_path / "another", "letter")
+    engine = engines(home).start()
+    assert f"warn data.made made=ledger data={home} journal=local:{home}/journal among=letter" in engine.errors()
 
 
 # What is not there or empty becomes a new ledger, and one line says which, and where. The second time nothing is made, and nothing said.
@@ -69,6 +52,7 @@ def test_knows_its_own(make, ledgerline, tmp_path):
     (data / "journal.url").unlink()
     others(data, "notes")
     said = make(data).stderr
+    assert "among" not in said
     assert f"{data} was no data directory: made it one, of the ledger {uuid} with its journal at local:{data}/journal\n" in said
 
 
