@@ -24,15 +24,25 @@ enum {
 	FLUSH_PAGES_MAX = 64000,
 };
 
+enum ll_code store_move(const struct store *store, struct environment_cursor *cursor, enum environment_move move,
+			struct slice *key, struct slice *value, struct error *error)
+{
+	enum ll_code code = environment_cursor_move(cursor, move, key, value, error);
+	if (code == LL_OK && (key->size == 0 || key->size > STORE_KEY_BYTES_MAX))
+		return error_set(error, LL_CORRUPT, "%s: a row has a key of %zu bytes: it was damaged",
+				 environment_directory(store->environment), key->size);
+	return code;
+}
+
 /* ---- opening ---- */
 
-static enum ll_code find_last_key(struct table *table, struct environment_txn *txn, struct error *error)
+static enum ll_code find_last_key(const struct store *store, struct table *table, struct error *error)
 {
 	struct environment_cursor *cursor = NULL;
 	struct slice key = SLICE_EMPTY;
-	enum ll_code code = environment_cursor_open(txn, table->database, &cursor, error);
+	enum ll_code code = environment_cursor_open(store->reader, table->database, &cursor, error);
 	if (code == LL_OK)
-		code = environment_cursor_move(cursor, MOVE_LAST, &key, NULL, error);
+		code = store_move(store, cursor, MOVE_LAST, &key, NULL, error);
 	if (code == LL_OK)
 		table_set_last_key(table, key);
 	environment_cursor_close(cursor);
@@ -52,7 +62,7 @@ static enum ll_code measure_tables(struct store *store, struct error *error)
 		store->tables[i].leaf_pages = size.leaf_pages;
 		store->tables[i].complete = size.rows == 0;
 		if (store->tables[i].append)
-			code = find_last_key(&store->tables[i], store->reader, error);
+			code = find_last_key(store, &store->tables[i], error);
 	}
 	if (store->reader && !store->fork)
 		environment_txn_reset(store->reader);
