@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from engine import Engine
+from samples import damage as change_bytes
 from samples import must, sell
 
 FLIPS = int(os.environ.get("LEDGERLINE_FLIPS", "20"))
@@ -135,6 +136,21 @@ def test_by_server(original, ledgerline, engines, tmp_path):
     assert told and engine.errors().count("audit.failed") == told and str(snapshots) in engine.errors()
     print(f"{told} of {4 * FLIPS} questions were refused, all others answered right (seed {SEED})")
     assert not list(engine.data.glob("cut-*")) and engine.stop() == 0
+
+
+# A value that was changed reads well, and is told all the same: by command and by a server, whose log says which snapshot it is.
+def test_a_changed_value(original, ledgerline, engines, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(original[0] / "data", data, symlinks=True)
+    shutil.copytree(original[0] / "snapshots", data / "snapshots")
+    place = data / "snapshots" / f"{80:012}"
+    change_bytes(place / "balances" / "data.mdb", b"u3")
+    done = ledgerline("audit", "state", "account", "u3", "--data", data, "--at", "0:100", check=3)
+    assert f"the snapshot {place} cannot be used" in done.stderr
+    engine = engines(data).start()
+    assert engine.get("/api/audit/accounts/u3?at=0:100").code == "INTERNAL" and str(place) in engine.errors()
+    shutil.rmtree(place)
+    assert engine.get("/api/audit/accounts/u3?at=0:100").status == 200 and engine.stop() == 0
 
 
 # A manifest that claims an earlier place than its rows have is not believed: neither by number nor by time.
