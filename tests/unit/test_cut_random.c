@@ -13,6 +13,7 @@
 #include "engine/snapshots/snapshots.h"
 #include "projections/store/environment.h"
 #include "projections/views/rows.h"
+#include "schemas/codes.h"
 #include "tests/support/policy_no_change.h"
 #include "tests/unit/scratch.h"
 
@@ -234,6 +235,7 @@ static void make_journal(uint64_t seed)
 /* ---- the other journal, and what is expected ---- */
 
 static uint64_t entries, records;
+static int64_t times[ENTRIES_MAX]; /* of the last of so many entries */
 /* By how many entries; of rows without offsets, and with them: the other journal has others, so a cut over nothing says these. */
 static char (*expected)[2 * HASH_BYTES + 1], (*told)[2 * HASH_BYTES + 1];
 
@@ -313,6 +315,7 @@ static void entry_by_entry(struct other *other, const struct block *block, uint6
 		memcpy(room + ENVELOPE_SIZE, begin, alone.body.size);
 		append_and_fold(other, block_write(room, &alone));
 		assert_true(++entries < ENTRIES_MAX);
+		times[entries] = ledger_fold_state(other->ledger)->time;
 		hash_view(ledger_view(other->ledger), false, expected[entries]);
 		ledger_view_reset(other->ledger);
 	}
@@ -332,8 +335,8 @@ static void expect_all(void)
 	told = calloc(ENTRIES_MAX, sizeof *told);
 	assert_int_equal(journal_open(world->url, &(struct journal_options){0}, &journal, &error), LL_OK);
 	assert_int_equal(journal_watermarks(journal, &marks, &error), LL_OK);
-	assert_int_equal(journal_open("memory:other", &(struct journal_options){.create = true}, &other.journal, &error),
-			 LL_OK);
+	assert_int_equal(
+		journal_open("memory:other", &(struct journal_options){.create = true}, &other.journal, &error), LL_OK);
 	assert_int_equal(journal_appender_open(other.journal, &other.appender, &error), LL_OK);
 	other.ledger = world_ledger(directory);
 	records = marks.high;
@@ -397,14 +400,14 @@ struct way {
 	uint64_t step; /* of entries */
 };
 
-static void cut_at(const struct way *way, struct journal *journal, uint64_t count)
+/* It comes to lie after so many entries. */
+static void point_at(const struct way *way, struct journal *journal, struct cut_point point, uint64_t count)
 {
 	struct cut_source source = {.journal = journal,
 				    .snapshots = way->snapshots,
 				    .scratch = scratch,
 				    .mask = PROJECTIONS_ALL,
 				    .bytes_max = way->bytes_max};
-	struct cut_point point = {.kind = count ? CUT_ENTRY : CUT_START, .entry = count - 1};
 	struct cut *cut = NULL;
 	struct error error;
 	char found[2 * HASH_BYTES + 1], stories[2 * HASH_BYTES + 1];
@@ -424,6 +427,43 @@ static void cut_at(const struct way *way, struct journal *journal, uint64_t coun
 				 (unsigned long long)count);
 	}
 	cut_close(cut);
+}
+
+static void cut_at(const struct way *way, struct journal *journal, uint64_t count)
+{
+	point_at(way, journal, (struct cut_point){.kind = count ? CUT_ENTRY : CUT_START, .entry = count - 1, .time = 0},
+		 count);
+}
+
+/* Many entries have one time: a moment comes after the last of them, and that of the journal's last entry is not over. */
+static void test_every_time(void **state)
+{
+	struct journal *journal;
+	struct error error;
+	char root[96];
+	uint64_t after = 0, shared = 0;
+	(void)state;
+	snprintf(root, sizeof root, "%s/near", scratch);
+	assert_int_equal(journal_open(world->url, &(struct journal_options){0}, &journal, &error), LL_OK);
+	for (uint64_t count = 1; count <= entries; count++) {
+		struct cut_point point = {.kind = CUT_TIME, .time = times[count]};
+		for (after = count; after < entries && times[after + 1] == times[count];)
+			after++;
+		shared += after > count;
+		if (after < entries) {
+			point_at(&(struct way){"at a time, over the nearest", root, 0, 1}, journal, point, after);
+			point.time = times[after + 1] - 1; /* the latest moment that comes to the same */
+			point_at(&(struct way){"at a time, over nothing", NULL, 0, 1}, journal, point, after);
+		}
+	}
+	assert_true(shared > 50);
+	struct cut_source source = {.journal = journal, .snapshots = root, .scratch = scratch, .mask = PROJECTIONS_ALL};
+	struct cut_point last = {.kind = CUT_TIME, .time = times[entries]};
+	struct cut *cut = NULL;
+	int refused = 0;
+	assert_int_equal(cut_open(&source, &last, INT64_MAX, &cut, &refused, &error), LL_OK);
+	assert_int_equal(refused, CODE_CUT_NOT_FINAL);
+	journal_close(journal);
 }
 
 /* Nothing stays behind in the directory for work. */
@@ -498,8 +538,7 @@ static void test_faults(void **state)
 	snprintf(root, sizeof root, "%s/faults", scratch);
 	take_snapshots(root, records * 2 / 3, 1);
 	assert_int_equal(journal_open(world->url, &(struct journal_options){0}, &journal, &error), LL_OK);
-	struct cut_source source = {
-		.journal = journal, .snapshots = root, .scratch = scratch, .mask = PROJECTIONS_ALL};
+	struct cut_source source = {.journal = journal, .snapshots = root, .scratch = scratch, .mask = PROJECTIONS_ALL};
 	fail_at = 0;
 	assert_int_equal(cut_with_faults(&source, entries - 3, wanted), LL_OK);
 	for (int ever = 0; ever < 2; ever++)
@@ -571,7 +610,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_entry), cmocka_unit_test(test_faults),
-					  cmocka_unit_test(test_thinned_meanwhile)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_entry), cmocka_unit_test(test_every_time),
+					   cmocka_unit_test(test_faults), cmocka_unit_test(test_thinned_meanwhile)};
 	return cmocka_run_group_tests_name("cuts of a journal made by chance", tests, set_up, tear_down);
 }
