@@ -248,12 +248,16 @@ static bool is_gone(const struct below *below)
 
 /* ---- the long way ---- */
 
-/* A process may have several cuts open. */
+/* A process may have several cuts open, and may have been killed with them: not only the first name is looked after. */
 static enum ll_code make_scratch(struct cut *cut, struct error *error)
 {
 	enum { AT_ONCE_MAX = 64 };
 	char name[16];
 	enum ll_code code = LL_EXISTS;
+	for (unsigned i = 0; i < AT_ONCE_MAX; i++) {
+		snprintf(name, sizeof name, "cut-%u", i);
+		scratch_tidy(cut->source.scratch, name);
+	}
 	for (unsigned i = 0; i < AT_ONCE_MAX && code == LL_EXISTS; i++) {
 		snprintf(name, sizeof name, "cut-%u", i);
 		code = scratch_make(cut->source.scratch, name, cut->scratch, sizeof cut->scratch, error);

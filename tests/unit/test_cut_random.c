@@ -8,6 +8,8 @@
 #include "tests/unit/writer_world.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "engine/audit/cut.h"
 #include "engine/snapshots/snapshots.h"
@@ -493,6 +495,26 @@ static void test_every_entry(void **state)
 	journal_close(journal);
 }
 
+/* What a process that was killed left of a long way is removed by the next one, also when it had several under way. */
+static void test_left_by_another(void **state)
+{
+	struct journal *journal;
+	struct error error;
+	char left[96];
+	int status;
+	pid_t gone_by = fork();
+	(void)state;
+	if (gone_by == 0)
+		_exit(0);
+	assert_int_equal(waitpid(gone_by, &status, 0), gone_by);
+	snprintf(left, sizeof left, "%s/cut-3.%d", scratch, (int)gone_by);
+	assert_int_equal(mkdir(left, 0770), 0);
+	assert_int_equal(journal_open(world->url, &(struct journal_options){0}, &journal, &error), LL_OK);
+	cut_at(&(struct way){"through a directory", NULL, 1, 1}, journal, entries);
+	assert_int_equal(access(left, F_OK), -1);
+	journal_close(journal);
+}
+
 static long calls, fail_at, injected;
 static bool for_ever;
 
@@ -611,6 +633,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_entry), cmocka_unit_test(test_every_time),
-					   cmocka_unit_test(test_faults), cmocka_unit_test(test_thinned_meanwhile)};
+					   cmocka_unit_test(test_left_by_another), cmocka_unit_test(test_faults),
+					   cmocka_unit_test(test_thinned_meanwhile)};
 	return cmocka_run_group_tests_name("cuts of a journal made by chance", tests, set_up, tear_down);
 }
