@@ -14,6 +14,8 @@
 #include "schemas/wire/ensure.h"
 
 #define CLEAN_BYTES_DEFAULT ((size_t)256 << 20)
+/* There may be many forks at a time, and each is bounded by who folds into it. */
+#define FORK_RANGE_BYTES ((size_t)4 << 30)
 
 enum {
 	COLLECT_PER_PUT = 2,
@@ -172,9 +174,9 @@ static enum ll_code open_below(struct store *store, const struct store_spec *spe
 	return code == LL_OK ? meta_read(store->environment, spec, false, meta, error) : code;
 }
 
-static void memory_init(struct memory *memory)
+static void memory_init(struct memory *memory, size_t range_bytes)
 {
-	slab_init(&memory->slab);
+	slab_init(&memory->slab, range_bytes);
 	memory->filling = 1;
 	if (getrandom(&memory->seed, sizeof memory->seed, 0) != sizeof memory->seed)
 		memory->seed = (uintptr_t)memory ^ (uint64_t)getpid() << 32;
@@ -214,7 +216,7 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 	store->clean_bytes_max = options->clean_bytes_max ? options->clean_bytes_max : CLEAN_BYTES_DEFAULT;
 	store->fork = options->fork;
 	store->told = options->failure;
-	memory_init(&store->memory);
+	memory_init(&store->memory, store->fork ? FORK_RANGE_BYTES : SLAB_RANGE_BYTES);
 	if (!store->fork)
 		slab_warm(&store->memory.slab, options->bulk);
 	overlay_init(&store->overlay);

@@ -778,6 +778,32 @@ static void test_fork_tells_failures(void **state)
 	store_abandon(store);
 }
 
+/* A server has dozens of forks at a time: each takes addresses as it may need them, not as a live store does (a sanitizer, or a limit on addresses, has
+ * no room for that). */
+static size_t addresses(void)
+{
+	size_t pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%zu", &pages), 1);
+	(void)fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void test_addresses_of_forks(void **state)
+{
+	enum { FORKS = 10 };
+	(void)state;
+	struct store *forks[FORKS];
+	size_t before = addresses();
+	for (unsigned i = 0; i < FORKS; i++)
+		forks[i] = open_fork(NULL, 0);
+	assert_true(addresses() - before < FORKS * ((size_t)5 << 30));
+	for (unsigned i = 0; i < FORKS; i++)
+		store_abandon(forks[i]);
+	assert_true(addresses() - before < (size_t)1 << 30);
+}
+
 /* A key that is longer than any store puts (LMDB takes some more bytes, and a damaged page says anything) is damage: nothing has room for it. */
 static void test_fork_of_long_keys(void **state)
 {
@@ -833,6 +859,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_snapshots, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_forks, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_fork_tells_failures, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_addresses_of_forks, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_fork_of_long_keys, scratch_make, scratch_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
