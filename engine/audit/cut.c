@@ -15,8 +15,13 @@
 #include "schemas/wire/ensure.h"
 #include "schemas/wire/time.h"
 
-/* What a cut may keep in memory; a longer way to it goes through a directory. */
 #define FORK_BYTES_MAX ((size_t)128 << 20)
+
+/* A snapshot to begin at. */
+struct below {
+	struct snapshot_manifest manifest;
+	char path[SNAPSHOT_PATH_MAX];
+};
 
 struct cut {
 	struct cut_source source;
@@ -100,7 +105,8 @@ static enum ll_code take_part(struct cut *cut, const struct read_record *record,
 static bool arrives(void *context, const struct read_record *record)
 {
 	struct cut *cut = context;
-	cut->too_long = ledger_bytes(cut->ledger) > FORK_BYTES_MAX;
+	size_t bytes_max = cut->source.bytes_max ? cut->source.bytes_max : FORK_BYTES_MAX;
+	cut->too_long = ledger_bytes(cut->ledger) > bytes_max;
 	if (cut->too_long)
 		return true;
 	if (!ends_before(&cut->point, record))
@@ -144,16 +150,34 @@ static void name_directories(const struct cut *cut, const char *path, directorie
 	}
 }
 
-/* `path`: what lies below; NULL: nothing. LL_UNTRUSTED: it left out, or folded, what is annulled further on, and did so by another set than the
- * one that is known. */
-static enum ll_code open_fork(struct cut *cut, const char *path, struct error *error)
+/* What is not as it was written is of no use, whatever its files say of themselves. */
+static enum ll_code not_sound(const char *path, enum ll_code code, struct error *error)
+{
+	if (code == LL_NOT_FOUND || code == LL_UNTRUSTED || code == LL_OLDER || code == LL_NEWER || code == LL_FOREIGN)
+		error->code = LL_CORRUPT;
+	return error_prefix(error, "the snapshot %s cannot be used, delete it or mend it", path);
+}
+
+/* Over a snapshot (NULL: not one), over a directory (NULL: over nothing). LL_UNTRUSTED: it left out, or folded, what is annulled further on,
+ * and did so by another set than the one that is known. */
+static enum ll_code open_fork(struct cut *cut, const struct below *below, const char *path, struct error *error)
 {
 	directories_room room;
-	struct ledger_options options = {.fork = cut->source.mask,
-					 .annulled = cut->annulled.count ? &cut->annulled : NULL};
+	struct ledger_options options = {.fork = cut->source.mask};
+	enum ll_code code = LL_OK;
+	if (below)
+		path = below->path;
 	if (path)
 		name_directories(cut, path, room, options.directories);
-	return ledger_open(&options, &cut->ledger, NULL, error);
+	if (below)
+		code = snapshot_is_sound(path, &below->manifest, cut->source.mask, error);
+	if (code == LL_OK)
+		code = ledger_open(&options, &cut->ledger, NULL, error);
+	if (code == LL_OK && below)
+		code = snapshot_is_of(&below->manifest, cut->ledger, error);
+	if (code != LL_OK)
+		return below ? not_sound(path, code, error) : code;
+	return cut->annulled.count ? ledger_honour(cut->ledger, &cut->annulled, NULL, error) : LL_OK;
 }
 
 static void close_fork(struct cut *cut)
@@ -174,7 +198,7 @@ static struct catch_up way_to(struct cut *cut)
 }
 
 /* From what lies below up to the cut, to the journal's end, or until it is too long for memory. */
-static enum ll_code fold_in_memory(struct cut *cut, const char *path, struct error *error)
+static enum ll_code fold_in_memory(struct cut *cut, const struct below *below, const char *path, struct error *error)
 {
 	struct journal_watermarks marks;
 	struct catch_up how = way_to(cut);
@@ -182,7 +206,7 @@ static enum ll_code fold_in_memory(struct cut *cut, const char *path, struct err
 	cut->reached = cut->too_long = false;
 	enum ll_code code = journal_watermarks(cut->source.journal, &marks, error);
 	if (code == LL_OK)
-		code = open_fork(cut, path, error);
+		code = open_fork(cut, below, path, error);
 	if (code != LL_OK)
 		return code;
 	how.end = marks.high; /* nobody waits for what comes next */
@@ -202,7 +226,7 @@ static enum ll_code fold_in_memory(struct cut *cut, const char *path, struct err
 /* ---- what lies below ---- */
 
 /* The nearest snapshot that is not beyond the cut and of this program's layouts. false: there is none. */
-static bool find_snapshot(const struct cut *cut, struct snapshot_manifest *manifest, char path[SNAPSHOT_PATH_MAX])
+static bool find_snapshot(const struct cut *cut, struct below *below)
 {
 	struct snapshot_limit limit = {.entries = UINT64_MAX, .time = INT64_MAX};
 	if (!cut->source.snapshots || cut->point.kind == CUT_START)
@@ -212,17 +236,28 @@ static bool find_snapshot(const struct cut *cut, struct snapshot_manifest *manif
 	if (cut->point.kind == CUT_TIME)
 		limit.time = cut->point.time;
 	limit.mask = cut->source.mask;
-	return snapshot_before(cut->source.snapshots, &limit, manifest, path, NULL) == LL_OK;
+	return snapshot_before(cut->source.snapshots, &limit, &below->manifest, below->path, NULL) == LL_OK;
+}
+
+/* Snapshots may be thinned out at any time, also between the look for one and its opening. */
+static bool is_gone(const struct below *below)
+{
+	struct snapshot_manifest manifest;
+	return manifest_read(below->path, &manifest, NULL) == LL_NOT_FOUND;
 }
 
 /* ---- the long way ---- */
 
-/* A process may have several cuts open. */
+/* A process may have several cuts open, and may have been killed with them: not only the first name is looked after. */
 static enum ll_code make_scratch(struct cut *cut, struct error *error)
 {
 	enum { AT_ONCE_MAX = 64 };
 	char name[16];
 	enum ll_code code = LL_EXISTS;
+	for (unsigned i = 0; i < AT_ONCE_MAX; i++) {
+		snprintf(name, sizeof name, "cut-%u", i);
+		scratch_tidy(cut->source.scratch, name);
+	}
 	for (unsigned i = 0; i < AT_ONCE_MAX && code == LL_EXISTS; i++) {
 		snprintf(name, sizeof name, "cut-%u", i);
 		code = scratch_make(cut->source.scratch, name, cut->scratch, sizeof cut->scratch, error);
@@ -231,8 +266,7 @@ static enum ll_code make_scratch(struct cut *cut, struct error *error)
 }
 
 /* Folded into a directory as a rebuild does, up to the record in which the cut lies; then that lies below. */
-static enum ll_code fold_into_scratch(struct cut *cut, const struct snapshot_manifest *manifest, const char *snapshot,
-				      struct error *error)
+static enum ll_code fold_into_scratch(struct cut *cut, const struct below *below, struct error *error)
 {
 	directories_room room;
 	struct ledger_options options = {
@@ -249,8 +283,8 @@ static enum ll_code fold_into_scratch(struct cut *cut, const struct snapshot_man
 			continue;
 		if (mkdir(options.directories[id], 0770) != 0)
 			code = error_set(error, LL_IO, "cannot make %s to work in", options.directories[id]);
-		if (code == LL_OK && snapshot)
-			code = snapshot_restore(snapshot, manifest, id, options.directories[id], error);
+		if (code == LL_OK && below)
+			code = snapshot_restore(below->path, &below->manifest, id, options.directories[id], error);
 	}
 	if (code == LL_OK)
 		code = ledger_open(&options, &ledger, NULL, error);
@@ -269,15 +303,15 @@ static enum ll_code fold_into_scratch(struct cut *cut, const struct snapshot_man
 
 /* ---- opening ---- */
 
-static enum ll_code fold_from(struct cut *cut, const struct snapshot_manifest *manifest, const char *snapshot,
-			      struct error *error)
+/* NULL: from the journal's beginning. */
+static enum ll_code fold_from(struct cut *cut, const struct below *below, struct error *error)
 {
-	enum ll_code code = fold_in_memory(cut, snapshot, error);
+	enum ll_code code = fold_in_memory(cut, below, NULL, error);
 	if (code != LL_OK || !cut->too_long)
 		return code;
 	close_fork(cut);
-	code = fold_into_scratch(cut, manifest, snapshot, error);
-	return code == LL_OK ? fold_in_memory(cut, cut->scratch, error) : code;
+	code = fold_into_scratch(cut, below, error);
+	return code == LL_OK ? fold_in_memory(cut, NULL, cut->scratch, error) : code;
 }
 
 static void throw_away(struct cut *cut)
@@ -287,19 +321,23 @@ static void throw_away(struct cut *cut)
 	cut->scratch[0] = 0;
 }
 
-/* Begins anew without them as often as more turns out to be annulled on the way. A snapshot that knew of others is of no use. */
+/* Begins anew as often as more turns out to be annulled on the way, without that. A snapshot that knew of others is of no use. */
 static enum ll_code fold_to_point(struct cut *cut, struct error *error)
 {
-	struct snapshot_manifest manifest;
-	char snapshot[SNAPSHOT_PATH_MAX];
-	bool is_there = find_snapshot(cut, &manifest, snapshot);
+	struct below found;
+	const struct below *below = find_snapshot(cut, &found) ? &found : NULL;
 	for (;;) {
 		size_t known = cut->annulled.count;
-		enum ll_code code = fold_from(cut, &manifest, is_there ? snapshot : NULL, error);
-		if (code != LL_UNTRUSTED || (cut->annulled.count == known && !is_there))
+		enum ll_code code = fold_from(cut, below, error);
+		bool is_untrusted = code == LL_UNTRUSTED && (cut->annulled.count > known || below);
+		bool gone = code != LL_OK && below && is_gone(below);
+		if (!is_untrusted && !gone)
 			return code;
-		is_there = is_there && cut->annulled.count != known;
 		throw_away(cut);
+		if (gone)
+			below = find_snapshot(cut, &found) ? &found : NULL;
+		else if (cut->annulled.count == known)
+			below = NULL;
 	}
 }
 

@@ -37,6 +37,7 @@ struct cut_source {
 	const char *snapshots;   /* where there may be some; NULL: nowhere */
 	const char *scratch;     /* a directory in which one for work may be made */
 	unsigned mask;           /* projections that will be read, a bit for each */
+	size_t bytes_max;        /* what may be folded in memory; a longer way goes through a directory. 0: 128 MiB */
 	const bool *interrupted; /* set by somebody, in any thread, to give up; may be NULL */
 	void (*progress)(void *context, const struct fold *fold, uint64_t end); /* may be NULL */
 	void *context;

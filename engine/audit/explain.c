@@ -126,6 +126,8 @@ static enum ll_code decide_again(struct explaining *explaining, struct error *er
 	recording_init(&recording, view, &explaining->arena);
 	enum ll_code code = redecide(explaining->redecider, &recording.view, &explaining->entry, true,
 				     &explaining->redecided, error);
+	if (view->failure.code != LL_OK) /* what else is said follows from it */
+		return error_set(error, view->failure.code, "%s", view->failure.text);
 	if (code != LL_OK)
 		return code;
 	facts_draw(&explaining->facts, &explaining->entry, &explaining->redecided, recording.first, view);

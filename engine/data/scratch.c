@@ -38,7 +38,7 @@ static int left_by(const char *entry, const char *name)
 	return *end == 0 && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH ? (int)pid : 0;
 }
 
-static void remove_what_was_left(const char *directory, const char *name)
+void scratch_tidy(const char *directory, const char *name)
 {
 	char path[PATH_BYTES];
 	DIR *opened = opendir(directory);
@@ -53,7 +53,7 @@ static void remove_what_was_left(const char *directory, const char *name)
 
 enum ll_code scratch_make(const char *directory, const char *name, char *path, size_t size, struct error *error)
 {
-	remove_what_was_left(directory, name);
+	scratch_tidy(directory, name);
 	if (snprintf(path, size, "%s/%s.%d", directory, name, (int)getpid()) >= (int)size) {
 		*path = 0;
 		return error_set(error, LL_USAGE, "the path %s is too long", directory);

@@ -13,6 +13,9 @@
 enum ll_code scratch_make(const char *directory, const char *name, char *path, size_t size,
 			  struct error *error) LL_CHECKED;
 
+/* Removes what processes that are gone left under that name. */
+void scratch_tidy(const char *directory, const char *name);
+
 /* Removes it; what cannot be removed stays. An empty path is allowed. */
 void scratch_remove(const char *path);
 

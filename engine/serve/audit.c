@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/log/log.h"
 #include "schemas/codes.h"
 #include "schemas/wire/ensure.h"
 
@@ -125,6 +126,10 @@ static void finish(struct engine_audit *audit)
 	while (*link != audit)
 		link = &(*link)->next;
 	*link = audit->next;
+	/* Who asked is told that it failed; who can mend it reads why. */
+	if (audit->failed != LL_OK && !engine->stopping)
+		log_error("audit.failed", LOG_TEXT("code", error_code_text(audit->failed)),
+			  LOG_TEXT("message", audit->error.text));
 	struct engine_audited audited = {.code = audit->code,
 					 .failure = audit->failed == LL_OK ? NULL : &audit->error,
 					 .body = buffer_slice(&audit->body),

@@ -36,6 +36,8 @@ void manifest_to_json(const struct snapshot_manifest *manifest, struct json_writ
 		json_member_uint64(writer, "version", one->version);
 		json_member_uint64(writer, "rows", one->rows);
 		json_member_text(writer, "hash", one->hash);
+		if (*one->sum)
+			json_member_text(writer, "sum", one->sum);
 		json_object_end(writer);
 	}
 	json_array_end(writer);
@@ -129,6 +131,8 @@ static void read_projections(struct reading *reading, const struct json_node *li
 		one->version = (uint32_t)number_of(reading, node, "version");
 		one->rows = number_of(reading, node, "rows");
 		text_of(reading, node, "hash", one->hash, sizeof one->hash);
+		if (json_member(&reading->json, node, SLICE("sum")))
+			text_of(reading, node, "sum", one->sum, sizeof one->sum);
 	}
 }
 
@@ -162,7 +166,8 @@ static void read_manifest(struct reading *reading, struct slice text, struct sna
 enum ll_code manifest_read(const char *directory, struct snapshot_manifest *manifest, struct error *error)
 {
 	char path[SNAPSHOT_PATH_MAX + 32], *text = NULL;
-	struct reading reading = {.path = path, .error = error};
+	struct error unwanted;
+	struct reading reading = {.path = path, .error = error ? error : &unwanted};
 	*manifest = (struct snapshot_manifest){0};
 	snprintf(path, sizeof path, "%s/manifest.json", directory);
 	FILE *file = fopen(path, "re");

@@ -146,6 +146,8 @@ static enum ll_code make_whole(struct journal *journal, const struct ledger_opti
 		ledger_abandon(ledger);
 	else if (ledger_close(ledger, &closing) != LL_OK)
 		code = error_set(error, closing.code, "%s", closing.text);
+	if (code == LL_OK)
+		code = snapshot_sum(scratch, manifest, error);
 	return code == LL_OK ? manifest_write(manifest, scratch, error) : code;
 }
 
@@ -203,6 +205,8 @@ enum ll_code snapshot_of_ledger(struct ledger *ledger, const char *const directo
 		code = copy_one(id, directories[id], scratch, copy, error);
 	if (code == LL_OK)
 		code = describe(ledger, manifest, error);
+	if (code == LL_OK)
+		code = snapshot_sum(scratch, manifest, error);
 	if (code == LL_OK)
 		code = manifest_write(manifest, scratch, error);
 	if (code == LL_OK)
@@ -302,6 +306,8 @@ enum ll_code snapshot_restore(const char *path, const struct snapshot_manifest *
 {
 	char from[SNAPSHOT_PATH_MAX + 32];
 	snprintf(from, sizeof from, "%s/%s", path, projection_layouts[id].name);
-	enum ll_code code = generation_copy(projection_spec(id), from, directory, error);
+	enum ll_code code = snapshot_is_sound(path, manifest, 1u << id, error);
+	if (code == LL_OK)
+		code = generation_copy(projection_spec(id), from, directory, error);
 	return code == LL_OK ? check_copy(path, &manifest->projections[id], id, directory, error) : code;
 }

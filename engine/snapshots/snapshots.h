@@ -14,7 +14,8 @@
  * whole journal, and with n of them no cut is farther than about 2/n of the journal from one.
  *
  * The hash of a projection: SHA-256 over its tables in order, their rows in key order, each as key size (u32), key, value size
- * (u32), value, sizes big-endian.
+ * (u32), value, sizes big-endian. The sum of a projection: XXH3-64 over the bytes of its data.mdb. LMDB keeps no checksums: it reads a
+ * damaged page wrongly, or ends the process. So who reads a snapshot where it lies asks for the sums first (sound.c).
  */
 #ifndef LEDGERLINE_SNAPSHOTS_H
 #define LEDGERLINE_SNAPSHOTS_H
@@ -25,10 +26,11 @@
 #include "projections/ledger/ledger.h"
 #include "schemas/wire/json.h"
 
-enum { SNAPSHOT_PATH_MAX = 3072, SNAPSHOT_FORMAT = 1, SNAPSHOT_TEXT_MAX = 64 };
+enum { SNAPSHOT_PATH_MAX = 3072, SNAPSHOT_FORMAT = 1, SNAPSHOT_TEXT_MAX = 64, SNAPSHOT_SUM_SIZE = 17 };
 
 struct snapshot_of_projection {
 	char hash[2 * HASH_BYTES + 1];
+	char sum[SNAPSHOT_SUM_SIZE]; /* of its file; empty: nobody noted it, as versions before did not */
 	uint64_t rows;
 	uint32_t version; /* of its layout */
 };
@@ -73,6 +75,20 @@ enum ll_code snapshot_before(const char *root, const struct snapshot_limit *limi
  * LL_DIVERGED: its rows are not those that were written. LL_OLDER, LL_NEWER: of another layout. */
 enum ll_code snapshot_restore(const char *path, const struct snapshot_manifest *manifest, enum projection_id id,
 			      const char *directory, struct error *error) LL_CHECKED;
+
+/* ---- sound.c ---- */
+
+/* Notes the sums of what lies in `directory`, whose projections are closed. */
+enum ll_code snapshot_sum(const char *directory, struct snapshot_manifest *manifest, struct error *error) LL_CHECKED;
+
+/* Are the files of the projections in `mask` those that were written? A file is read once as long as this process lives and nobody changes it.
+ * LL_CORRUPT: they are not. LL_NOT_FOUND, LL_DENIED, LL_IO. Any thread. */
+enum ll_code snapshot_is_sound(const char *path, const struct snapshot_manifest *manifest, unsigned mask,
+			       struct error *error) LL_CHECKED;
+
+/* Does a ledger that was opened over the snapshot stand where the manifest says, with all of its projections? LL_CORRUPT. */
+enum ll_code snapshot_is_of(const struct snapshot_manifest *manifest, const struct ledger *ledger,
+			    struct error *error) LL_CHECKED;
 
 /* ---- thin.c ---- */
 

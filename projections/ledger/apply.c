@@ -40,7 +40,8 @@ static void apply_entry(struct applier *applier, unsigned mask, const struct ent
 		if (!(mask & 1u << id))
 			continue;
 		enum ll_code code = projections[id]->apply(view, entry, &error);
-		if (code == LL_OK && view->failure.code != LL_OK) {
+		/* What contradicts a state that cannot be read is no poison. */
+		if (view->failure.code != LL_OK) {
 			error = view->failure;
 			code = error.code;
 		}

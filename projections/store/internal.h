@@ -87,4 +87,8 @@ void store_read_end(struct store *store);
 /* Returns only to who reads a fork that tells its failures: as if nothing were there. */
 void store_read_failed(struct store *store, const struct error *error);
 
+/* environment_cursor_move. LL_CORRUPT also for a key that no store has put: there is room for none. */
+enum ll_code store_move(const struct store *store, struct environment_cursor *cursor, enum environment_move move,
+			struct slice *key, struct slice *value, struct error *error) LL_CHECKED;
+
 #endif

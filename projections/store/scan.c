@@ -70,7 +70,7 @@ static const struct row *indexed_row(const struct scan *scan, const struct sourc
 static void move_lmdb(const struct scan *scan, struct source *source, enum environment_move move, struct slice key)
 {
 	struct error error;
-	enum ll_code code = environment_cursor_move(source->cursor, move, &key, &source->value, &error);
+	enum ll_code code = store_move(scan->store, source->cursor, move, &key, &source->value, &error);
 	if (code != LL_OK && code != LL_NOT_FOUND)
 		store_read_failed(scan->store, &error);
 	source->key = key;
@@ -87,7 +87,7 @@ static void start_lmdb(const struct scan *scan, struct source *source)
 	struct error error;
 	enum ll_code code = LL_NOT_FOUND;
 	if (key.size)
-		code = environment_cursor_move(source->cursor, MOVE_TO_OR_AFTER, &key, NULL, &error);
+		code = store_move(scan->store, source->cursor, MOVE_TO_OR_AFTER, &key, NULL, &error);
 	if (code != LL_OK && code != LL_NOT_FOUND) {
 		store_read_failed(scan->store, &error);
 		return;

@@ -17,11 +17,9 @@
 #define UNPOISON(at, size) ((void)0)
 #endif
 
-#define RANGE_BYTES ((size_t)64 << 30)
 enum { HUGE_PAGE = 2 << 20, RANGE_STEP = 8 << 20, WARM_AHEAD_BULK = 16 << 20, WARM_AHEAD = 8 << 20 };
-#define CHUNKS_MAX (RANGE_BYTES / SLAB_CHUNK_BYTES)
 
-_Static_assert(RANGE_BYTES / SLAB_UNIT <= UINT32_MAX, "every handle fits 32 bits");
+_Static_assert(SLAB_RANGE_BYTES / SLAB_UNIT <= UINT32_MAX, "every handle fits 32 bits");
 
 struct slab_chunk {
 	uint32_t next, previous; /* in the class's list of chunks with room, or in the pool */
@@ -59,11 +57,18 @@ void pages_free(void *pages, size_t bytes)
 		free(pages);
 }
 
-void slab_init(struct slab *slab)
+static size_t chunks_bytes(const struct slab *slab)
 {
+	return slab->range_bytes / SLAB_CHUNK_BYTES * sizeof *slab->chunks;
+}
+
+void slab_init(struct slab *slab, size_t range_bytes)
+{
+	ENSURE(range_bytes <= SLAB_RANGE_BYTES);
 	memset(slab, 0, sizeof *slab);
-	slab->base = map(RANGE_BYTES, PROT_NONE, MAP_NORESERVE);
-	slab->chunks = mmap(NULL, CHUNKS_MAX * sizeof *slab->chunks, PROT_READ | PROT_WRITE,
+	slab->range_bytes = range_bytes;
+	slab->base = map(range_bytes, PROT_NONE, MAP_NORESERVE);
+	slab->chunks = mmap(NULL, chunks_bytes(slab), PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ENSURE(slab->chunks != MAP_FAILED && "memory is used up");
 	slab->chunks_used = 1; /* handle and chunk 0 mean none */
@@ -87,8 +92,8 @@ void slab_release(struct slab *slab)
 		return;
 	warmer_close(slab->warmer);
 	UNPOISON(slab->base, slab->usable);
-	munmap(slab->base, RANGE_BYTES);
-	munmap(slab->chunks, CHUNKS_MAX * sizeof *slab->chunks);
+	munmap(slab->base, slab->range_bytes);
+	munmap(slab->chunks, chunks_bytes(slab));
 	memset(slab, 0, sizeof *slab);
 }
 
@@ -126,8 +131,8 @@ size_t slab_footprint(size_t size)
 static void make_usable(struct slab *slab, size_t wanted)
 {
 	size_t usable = (wanted + RANGE_STEP - 1) / RANGE_STEP * RANGE_STEP;
-	if (usable > RANGE_BYTES)
-		usable = RANGE_BYTES;
+	if (usable > slab->range_bytes)
+		usable = slab->range_bytes;
 	int failed = mprotect(slab->base + slab->usable, usable - slab->usable, PROT_READ | PROT_WRITE);
 	ENSURE(!failed && "memory is used up");
 	if (wanted > slab->ahead)
@@ -140,7 +145,7 @@ static uint32_t cut(struct slab *slab, uint32_t count)
 {
 	uint32_t first = slab->chunks_used;
 	size_t end = (size_t)(first + count) * SLAB_CHUNK_BYTES;
-	ENSURE(end <= RANGE_BYTES && "the store's range of addresses is used up");
+	ENSURE(end <= slab->range_bytes && "the store's range of addresses is used up");
 	size_t ahead = end > slab->ahead ? slab->ahead : 0; /* nothing for small ones */
 	if (end + ahead > slab->usable)
 		make_usable(slab, end + ahead);

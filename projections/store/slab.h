@@ -26,11 +26,14 @@ enum {
 };
 _Static_assert(SLAB_SMALL_MAX << 4 == SLAB_PIECE_MAX, "four doublings with four classes each");
 
+#define SLAB_RANGE_BYTES ((size_t)64 << 30)
+
 struct slab_chunk;
 struct warmer;
 
 struct slab {
 	uint8_t *base;
+	size_t range_bytes;        /* reserved */
 	size_t usable;             /* bytes from base that may be touched */
 	size_t ahead;              /* of them, so many stay beyond what was cut */
 	struct warmer *warmer;     /* has their pages ready; NULL: they come when they are touched */
@@ -41,7 +44,8 @@ struct slab {
 	uint32_t runs[SLAB_RUNS];
 };
 
-void slab_init(struct slab *slab);
+/* `range_bytes`: addresses that are reserved, at most SLAB_RANGE_BYTES; what is allocated beyond them aborts. */
+void slab_init(struct slab *slab, size_t range_bytes);
 void slab_release(struct slab *slab);
 /* From now on pages are made ready a little before they are handed out, by a thread that is started when much is handed out. `bulk`:
  * much will be filled, at once. */

@@ -14,6 +14,8 @@
 #include "schemas/wire/ensure.h"
 
 #define CLEAN_BYTES_DEFAULT ((size_t)256 << 20)
+/* There may be many forks at a time, and each is bounded by who folds into it. */
+#define FORK_RANGE_BYTES ((size_t)4 << 30)
 
 enum {
 	COLLECT_PER_PUT = 2,
@@ -24,15 +26,25 @@ enum {
 	FLUSH_PAGES_MAX = 64000,
 };
 
+enum ll_code store_move(const struct store *store, struct environment_cursor *cursor, enum environment_move move,
+			struct slice *key, struct slice *value, struct error *error)
+{
+	enum ll_code code = environment_cursor_move(cursor, move, key, value, error);
+	if (code == LL_OK && (key->size == 0 || key->size > STORE_KEY_BYTES_MAX))
+		return error_set(error, LL_CORRUPT, "%s: a row has a key of %zu bytes: it was damaged",
+				 environment_directory(store->environment), key->size);
+	return code;
+}
+
 /* ---- opening ---- */
 
-static enum ll_code find_last_key(struct table *table, struct environment_txn *txn, struct error *error)
+static enum ll_code find_last_key(const struct store *store, struct table *table, struct error *error)
 {
 	struct environment_cursor *cursor = NULL;
 	struct slice key = SLICE_EMPTY;
-	enum ll_code code = environment_cursor_open(txn, table->database, &cursor, error);
+	enum ll_code code = environment_cursor_open(store->reader, table->database, &cursor, error);
 	if (code == LL_OK)
-		code = environment_cursor_move(cursor, MOVE_LAST, &key, NULL, error);
+		code = store_move(store, cursor, MOVE_LAST, &key, NULL, error);
 	if (code == LL_OK)
 		table_set_last_key(table, key);
 	environment_cursor_close(cursor);
@@ -52,7 +64,7 @@ static enum ll_code measure_tables(struct store *store, struct error *error)
 		store->tables[i].leaf_pages = size.leaf_pages;
 		store->tables[i].complete = size.rows == 0;
 		if (store->tables[i].append)
-			code = find_last_key(&store->tables[i], store->reader, error);
+			code = find_last_key(store, &store->tables[i], error);
 	}
 	if (store->reader && !store->fork)
 		environment_txn_reset(store->reader);
@@ -162,9 +174,9 @@ static enum ll_code open_below(struct store *store, const struct store_spec *spe
 	return code == LL_OK ? meta_read(store->environment, spec, false, meta, error) : code;
 }
 
-static void memory_init(struct memory *memory)
+static void memory_init(struct memory *memory, size_t range_bytes)
 {
-	slab_init(&memory->slab);
+	slab_init(&memory->slab, range_bytes);
 	memory->filling = 1;
 	if (getrandom(&memory->seed, sizeof memory->seed, 0) != sizeof memory->seed)
 		memory->seed = (uintptr_t)memory ^ (uint64_t)getpid() << 32;
@@ -204,7 +216,7 @@ enum ll_code store_open(const struct store_spec *spec, const struct store_option
 	store->clean_bytes_max = options->clean_bytes_max ? options->clean_bytes_max : CLEAN_BYTES_DEFAULT;
 	store->fork = options->fork;
 	store->told = options->failure;
-	memory_init(&store->memory);
+	memory_init(&store->memory, store->fork ? FORK_RANGE_BYTES : SLAB_RANGE_BYTES);
 	if (!store->fork)
 		slab_warm(&store->memory.slab, options->bulk);
 	overlay_init(&store->overlay);

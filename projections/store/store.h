@@ -74,7 +74,7 @@ struct store_options {
 	void *flushed_context;
 	/* A fork: what the directory has is only read, and what is changed stays in memory until the store is abandoned. Others may read the
 	 * directory meanwhile, or fork it too; nobody may write it. Without a directory it begins with nothing. It has no flushes and no thread,
-	 * and may be used by several threads one after another. */
+	 * and may be used by several threads one after another. It has room for 4 GiB of changed rows, and no more. */
 	bool fork;
 	/* Of a fork: a page that LMDB does not understand ends the read as if nothing were there, and is noted here, if no code is there yet.
 	 * NULL: it aborts. */

@@ -18,6 +18,7 @@
 #include "engine/data/catch_up.h"
 #include "engine/data/operator_entry.h"
 #include "engine/journal/memory.h"
+#include "engine/snapshots/snapshots.h"
 #include "projections/views/rows.h"
 #include "tests/unit/scratch.h"
 
@@ -524,6 +525,83 @@ static void test_cuts(void **state)
 	}
 }
 
+/* Under `root`, at each place of the journal that a snapshot may be taken at, by a ledger that knows what is annulled. */
+static void take_snapshots(const char *root, const struct annulments *annulled, uint64_t end)
+{
+	struct place place = new_place();
+	struct ledger *ledger = opened(&place, annulled && annulled->count ? annulled : NULL);
+	const char *places[PROJECTIONS_COUNT];
+	for (unsigned id = 0; id < PROJECTIONS_COUNT; id++)
+		places[id] = place.paths[id];
+	for (uint64_t offset = 2; offset < end; offset++) {
+		struct snapshot_manifest manifest;
+		struct catch_up how = {.end = offset + 1};
+		struct error error;
+		char path[SNAPSHOT_PATH_MAX];
+		bool was_there;
+		if (catch_up(journal, ledger, &how, NULL, &error) != LL_OK || ledger_flush(ledger, &error) != LL_OK ||
+		    snapshot_of_ledger(ledger, places, root, &manifest, path, &was_there, &error) != LL_OK)
+			fail_msg("%s", error.text);
+	}
+	close_ledger(ledger);
+}
+
+static void digest_at(struct cut_source *source, const char *snapshots, size_t bytes_max, uint64_t seq,
+		      char digest[DIGEST_TEXT_SIZE + 1])
+{
+	struct cut_point point = {.kind = CUT_ENTRY, .entry = seq};
+	struct cut *cut = NULL;
+	struct error error;
+	int refused = 0;
+	source->snapshots = snapshots;
+	source->bytes_max = bytes_max;
+	if (cut_open(source, &point, INT64_MAX, &cut, &refused, &error) != LL_OK ||
+	    cut_digest(cut, digest, &error) != LL_OK)
+		fail_msg("0:%u over %s: %s", (unsigned)seq, snapshots ? snapshots : "nothing", error.text);
+	assert_int_equal(refused, 0);
+	assert_int_equal(cut_entries(cut), seq + 1);
+	cut_close(cut);
+}
+
+/* At each entry every way to a cut comes to the same: over nothing, through a directory, over snapshots that were taken before the poison, or after it
+ * without it, or between it and an annulment when another one was not there yet. */
+static void test_cuts_over_snapshots(void **state)
+{
+	char roots[3][96];
+	struct error error;
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		snprintf(roots[i], sizeof roots[i], "%s/snapshots-%u", scratch, i);
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		struct annulments annulled = {.count = 0};
+		const struct fold beginning = {.begun = false};
+		struct cut_source source = {.scratch = scratch, .mask = PROJECTIONS_ALL};
+		make_journal(kind);
+		source.journal = journal;
+		take_snapshots(roots[0], NULL, 4);
+		annul(4, kind == LEFT_OVER ? 9 : 1);
+		assert_int_equal(annulled_find(journal, &beginning, &annulled, &error), LL_OK);
+		take_snapshots(roots[1], &annulled, 6);
+		annul(5, 3);
+		assert_int_equal(annulled_find(journal, &beginning, &annulled, &error), LL_OK);
+		take_snapshots(roots[2], &annulled, at_end.next_offset);
+		for (uint64_t seq = 0; seq < at_end.next_seq; seq++) {
+			char wanted[DIGEST_TEXT_SIZE + 1], found[DIGEST_TEXT_SIZE + 1];
+			digest_at(&source, NULL, 0, seq, wanted);
+			for (unsigned i = 0; i < 3; i++) {
+				digest_at(&source, roots[i], seq % 10 == 5, seq, found);
+				assert_string_equal(found, wanted);
+			}
+		}
+		annulments_release(&annulled);
+		journal_close(journal);
+		journal = NULL;
+		memory_journal_forget_all();
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(nftw(roots[i], scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	}
+}
+
 /* A replay of a part that folded the entry without noticing, and has it on the disk, begins anew when the annulment comes. */
 static void test_replay_of_a_part(void **state)
 {
@@ -573,6 +651,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_annuls_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cuts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cuts_over_snapshots, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_of_a_part, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_takeover_is_fenced, set_up, tear_down),
 	};

@@ -778,6 +778,70 @@ static void test_fork_tells_failures(void **state)
 	store_abandon(store);
 }
 
+/* A server has dozens of forks at a time: each takes addresses as it may need them, not as a live store does (a sanitizer, or a limit on addresses, has
+ * no room for that). */
+static size_t addresses(void)
+{
+	size_t pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%zu", &pages), 1);
+	(void)fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void test_addresses_of_forks(void **state)
+{
+	enum { FORKS = 10 };
+	(void)state;
+	struct store *forks[FORKS];
+	size_t before = addresses();
+	for (unsigned i = 0; i < FORKS; i++)
+		forks[i] = open_fork(NULL, 0);
+	assert_true(addresses() - before < FORKS * ((size_t)5 << 30));
+	for (unsigned i = 0; i < FORKS; i++)
+		store_abandon(forks[i]);
+	assert_true(addresses() - before < (size_t)1 << 30);
+}
+
+/* A key that is longer than any store puts (LMDB takes some more bytes, and a damaged page says anything) is damage: nothing has room for it. */
+static void test_fork_of_long_keys(void **state)
+{
+	(void)state;
+	struct error failure = {.code = LL_OK};
+	struct store_options options = {.directory = scratch, .fork = true, .failure = &failure};
+	struct environment_options written = {.directory = scratch};
+	struct visit visit = {.left = 10};
+	struct environment *environment;
+	struct environment_txn *txn;
+	uint8_t key[STORE_KEY_BYTES_MAX + 5] = {1};
+	uint64_t position;
+	unsigned database;
+	struct slice stored;
+	struct store *store = open_store(&position, 0, 0);
+	store_put(store, ORDERED, SLICE("a"), SLICE("1"));
+	store_mark_block(store, SLICE("12345678"));
+	assert_ok(store_close(store, &problem));
+	for (unsigned table = ORDERED; table <= APPEND; table++) {
+		assert_ok(environment_open(&written, &environment, &problem));
+		assert_ok(environment_database(environment, tables[table].name, false, &database, &problem));
+		assert_ok(environment_txn_begin(environment, true, &txn, &problem));
+		assert_ok(environment_put(txn, database, slice_of(key, sizeof key), SLICE("2"), false, &problem));
+		assert_ok(environment_txn_commit(txn, &problem));
+		environment_close(environment);
+		if (table == APPEND) {
+			assert_int_equal(store_open(&spec, &options, &store, &stored, &problem), LL_CORRUPT);
+			assert_non_null(strstr(problem.text, "a key of 505 bytes"));
+			return;
+		}
+		assert_ok(store_open(&spec, &options, &store, &stored, &problem));
+		free((void *)stored.at);
+		store_scan(store, table, SLICE_EMPTY, SLICE_EMPTY, false, false, visit_row, &visit);
+		assert_int_equal(failure.code, LL_CORRUPT);
+		store_abandon(store);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -795,6 +859,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_snapshots, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_forks, scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(test_fork_tells_failures, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_addresses_of_forks, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_fork_of_long_keys, scratch_make, scratch_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

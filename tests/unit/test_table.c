@@ -18,7 +18,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	memory = (struct memory){.seed = 4711, .filling = 1};
-	slab_init(&memory.slab);
+	slab_init(&memory.slab, SLAB_RANGE_BYTES);
 	table = (struct table){0};
 	table_init(&table, &memory);
 	return 0;
