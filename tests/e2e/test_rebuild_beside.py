@@ -157,6 +157,7 @@ def test_killed(ledgerline, binary, busy):
     seed = int(os.environ.get("LEDGERLINE_SEED", random.randrange(1 << 30)))
     draw = random.Random(seed)
     print(f"seed {seed}")
+    flushed(busy, ledgerline)
     for _ in range(KILLS):
         rebuild = Rebuild(binary, busy.data, "--certify", "--rate", 400000)
         time.sleep(draw.random() * 0.6)
