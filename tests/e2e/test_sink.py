@@ -222,7 +222,7 @@ def test_killed(kafka, topic, endpoint, sinks):
         group[number % 2].kill()
         group[number % 2].start()
     group[0].wait_for(lambda: len(ids(endpoint.taken)) >= 1500, "all events")
-    assert all(sink.stop() == 0 for sink in group)
+    assert [sink.wait_begun().stop() for sink in group] == [0, 0]
     assert in_order(endpoint.taken) == ids(events) and not letters(kafka, topic)
 
 
