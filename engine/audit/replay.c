@@ -217,13 +217,19 @@ static enum ll_code same_past(enum projection_id id, const struct fold *live, co
 	return LL_OK;
 }
 
+/* A position that lies behind the journal's end is one projection's, not all of theirs. */
+static enum ll_code say_whose(enum ll_code code, unsigned id, struct error *error)
+{
+	return code == LL_DIVERGED ? error_prefix(error, "projection %s", projection_layouts[id].name) : code;
+}
+
 static enum ll_code compare_one(struct comparing *comparing, unsigned id, difference_fn *found, void *context,
 				struct error *error)
 {
 	struct pair *pair = &comparing->pairs[id];
 	struct snapshot_places places = {.root = NULL};
 	places.directories[id] = comparing->replay->directories[id];
-	enum ll_code code = replay_to(comparing->replay, pair->fold.next_offset, error);
+	enum ll_code code = say_whose(replay_to(comparing->replay, pair->fold.next_offset, error), id, error);
 	if (code == LL_OK)
 		code = same_past(id, &pair->fold, ledger_fold_state(comparing->replay->ledger), error);
 	if (code == LL_OK)
@@ -308,7 +314,7 @@ static enum ll_code come_near(struct comparing *comparing, bool may_miss, struct
 			return LL_OK;
 		unpin_live(comparing);
 		snprintf(comparing->place, comparing->place_size, "the journal");
-		code = fold_to(replay, wanted, error);
+		code = say_whose(fold_to(replay, wanted, error), id, error);
 		if (code != LL_OK)
 			return code;
 	}

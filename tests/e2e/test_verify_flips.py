@@ -115,6 +115,27 @@ def test_projections(original, ledgerline, tmp_path):
     assert verify(ledgerline, "--data", data)[0] == 0
 
 
+# A position that lies behind the journal's end is told by the name of its projection.
+@pytest.mark.parametrize("name", ["balances", "rankings"])
+def test_a_position_behind_the_end(original, ledgerline, tmp_path, name):
+    data = tmp_path / "data"
+    shutil.copytree(original / "data", data, symlinks=True)
+    end = json.loads(ledgerline("journal", "info", "--data", data, "--json", check=0).stdout)["high"]
+    file = data / "projections" / name / "gen-000001" / "data.mdb"
+    pages, changed = bytearray(file.read_bytes()), 0
+    key = pages.find(b"position")
+    while key >= 0:
+        at = pages.find(b"\xcd" + end.to_bytes(2, "big"), key, key + 300)
+        if at >= 0:
+            pages[at + 1] ^= 0x40
+            changed += 1
+        key = pages.find(b"position", key + 1)
+    assert changed
+    file.write_bytes(pages)
+    status, report, complaint = verify(ledgerline, "--data", data)
+    assert status == 1 and f"projection {name}" in (report.get("message") or "") + complaint, complaint
+
+
 # Rows whose position (or all that says what they are) is gone are not taken for nothing: neither by verify nor by an engine, which would fold over them.
 def test_a_position_that_is_gone(original, ledgerline, tmp_path):
     data = tmp_path / "data"
