@@ -159,6 +159,7 @@ static int run_show(const struct options *options, void *context)
 		member_number(&writer, "partition", letter->partition);
 		member_number(&writer, "originOffset", letter->origin_offset);
 		member_slice(&writer, "group", letter->group);
+		member_number(&writer, "bytes", letter->bytes);
 		json_member_string(&writer, "value", letter->value);
 		json_object_end(&writer);
 		command_print(options, &out);

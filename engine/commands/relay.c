@@ -5,8 +5,6 @@
 #include "engine/relay/relay.h"
 #include "schemas/wire/time.h"
 
-enum { FLUSH_MS = 30000 };
-
 /* The state right after a cut is there already: what comes after it is published. */
 static int read_from(const struct options *options, struct relay_from *from)
 {
@@ -66,7 +64,6 @@ static int run(const struct options *options, void *context)
 		return status;
 	board_init(&board);
 	relay.board = &board;
-	relay.flush_ms = FLUSH_MS;
 	relay.journal = journal;
 	relay.stop = stop_at_signals();
 	relay.target.brokers = brokers;

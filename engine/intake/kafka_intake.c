@@ -303,7 +303,7 @@ enum ll_code intake_run(const struct intake_options *options, struct error *erro
 	const struct member_options member = {
 		.name = "intake",
 		.other_side = "engines",
-		.outside = {options->brokers, options->settings, options->settings_count},
+		.outside = {options->brokers, options->settings, options->settings_count, options->stop},
 		.topic = options->topic,
 		.group = options->group,
 		.letters = options->letters,

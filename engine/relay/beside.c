@@ -7,7 +7,7 @@
 #include "engine/log/log.h"
 #include "schemas/wire/ensure.h"
 
-enum { FLUSH_MS = 5000, AGAIN_SECONDS = 30 };
+enum { AGAIN_SECONDS = 30 };
 
 struct relay_beside {
 	struct relay_beside_options options;
@@ -33,7 +33,6 @@ static enum ll_code run_once(struct relay_beside *beside, struct error *error)
 		relay->prefix = options->prefix;
 		relay->from.after = INT64_MIN;
 		relay->stop = &beside->stop;
-		relay->flush_ms = FLUSH_MS;
 		relay->board = &beside->board;
 		relay->target.brokers = options->brokers;
 		relay->target.settings = options->settings;

@@ -25,16 +25,26 @@ void board_release(struct relay_board *board)
 	pthread_mutex_destroy(&board->lock);
 }
 
-void board_fail(struct relay_board *board, const struct error *error, enum relay_state state)
+static void note(struct relay_board *board, const struct error *error, enum relay_state state, bool again)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	pthread_mutex_lock(&board->lock);
 	board->status.state = state;
-	board->status.retries += state == RELAY_WAITING;
+	board->status.retries += again;
 	board->status.error_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	memcpy(board->status.error, error->text, sizeof board->status.error);
 	pthread_mutex_unlock(&board->lock);
+}
+
+void board_fail(struct relay_board *board, const struct error *error, enum relay_state state)
+{
+	note(board, error, state, state == RELAY_WAITING);
+}
+
+void board_wait(struct relay_board *board, const struct error *error)
+{
+	note(board, error, RELAY_WAITING, false);
 }
 
 void board_read(struct relay_board *board, struct relay_status *status)

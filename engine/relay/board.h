@@ -14,7 +14,7 @@
 	X(STARTING, "starting")      /* reads the journal, or asks the brokers */                                      \
 	X(PUBLISHING, "publishing")  /* what comes is published */                                                     \
 	X(STANDING_BY, "standingBy") /* another relay is at work */                                                    \
-	X(WAITING, "waiting")        /* something failed; it will try again */                                         \
+	X(WAITING, "waiting")        /* something failed or does not answer; it tries on */                            \
 	X(STOPPED, "stopped")        /* for good, with the last error as the reason */
 
 enum relay_state {
@@ -45,6 +45,8 @@ void board_init(struct relay_board *board);
 void board_release(struct relay_board *board);
 /* What failed, and what it does now. Counts a retry unless it stands by or has stopped. */
 void board_fail(struct relay_board *board, const struct error *error, enum relay_state state);
+/* What it waits for, in the middle of its work. */
+void board_wait(struct relay_board *board, const struct error *error);
 void board_read(struct relay_board *board, struct relay_status *status);
 
 /* Entries that are in the journal and not surely on the topics. `entries`: how many the journal has, as far as the caller knows. */

@@ -7,16 +7,24 @@
 
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "engine/journal/journal.h"
 
-enum { OUTSIDE_TEXT_MAX = 256, OUTSIDE_ASK_MS = 10000, OUTSIDE_TOPIC_MAX = 249 };
+enum {
+	OUTSIDE_TEXT_MAX = 256,
+	OUTSIDE_ASK_MS = 10000,
+	OUTSIDE_LOOK_MS = 100,
+	OUTSIDE_TOPIC_MAX = 249,
+	OUTSIDE_RECORD_BYTES_MAX = 8388608
+};
 
 /* Where and how to connect. All of it is borrowed. */
 struct outside {
 	const char *brokers;
 	const struct journal_option *settings;
 	size_t settings_count;
+	const atomic_bool *stop; /* nobody waits for brokers any more; NULL: that does not happen */
 };
 
 enum outside_role {
@@ -34,17 +42,28 @@ struct outside_client {
 	void (*delivered)(void *context, const rd_kafka_message_t *message);
 	/* A member's; called from rd_kafka_consumer_poll. */
 	void (*rebalanced)(void *context, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions);
+	/* A member's, or NULL; once a second, called from rd_kafka_consumer_poll: what the client counts, as JSON. */
+	void (*counted)(void *context, struct slice statistics);
 	void *context;
-	pthread_mutex_t lock;
-	char last_error[OUTSIDE_TEXT_MAX]; /* guarded by lock */
-	bool not_authenticated;
+	struct outside_said *said; /* kafka_client.c's */
 };
 
-/* Fills *client (delivered, rebalanced and context are kept) and starts it. `name`: a member's group, a transactor's transactional id,
+/* Fills *client (delivered, rebalanced, counted and context are kept) and starts it. `name`: a member's group, a transactor's transactional id,
  * else NULL. LL_USAGE: a setting that is owned, unknown or wrong. outside_close after success only. */
 enum ll_code outside_open(struct outside_client *client, const struct outside *outside, enum outside_role role,
 			  const char *name, struct error *error) LL_CHECKED;
+/* Once it is to stop, within seconds: a client that does not end by then, as it waits for brokers, is left to end by itself. */
 void outside_close(struct outside_client *client);
+
+int64_t outside_now_ms(void); /* monotonic */
+bool outside_is_stopping(const struct outside_client *client);
+/* A question that blocks is asked again until OUTSIDE_ASK_MS are over, each time for longer: so a slow answer is waited for, and who is told to stop does so
+ * within seconds. How long the try may take (0 is the first); 0: no further one. */
+int outside_slice_ms(const struct outside_client *client, unsigned try);
+/* Did that try bring no answer? */
+bool outside_is_silent(rd_kafka_resp_err_t err);
+/* Waits for the answer to a question of the admin's, for a librdkafka that answers within its own time. NULL: it is to stop. */
+rd_kafka_event_t *outside_await(const struct outside_client *client, rd_kafka_queue_t *queue);
 
 /* Says that `what` failed, with the brokers and what the client complained of. */
 enum ll_code outside_fail(struct outside_client *client, rd_kafka_resp_err_t err, const char *what,
@@ -59,15 +78,25 @@ struct topic_wanted {
 	bool kept;      /* forgets nothing */
 };
 
+struct topic_found {
+	int partitions;
+	int64_t record_bytes; /* the largest record that it takes */
+};
+
 /* Makes the topics that are not there, with `replication` replicas (0: three, or as many as there are brokers, with a warning in the
  * log), and looks at the settings of all. LL_SETTINGS: some are wrong; each was logged, the error names the first with the command
- * that mends it. partitions[i]: how many topic i has. */
+ * that mends it. One that is kept and takes less than those that are made is warned of. found[i]: what topic i is like. */
 enum ll_code topics_prepare(struct outside_client *client, const struct topic_wanted *wanted, size_t count,
-			    int replication, int *partitions, struct error *error) LL_CHECKED;
+			    int replication, struct topic_found *found, struct error *error) LL_CHECKED;
 
 /* How many partitions a topic has. LL_NOT_FOUND: there is no such topic. */
 enum ll_code topic_partitions(struct outside_client *client, const char *topic, int *partitions,
 			      struct error *error) LL_CHECKED;
+
+/* The same for one that was just made, perhaps by somebody else, and is not known to every broker yet: it is asked for
+ * again for five seconds. */
+enum ll_code topic_await(struct outside_client *client, const char *topic, int *partitions,
+			 struct error *error) LL_CHECKED;
 
 /* ---- kafka_ends.c ---- */
 

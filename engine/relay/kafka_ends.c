@@ -10,12 +10,21 @@
 
 enum { PATIENCE_MS = 30000, POLL_MS = 100, WIDER = 64 };
 
+static rd_kafka_resp_err_t query(struct outside_client *client, struct topic_end *end)
+{
+	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
+	int ms;
+	for (unsigned i = 0; outside_is_silent(err) && (ms = outside_slice_ms(client, i)); i++)
+		err = rd_kafka_query_watermark_offsets(client->rk, end->topic, end->partition, &end->low, &end->high,
+						       ms);
+	return err;
+}
+
 static enum ll_code ask_marks(struct outside_client *client, struct topic_end *end, struct error *error)
 {
-	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
 	for (int tries = 0; tries < 20; tries++) {
-		err = rd_kafka_query_watermark_offsets(client->rk, end->topic, end->partition, &end->low, &end->high,
-						       OUTSIDE_ASK_MS);
+		err = query(client, end);
 		/* A topic that was just made is not known to every broker at once. */
 		if (err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && err != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION &&
 		    err != RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
@@ -74,7 +83,8 @@ static enum ll_code drain(struct round *round, struct error *error)
 			take(round, message);
 		if (message)
 			rd_kafka_message_destroy(message);
-		if (err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || waited >= PATIENCE_MS)
+		if (err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || waited >= PATIENCE_MS ||
+		    outside_is_stopping(round->client))
 			return outside_fail(round->client, err ? err : RD_KAFKA_RESP_ERR__TIMED_OUT,
 					    "reading the last records", error);
 	}

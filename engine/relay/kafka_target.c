@@ -188,17 +188,17 @@ static void name_topics(struct target *target)
 static enum ll_code prepare_topics(struct target *target, struct error *error)
 {
 	struct topic_wanted wanted[PUBLIC_TYPES_COUNT + 1];
-	int partitions[PUBLIC_TYPES_COUNT + 1] = {0};
+	struct topic_found found[PUBLIC_TYPES_COUNT + 1] = {{0}};
 	unsigned count = target->topics_count;
 	for (unsigned i = 0; i < count; i++)
 		wanted[i] = (struct topic_wanted){.name = target->topics[i].name, .partitions = PARTITIONS};
 	wanted[count] =
 		(struct topic_wanted){.name = target->options->position_topic, .partitions = 1, .compacted = true};
 	enum ll_code code =
-		topics_prepare(&target->producer, wanted, count + 1, target->options->replication, partitions, error);
+		topics_prepare(&target->producer, wanted, count + 1, target->options->replication, found, error);
 	for (unsigned i = 0; i < count && code == LL_OK; i++) {
-		target->topics[i].partitions = partitions[i];
-		target->topics[i].last = calloc((size_t)partitions[i], sizeof *target->topics[i].last);
+		target->topics[i].partitions = found[i].partitions;
+		target->topics[i].last = calloc((size_t)found[i].partitions, sizeof *target->topics[i].last);
 		ENSURE(target->topics[i].last);
 	}
 	return code;
@@ -312,19 +312,30 @@ enum ll_code target_commit(struct target *target, int timeout_ms, struct error *
 	return code;
 }
 
-/* Commits with a position that names `by`, whatever is open. */
-static enum ll_code commit_position(struct target *target, const char *by, int timeout_ms, struct error *error)
+static enum ll_code commit_until(struct target *target, int64_t deadline, const atomic_bool *stop, struct error *error)
 {
-	int64_t deadline = now_ms(CLOCK_MONOTONIC) + timeout_ms;
+	enum ll_code code;
+	do
+		code = target_commit(target, SLICE_MS, error);
+	while (code == LL_TIMEOUT && now_ms(CLOCK_MONOTONIC) < deadline && !(stop && atomic_load(stop)));
+	return code;
+}
+
+/* Commits with a position that names `by`, whatever is open. */
+static enum ll_code commit_position(struct target *target, const char *by, int64_t deadline, const atomic_bool *stop,
+				    struct error *error)
+{
 	enum ll_code code = begin(target, error);
 	if (code == LL_OK)
 		code = keep(target, by, error);
-	if (code != LL_OK)
-		return code;
-	do
-		code = target_commit(target, SLICE_MS, error);
-	while (code == LL_TIMEOUT && now_ms(CLOCK_MONOTONIC) < deadline);
-	return code;
+	return code == LL_OK ? commit_until(target, deadline, stop, error) : code;
+}
+
+/* At the start: that this one is at work. */
+static enum ll_code commit_self(struct target *target, struct error *error)
+{
+	return commit_position(target, target->options->self, now_ms(CLOCK_MONOTONIC) + OUTSIDE_ASK_MS,
+			       target->options->stop, error);
 }
 
 /* ---- opening ---- */
@@ -350,7 +361,7 @@ static enum ll_code judge_rival(const struct target_options *options, const stru
 
 enum ll_code target_look(const struct target_options *options, struct error *error)
 {
-	struct outside outside = {options->brokers, options->settings, options->settings_count};
+	struct outside outside = {options->brokers, options->settings, options->settings_count, options->stop};
 	struct outside_client reader = {0};
 	struct kept_position kept;
 	char ledger[UUID_TEXT_SIZE];
@@ -359,7 +370,6 @@ enum ll_code target_look(const struct target_options *options, struct error *err
 	if (code != LL_OK)
 		return code;
 	code = position_read(&reader, options->position_topic, ledger, &kept, error);
-	rd_kafka_consumer_close(reader.rk);
 	outside_close(&reader);
 	return code == LL_OK ? judge_rival(options, &kept, error) : code;
 }
@@ -385,7 +395,7 @@ static enum ll_code take_over(struct target *target, struct error *error)
 				     error);
 	target->next = target->kept.next;
 	/* At once, so that the older one finds who it was. */
-	return code == LL_OK ? commit_position(target, target->options->self, OUTSIDE_ASK_MS, error) : code;
+	return code == LL_OK ? commit_self(target, error) : code;
 }
 
 static enum ll_code open_clients(struct target *target, struct error *error)
@@ -406,7 +416,6 @@ static void close_reader(struct target *target)
 {
 	if (!target->has_reader)
 		return;
-	rd_kafka_consumer_close(target->reader.rk);
 	outside_close(&target->reader);
 	target->has_reader = false;
 }
@@ -416,7 +425,7 @@ enum ll_code target_open(const struct target_options *options, struct target **o
 	struct target *target = calloc(1, sizeof *target);
 	ENSURE(target);
 	target->options = options;
-	target->outside = (struct outside){options->brokers, options->settings, options->settings_count};
+	target->outside = (struct outside){options->brokers, options->settings, options->settings_count, options->stop};
 	target->sent = calloc(UNDER_WAY_MAX, sizeof *target->sent);
 	ENSURE(target->sent);
 	uuid_text(target->ledger, options->ledger);
@@ -433,7 +442,7 @@ enum ll_code target_open(const struct target_options *options, struct target **o
 		settle(target);
 		/* Before anything of a new run is there. */
 		if (options->again || !had_position)
-			code = commit_position(target, options->self, OUTSIDE_ASK_MS, error);
+			code = commit_self(target, error);
 	}
 	close_reader(target);
 	if (code == LL_OK)
@@ -569,11 +578,8 @@ enum ll_code target_poll(struct target *target, struct error *error)
 enum ll_code target_flush(struct target *target, int timeout_ms, struct error *error)
 {
 	int64_t deadline = now_ms(CLOCK_MONOTONIC) + timeout_ms;
-	enum ll_code code = LL_OK;
-	do
-		code = target_commit(target, SLICE_MS, error);
-	while (code == LL_TIMEOUT && now_ms(CLOCK_MONOTONIC) < deadline);
-	return code == LL_OK ? commit_position(target, "", timeout_ms, error) : code;
+	enum ll_code code = commit_until(target, deadline, NULL, error);
+	return code == LL_OK ? commit_position(target, "", deadline, NULL, error) : code;
 }
 
 void target_count(const struct target *target, struct target_counts *counts)

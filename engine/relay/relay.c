@@ -20,8 +20,10 @@ enum {
 	BACK_OFF_MS = 200,
 	BACK_OFF_MS_MAX = 30000,
 	PROGRESS_MS = 10000,
-	LIFE_MS = 1000, /* so often others are to see that it lives, whatever it is doing */
+	STUCK_MS = 5000, /* a commit that takes longer is told */
+	LIFE_MS = 1000,  /* so often others are to see that it lives, whatever it is doing */
 	NAP_MS = 50,
+	FLUSH_MS = 5000, /* at the end */
 };
 
 struct session {
@@ -35,7 +37,8 @@ struct session {
 	uint64_t begin;    /* entries before this one are not published */
 	uint64_t resolved; /* --from, as the first entry to publish; UINT64_MAX: not yet */
 	uint8_t ledger[LEDGER_UUID_BYTES];
-	bool away; /* the journal does not answer */
+	bool away;  /* the journal does not answer */
+	bool stuck; /* nor do the brokers of the topics */
 	int64_t told_ms, polled_ms;
 	uint64_t told_published;
 };
@@ -115,6 +118,24 @@ static void post_counts(struct session *session)
 	pthread_mutex_unlock(&board->lock);
 }
 
+/* It waits for brokers, of the journal or of the topics, who do not answer; or does no longer. */
+static void show_waiting(struct session *session, bool *which, bool waits, const struct error *why)
+{
+	enum relay_state well = session->target ? RELAY_PUBLISHING : RELAY_STARTING;
+	bool is_journal = which == &session->away;
+	if (*which == waits)
+		return;
+	*which = waits;
+	if (waits)
+		log_warn(is_journal ? "relay.journal.away" : "relay.waits", LOG_TEXT("reason", why->text));
+	else
+		log_info(is_journal ? "relay.journal.back" : "relay.goes.on");
+	if (waits)
+		board_wait(session->relay->board, why);
+	else if (!session->away && !session->stuck)
+		set_state(session->relay, well);
+}
+
 /* ---- before anything is published: who the ledger is, what is annulled, where to begin ---- */
 
 static enum ll_code meet_genesis(struct session *session, const struct block *block, struct error *error)
@@ -168,13 +189,7 @@ static enum ll_code next_record(struct session *session, struct journal_reader *
 	for (;;) {
 		enum ll_code code = journal_read(reader, wait_ms, record, error);
 		bool away = code == LL_UNAVAILABLE;
-		if (away != session->away) {
-			session->away = away;
-			if (away)
-				log_warn("relay.journal.away", LOG_TEXT("reason", error->text));
-			else
-				log_info("relay.journal.back");
-		}
+		show_waiting(session, &session->away, away, error);
 		if (code != LL_TIMEOUT && !away)
 			return code;
 		if (is_stopping(session->relay) || wait_ms == 0 || session->target)
@@ -214,10 +229,13 @@ static enum ll_code scout(struct session *session, struct error *error)
 /* LL_END: it is to stop; what is not committed will be by target_flush. */
 static enum ll_code commit(struct session *session, struct error *error)
 {
+	int64_t began = now_ms();
 	enum ll_code code;
 	do {
 		code = target_commit(session->target, COMMIT_MS, error);
 		post_counts(session);
+		if (code != LL_TIMEOUT || now_ms() - began >= STUCK_MS)
+			show_waiting(session, &session->stuck, code == LL_TIMEOUT, error);
 	} while (code == LL_TIMEOUT && !is_stopping(session->relay));
 	return code == LL_TIMEOUT ? LL_END : code;
 }
@@ -383,7 +401,7 @@ static enum ll_code run_session(struct session *session, bool *was_open, struct 
 		code = follow(session, reader, error);
 	journal_reader_close(reader);
 	/* Also what stands before poison. */
-	if (target_flush(session->target, session->relay->flush_ms, &flushing) != LL_OK && code == LL_OK)
+	if (target_flush(session->target, FLUSH_MS, &flushing) != LL_OK && code == LL_OK)
 		code = error_set(error, flushing.code, "%s", flushing.text);
 	post_counts(session);
 	show(session, false);

@@ -32,9 +32,9 @@ struct relay {
 	struct target_options target; /* the relay fills ledger, name, again and from */
 	const char *prefix;
 	struct relay_from from;
-	atomic_bool
-		*stop; /* when it becomes true: what was read is flushed, the position is kept, and relay_run returns */
-	int flush_ms;  /* how long that may take */
+	atomic_bool *
+		stop; /* when it becomes true: what was read is flushed, the position is kept, and relay_run returns; within seconds, also
+			  without brokers: what could not be flushed is published by the next relay */
 	struct relay_board *board; /* where it tells how it stands */
 	/* ---- its own ---- */
 	char self[UUID_TEXT_SIZE];

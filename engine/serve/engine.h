@@ -82,8 +82,10 @@ bool engine_is_shared(const struct engine *engine);
 bool engine_follows(const struct engine *engine);
 /* Where another engine that leads answers, by the newest claim; NULL: it is this one's, or says no address. */
 const char *engine_leader_address(const struct engine *engine);
-/* It leads, or knows of a living leader. */
+/* It leads, or knows of a living leader. An engine that asks nobody (its journal is its own): somebody has ever led. */
 bool engine_knows_leader(const struct engine *engine);
+/* The same, but of ENGINE_FOLLOWS only that somebody has ever led: it answers reads also while nobody does. */
+bool engine_has_its_place(const struct engine *engine);
 
 /* Another engine, which stands by, has asked who leads. Kept for some seconds, at most STANDBYS_MAX. */
 void engine_note_standby(struct engine *engine, struct slice address);

@@ -120,7 +120,7 @@ static void try_once(struct engine_forward *forward, const char *leader, int64_t
 static const char *leader_to_ask(struct engine *engine)
 {
 	const struct lookout *lookout = &engine->peers.lookout;
-	bool doubted = engine->peers.stands_by && lookout->bad_probes >= LOOKOUT_BAD_PROBES_MIN;
+	bool doubted = engine->peers.watches && !engine->peers.denied && lookout->bad_probes >= LOOKOUT_BAD_PROBES_MIN;
 	return doubted ? NULL : engine_leader_address(engine);
 }
 

@@ -40,7 +40,8 @@ struct hand_over {
 
 /* peers.c */
 struct peers {
-	bool stands_by; /* claims when the leader is gone */
+	bool watches;   /* looks whether the leader lives */
+	bool stands_by; /* and claims when it is gone */
 	struct http_caller *caller;
 	char key[PEER_KEY_MAX + 1]; /* shown to other engines; empty: none */
 	bool denied;                /* the leader has not taken it, and that was logged */

@@ -10,6 +10,8 @@
  *	   <── POST /api/admin/lead ────────────
  *	   claims ─> journal ─────────────────>    folds the claim and follows; what waited is forwarded
  *
+ * An engine that only follows asks as a standby does, without saying that it stands by: so it knows whether the leader lives.
+ *
  * Claims alone decide who leads. All else here is only about when to claim.
  */
 #include <stdio.h>
@@ -58,9 +60,16 @@ bool engine_knows_leader(const struct engine *engine)
 {
 	if (!engine_follows(engine))
 		return leads(engine);
-	if (!engine->peers.stands_by)
+	if (!engine->peers.watches)
 		return fold_of(engine)->epoch > 0;
 	return lookout_knows_leader(&engine->peers.lookout);
+}
+
+bool engine_has_its_place(const struct engine *engine)
+{
+	if (engine->role == ENGINE_FOLLOWS)
+		return engine_follows(engine) && fold_of(engine)->epoch > 0;
+	return engine_knows_leader(engine);
 }
 
 /* ---- probing the leader ---- */
@@ -162,7 +171,7 @@ static void probe(struct engine *engine)
 	}
 	struct http_call_field fields[2];
 	size_t count = 0;
-	if (*engine->address)
+	if (peers->stands_by && *engine->address)
 		fields[count++] = (struct http_call_field){SLICE("Ledger-Standby"), slice_text(engine->address)};
 	count += show_key(engine, &fields[count]);
 	const struct http_call call = {
@@ -227,15 +236,12 @@ static bool sees_blocks(struct engine *engine)
 	return more;
 }
 
-static void stand_by(struct engine *engine)
+static void watch(struct engine *engine, int64_t now)
 {
 	struct peers *peers = &engine->peers;
-	const struct fold *fold = fold_of(engine);
-	int64_t now = monotonic(engine);
-	uint32_t random;
 	if (is_new_leader(engine)) {
 		bool starts = peers->lookout.epoch == UINT64_MAX;
-		lookout_watch(&peers->lookout, fold->epoch,
+		lookout_watch(&peers->lookout, fold_of(engine)->epoch,
 			      starts       ? LOOKOUT_STARTS
 			      : peers->led ? LOOKOUT_DEPOSED
 					   : LOOKOUT_CHANGES,
@@ -245,6 +251,19 @@ static void stand_by(struct engine *engine)
 	}
 	if (sees_blocks(engine))
 		lookout_saw_block(&peers->lookout, now);
+}
+
+static void stand_by(struct engine *engine)
+{
+	struct peers *peers = &engine->peers;
+	const struct fold *fold = fold_of(engine);
+	int64_t now = monotonic(engine);
+	uint32_t random;
+	watch(engine, now);
+	if (!peers->stands_by) {
+		probe(engine);
+		return;
+	}
 	/* Nobody has ever led, or it was this engine, before it was started anew or under a claim that it had given up. */
 	bool nobody_leads = fold->epoch == 0 || (*engine->address && strcmp(fold->claim_address, engine->address) == 0);
 	engine_random(engine, (uint8_t *)&random, sizeof random);
@@ -426,7 +445,8 @@ void engine_peers_start(struct engine *engine)
 		engine->handles++;
 		uv_timer_start(&peers->timer, on_timer, LOOK_EVERY_MS, LOOK_EVERY_MS);
 	}
-	peers->stands_by = engine_is_shared(engine) && engine->role == ENGINE_STANDS_BY;
+	peers->watches = peers->caller != NULL;
+	peers->stands_by = peers->watches && engine->role == ENGINE_STANDS_BY;
 	lookout_init(&peers->lookout, engine->patience_ms);
 	peers->lookout.epoch = UINT64_MAX; /* so that whoever leads is new */
 	peers->seen_next_seq = fold_of(engine)->next_seq;
@@ -441,7 +461,7 @@ void engine_peers_turn(struct engine *engine)
 		return;
 	hand_over_turn(engine);
 	engine_forward_turn(engine);
-	if (!peers->stands_by)
+	if (!peers->watches)
 		return;
 	if (engine_follows(engine))
 		stand_by(engine);

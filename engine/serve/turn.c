@@ -63,7 +63,7 @@ static void look_for_ready(struct engine *engine)
 		engine->failed = NULL;
 		failed(engine->context, failure);
 	}
-	if (!engine->is_ready && engine_knows_leader(engine) && engine->ready) {
+	if (!engine->is_ready && engine_has_its_place(engine) && engine->ready) {
 		engine->is_ready = true;
 		engine->ready(engine->context);
 	}

@@ -80,6 +80,8 @@ void member_board_write(struct member_board *board, int64_t now_ms, struct buffe
 		      (unsigned)(lag % 1000));
 	snprintf(help, sizeof help, "Partitions of the topic that are this %s's.", words->kind);
 	number(words, out, "partitions", "gauge", help, standing.partitions);
+	number(words, out, "failing_info", "gauge", "1: brokers fail it or do not answer, and everything waits.",
+	       standing.failing[0] || standing.away[0]);
 	number(words, out, "restarts_total", "counter", "How often it began anew because brokers failed it.",
 	       standing.restarts);
 }
@@ -90,7 +92,9 @@ bool member_board_is_ill(struct member_board *board, char reason[BOARD_REASON_MA
 	member_board_read(board, &standing);
 	if (standing.failing[0])
 		snprintf(reason, BOARD_REASON_MAX, "the brokers failed it: %s", standing.failing);
+	else if (standing.away[0])
+		snprintf(reason, BOARD_REASON_MAX, "%s", standing.away);
 	else if (standing.down)
 		snprintf(reason, BOARD_REASON_MAX, "%s", board->words->down);
-	return standing.failing[0] || standing.down;
+	return standing.failing[0] || standing.away[0] || standing.down;
 }

@@ -39,6 +39,7 @@ struct board_standing {
 	int64_t oldest_ms;                 /* time of the oldest of them; 0: none has one */
 	unsigned partitions;               /* of the topic that are its own */
 	char failing[LL_ERROR_TEXT_MAX];   /* how the brokers failed it; empty: it is a member of its group */
+	char away[LL_ERROR_TEXT_MAX];      /* how they are away in the middle of its work; empty: they answer */
 };
 
 struct member_board {

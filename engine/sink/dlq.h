@@ -32,6 +32,7 @@ struct letter {
 	struct slice key, value;
 	struct slice reason, group, time, topic; /* topic: where it came from */
 	int64_t status, attempts, partition, origin_offset;
+	int64_t bytes;        /* of the record's value, when the letter holds its beginning alone */
 	const char *event_id; /* NULL: it is no public event */
 	bool redriven, permanent;
 };

@@ -78,6 +78,7 @@ static void take(struct dlq *dlq, rd_kafka_message_t *message)
 		.attempts = number_of(message, "dlq-attempts"),
 		.partition = number_of(message, "dlq-partition"),
 		.origin_offset = number_of(message, "dlq-offset"),
+		.bytes = number_of(message, "dlq-bytes"),
 	};
 	letter->reason = reason;
 	letter->permanent = letter->attempts == 0 || message_header(message, "dlq-permanent", &permanent) ||
@@ -143,7 +144,7 @@ enum ll_code dlq_open(const struct dlq_options *options, struct dlq **opened, st
 	struct dlq *dlq = calloc(1, sizeof *dlq);
 	ENSURE(dlq);
 	dlq->options = options;
-	dlq->outside = (struct outside){options->brokers, options->settings, options->settings_count};
+	dlq->outside = (struct outside){options->brokers, options->settings, options->settings_count, NULL};
 	dlq->producer = (struct outside_client){.delivered = on_delivered, .context = dlq};
 	enum ll_code code = outside_open(&dlq->reader, &dlq->outside, OUTSIDE_READER, NULL, error);
 	dlq->has_reader = code == LL_OK;
@@ -167,10 +168,8 @@ void dlq_close(struct dlq *dlq)
 	free(dlq->records);
 	if (dlq->has_producer)
 		outside_close(&dlq->producer);
-	if (dlq->has_reader) {
-		rd_kafka_consumer_close(dlq->reader.rk);
+	if (dlq->has_reader)
 		outside_close(&dlq->reader);
-	}
 	free(dlq);
 }
 
@@ -273,7 +272,7 @@ enum ll_code dlq_redrive(struct dlq *dlq, size_t index, struct poster *poster, s
 	struct record *record = dlq->records[index];
 	enum ll_code code = LL_OK;
 	ENSURE(!record->letter.redriven);
-	if (number_of(record->message, "dlq-bytes") >= 0)
+	if (record->letter.bytes >= 0)
 		return error_set(error, LL_USAGE,
 				 "the letter at offset %" PRId64
 				 " holds only the beginning of its record: all of it is in %.*s, "

@@ -52,11 +52,10 @@ static void add_number(rd_kafka_headers_t *headers, const char *name, int64_t nu
 	rd_kafka_header_add(headers, name, -1, text, -1);
 }
 
-rd_kafka_headers_t *letter_headers(const rd_kafka_message_t *message, const struct letter_why *why, struct slice *value)
+static void add_why(rd_kafka_headers_t *headers, const rd_kafka_message_t *message, const struct letter_why *why)
 {
 	char now[TIME_TEXT_SIZE + 1];
 	struct timespec at;
-	rd_kafka_headers_t *headers = headers_copied(message, not_of_letters);
 	clock_gettime(CLOCK_REALTIME, &at);
 	time_format((int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000, now);
 	rd_kafka_header_add(headers, "dlq-reason", -1, why->reason, -1);
@@ -69,10 +68,41 @@ rd_kafka_headers_t *letter_headers(const rd_kafka_message_t *message, const stru
 	rd_kafka_header_add(headers, "dlq-time", -1, now, -1);
 	if (why->permanent)
 		rd_kafka_header_add(headers, "dlq-permanent", -1, "yes", -1);
-	*value = slice_of(message->payload, message->len);
-	if (message->len > LETTER_BYTES_MAX) {
-		add_number(headers, "dlq-bytes", (int64_t)message->len);
-		value->size = LETTER_CUT_BYTES;
-	}
-	return headers;
+}
+
+/* What a record takes on its way, at most: as it is, whatever compression makes of it. */
+static size_t size_of(const struct letter_parts *letter)
+{
+	enum { RECORD_MORE = 512, HEADER_MORE = 16 };
+	size_t size = letter->key.size + letter->value.size + RECORD_MORE, header;
+	const char *name;
+	const void *value;
+	for (size_t i = 0; !rd_kafka_header_get_all(letter->headers, i, &name, &value, &header); i++)
+		size += strlen(name) + header + HEADER_MORE;
+	return size;
+}
+
+struct letter_parts letter_of(const rd_kafka_message_t *message, const struct letter_why *why, size_t bytes)
+{
+	struct letter_parts letter = {
+		.key = slice_of(message->key, message->key_len),
+		.value = slice_of(message->payload, message->len),
+		.headers = headers_copied(message, not_of_letters),
+	};
+	bytes = bytes < OUTSIDE_RECORD_BYTES_MAX ? bytes : OUTSIDE_RECORD_BYTES_MAX;
+	add_why(letter.headers, message, why);
+	if (size_of(&letter) <= bytes)
+		return letter;
+	if (letter.value.size > LETTER_CUT_BYTES)
+		letter.value.size = LETTER_CUT_BYTES;
+	add_number(letter.headers, "dlq-bytes", (int64_t)message->len);
+	if (size_of(&letter) <= bytes)
+		return letter;
+	rd_kafka_headers_destroy(letter.headers);
+	letter.headers = rd_kafka_headers_new(16);
+	letter.key = SLICE_EMPTY;
+	add_why(letter.headers, message, why);
+	add_number(letter.headers, "dlq-bytes", (int64_t)message->len);
+	add_number(letter.headers, "dlq-key-bytes", (int64_t)message->key_len);
+	return letter;
 }

@@ -16,11 +16,15 @@ enum { LETTER_ID_MAX = 64 };
 /* The record's eventId. false: it is no public event. */
 bool event_id_of(struct slice value, char id[LETTER_ID_MAX + 1]);
 
-/* A letter's headers: those of the record, and why it is one. *value: what the letter holds of the record: all of it, or when that is more
- * than LETTER_BYTES_MAX its beginning, with a header dlq-bytes that says how much there was. */
-enum { LETTER_BYTES_MAX = 7 << 20, LETTER_CUT_BYTES = 4096 };
-rd_kafka_headers_t *letter_headers(const rd_kafka_message_t *message, const struct letter_why *why,
-				   struct slice *value);
+/* A letter of a record: key and value as they are, the headers with why it is one. When that makes more than `bytes` (what its topic takes), the
+ * value is its first LETTER_CUT_BYTES, and the header dlq-bytes says how much there was. When that is still too much, the key (dlq-key-bytes) and the
+ * record's headers are left out as well. */
+enum { LETTER_CUT_BYTES = 4096 };
+struct letter_parts {
+	struct slice key, value; /* of the record */
+	rd_kafka_headers_t *headers;
+};
+struct letter_parts letter_of(const rd_kafka_message_t *message, const struct letter_why *why, size_t bytes);
 
 /* Copies headers for which `take` says yes. */
 rd_kafka_headers_t *headers_copied(const rd_kafka_message_t *message, bool (*take)(const char *name));

@@ -15,18 +15,13 @@ enum {
 	BACK_OFF_MS = 100,
 	COMMIT_MS = 500,
 	FLUSH_MS = 10000, /* how long the end, or a partition that is taken away, waits for acknowledgements */
+	STOP_MS = 3000,   /* the same, once it is told to stop */
 	TELL_MS = 10000,
 	AGAIN_MS = 1000,
+	UNDELIVERED_MS = 5000, /* longer, and brokers are away */
 	TOPICS_MAX = 8,
 };
 #define PENDING_BYTES_MAX ((size_t)32 << 20)
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 const char *member_event(struct member *member, const char *what)
 {
@@ -53,8 +48,32 @@ static int64_t oldest_ms(const struct member *member)
 	return oldest;
 }
 
+static void on_counted(void *context, struct slice statistics)
+{
+	struct member *member = context;
+	member->away = brokers_away(&member->brokers, statistics);
+}
+
+/* Brokers that go away in the middle of work are waited for; it is told at once. */
+static void look_for_brokers(struct member *member)
+{
+	char *told = member->standing.away, was = told[0];
+	const char *away = member->away;
+	if (!away && member->undelivered && outside_now_ms() - member->delivered_ms > UNDELIVERED_MS)
+		away = "replies or dead letters are not acknowledged";
+	told[0] = 0;
+	if (away)
+		snprintf(told, sizeof member->standing.away, "the brokers of %s do not answer: %s",
+			 member->options->outside.brokers, away);
+	if (away && !was)
+		log_warn(member_event(member, "brokers.away"), LOG_TEXT("reason", told));
+	if (was && !away)
+		log_info(member_event(member, "brokers.back"));
+}
+
 void member_show(struct member *member)
 {
+	look_for_brokers(member);
 	member->standing.waiting = member->pending_count;
 	member->standing.oldest_ms = oldest_ms(member);
 	member_board_post(member->options->board, &member->standing);
@@ -66,16 +85,32 @@ static void on_delivered(void *context, const rd_kafka_message_t *message)
 {
 	struct member *member = context;
 	member->undelivered--;
-	if (message->err)
+	member->delivered_ms = outside_now_ms();
+	if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+		const char *topic = rd_kafka_topic_name(message->rkt), *brokers = member->options->outside.brokers;
+		member->send_failed =
+			error_set(&member->failure, LL_TOO_LARGE,
+				  "the topic %s does not take a record of %zu bytes: kafka-configs.sh "
+				  "--bootstrap-server %s --alter --topic %s --add-config max.message.bytes=%d",
+				  topic, message->len, brokers, topic, OUTSIDE_RECORD_BYTES_MAX);
+	} else if (message->err) {
 		member->send_failed = outside_fail(&member->producer, message->err, "writing replies or dead letters",
 						   &member->failure);
+	}
+}
+
+/* How long brokers are waited for that might not answer. */
+static int64_t patience_ms(const struct member *member, int64_t ms)
+{
+	return atomic_load(member->options->stop) && ms > STOP_MS ? STOP_MS : ms;
 }
 
 /* Waits until all that was sent is acknowledged. false: some is not. */
 static bool flush(struct member *member, int64_t ms)
 {
-	int64_t deadline = now_ms() + ms;
-	while (member->undelivered && member->send_failed == LL_OK && now_ms() < deadline)
+	int64_t began = outside_now_ms();
+	while (member->undelivered && member->send_failed == LL_OK &&
+	       outside_now_ms() - began < patience_ms(member, ms))
 		rd_kafka_poll(member->producer.rk, SERVE_MS);
 	return member->undelivered == 0 && member->send_failed == LL_OK;
 }
@@ -97,7 +132,8 @@ enum ll_code member_send(struct member *member, const char *topic, int32_t parti
 		rd_kafka_headers_destroy(headers);
 		return outside_fail(&member->producer, err, "writing replies or dead letters", error);
 	}
-	member->undelivered++;
+	if (!member->undelivered++)
+		member->delivered_ms = outside_now_ms();
 	rd_kafka_poll(member->producer.rk, 0);
 	return LL_OK;
 }
@@ -106,11 +142,10 @@ enum ll_code member_bury(struct member *member, const rd_kafka_message_t *messag
 			 struct error *error)
 {
 	struct letter_why why = *given;
-	struct slice value;
 	why.group = member->options->group;
-	rd_kafka_headers_t *headers = letter_headers(message, &why, &value);
-	enum ll_code code = member_send(member, member->options->letters, 0, slice_of(message->key, message->key_len),
-					value, headers, error);
+	struct letter_parts letter = letter_of(message, &why, (size_t)member->letter_bytes);
+	enum ll_code code =
+		member_send(member, member->options->letters, 0, letter.key, letter.value, letter.headers, error);
 	if (code != LL_OK)
 		return code;
 	member->lettered++;
@@ -124,14 +159,32 @@ enum ll_code member_bury(struct member *member, const rd_kafka_message_t *messag
 
 /* ---- the group ---- */
 
-static void commit(struct member *member, bool wait)
+/* The client alone would wait for the group's coordinator for a minute. */
+static rd_kafka_resp_err_t commit_and_wait(struct member *member)
 {
-	member->committed_ms = now_ms();
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(member->consumer.rk);
+	rd_kafka_resp_err_t err = rd_kafka_commit_queue(member->consumer.rk, NULL, queue, NULL, NULL);
+	rd_kafka_event_t *event = NULL;
+	int64_t began = outside_now_ms();
+	while (!err && !event && outside_now_ms() - began < patience_ms(member, FLUSH_MS))
+		event = rd_kafka_queue_poll(queue, SERVE_MS);
+	if (!err)
+		err = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+	rd_kafka_event_destroy(event);
+	rd_kafka_queue_destroy(queue);
+	return err;
+}
+
+/* false: no answer came. */
+static bool commit(struct member *member, bool wait)
+{
+	member->committed_ms = outside_now_ms();
 	if (!flush(member, wait ? FLUSH_MS : COMMIT_MS))
-		return;
-	rd_kafka_resp_err_t err = rd_kafka_commit(member->consumer.rk, NULL, !wait);
+		return false;
+	rd_kafka_resp_err_t err = wait ? commit_and_wait(member) : rd_kafka_commit(member->consumer.rk, NULL, true);
 	if (err && err != RD_KAFKA_RESP_ERR__NO_OFFSET)
 		log_warn(member_event(member, "commit.failed"), LOG_TEXT("reason", rd_kafka_err2str(err)));
+	return err != RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
 static void on_rebalanced(void *context, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions)
@@ -140,7 +193,8 @@ static void on_rebalanced(void *context, rd_kafka_resp_err_t err, rd_kafka_topic
 	bool given = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
 	log_info(member_event(member, given ? "given" : "taken.away"), LOG_NUMBER("partitions", partitions->cnt));
 	if (!given) {
-		commit(member, true);
+		if (!member->leaving)
+			(void)commit(member, true);
 		member->lost = true;
 		member->stale = member->pending_count;
 	}
@@ -194,8 +248,8 @@ bool member_serve(struct member *member, int timeout_ms)
 {
 	rd_kafka_message_t *message = rd_kafka_consumer_poll(member->consumer.rk, timeout_ms);
 	rd_kafka_poll(member->producer.rk, 0);
-	if (now_ms() - member->committed_ms >= COMMIT_MS)
-		commit(member, false);
+	if (outside_now_ms() - member->committed_ms >= COMMIT_MS)
+		(void)commit(member, false);
 	if (!message)
 		return false;
 	if (!message->err && member->pending_count < MEMBER_PENDING_ROOM) {
@@ -213,9 +267,9 @@ bool member_serve(struct member *member, int timeout_ms)
 
 void member_wait(struct member *member, int64_t ms)
 {
-	int64_t deadline = now_ms() + ms;
+	int64_t deadline = outside_now_ms() + ms;
 	while (!member_is_over(member)) {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - outside_now_ms();
 		member_show(member);
 		if (left <= 0)
 			return;
@@ -280,8 +334,8 @@ static enum ll_code consume(struct member *member, struct error *error)
 		if (!is_full(member))
 			pause_all(member, false);
 		member_serve(member, member->pending_count ? 0 : SERVE_MS);
-		if (now_ms() - member->told_ms >= TELL_MS) {
-			member->told_ms = now_ms();
+		if (outside_now_ms() - member->told_ms >= TELL_MS) {
+			member->told_ms = outside_now_ms();
 			options->tell(options->context);
 		}
 		member_show(member);
@@ -298,22 +352,20 @@ static enum ll_code consume(struct member *member, struct error *error)
 static enum ll_code prepare(struct member *member, struct error *error)
 {
 	const struct member_options *options = member->options;
-	int partitions[TOPICS_MAX] = {0};
+	struct topic_found found[TOPICS_MAX] = {{0}};
+	int partitions;
 	ENSURE(options->topics_count <= TOPICS_MAX);
 	enum ll_code code = outside_open(&member->producer, &options->outside, OUTSIDE_PRODUCER, NULL, error);
 	member->has_producer = code == LL_OK;
-	/* What was just made is not known to every broker at once. */
-	for (int tries = 0; code == LL_OK && tries < 40; tries++) {
-		code = topic_partitions(&member->producer, options->topic, partitions, error);
-		if (code != LL_NOT_FOUND || atomic_load(options->stop))
-			break;
-		rd_kafka_poll(member->producer.rk, 50);
-		if (tries < 39)
-			code = LL_OK;
-	}
-	return code == LL_OK ? topics_prepare(&member->producer, options->topics, options->topics_count,
-					      options->replication, partitions, error)
-			     : code;
+	if (code == LL_OK)
+		code = topic_await(&member->producer, options->topic, &partitions, error);
+	if (code == LL_OK)
+		code = topics_prepare(&member->producer, options->topics, options->topics_count, options->replication,
+				      found, error);
+	for (size_t i = 0; i < options->topics_count && code == LL_OK; i++)
+		if (strcmp(options->topics[i].name, options->letters) == 0)
+			member->letter_bytes = found[i].record_bytes;
+	return code;
 }
 
 static enum ll_code join(struct member *member, struct error *error)
@@ -330,11 +382,39 @@ static enum ll_code join(struct member *member, struct error *error)
 	return err ? outside_fail(&member->consumer, err, "joining the group", error) : LL_OK;
 }
 
+static void say_farewell(struct member *member)
+{
+	rd_kafka_t *rk = member->consumer.rk;
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+	int64_t began = outside_now_ms();
+	rd_kafka_error_destroy(rd_kafka_consumer_close_queue(rk, queue));
+	while (!rd_kafka_consumer_closed(rk) && outside_now_ms() - began < patience_ms(member, FLUSH_MS)) {
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, OUTSIDE_LOOK_MS);
+		if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+			on_rebalanced(member, rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event));
+		rd_kafka_event_destroy(event);
+	}
+	rd_kafka_queue_destroy(queue);
+}
+
+/* Commits, and leaves the group: without a word when nobody is there to hear it. */
+static void leave(struct member *member)
+{
+	member->leaving = true;
+	if (commit(member, true))
+		say_farewell(member);
+	outside_close(&member->consumer);
+	member->away = NULL; /* the next one begins anew */
+	member->brokers.bad = 0;
+}
+
 static enum ll_code run_once(struct member *member, struct error *error)
 {
 	member->producer = (struct outside_client){.delivered = on_delivered, .context = member};
-	member->consumer = (struct outside_client){.rebalanced = on_rebalanced, .context = member};
-	member->lost = member->paused = member->overflowed = member->has_consumer = member->has_producer = false;
+	member->consumer =
+		(struct outside_client){.rebalanced = on_rebalanced, .counted = on_counted, .context = member};
+	member->lost = member->paused = member->overflowed = member->leaving = false;
+	member->has_consumer = member->has_producer = false;
 	member->undelivered = 0;
 	member->send_failed = LL_OK;
 	enum ll_code code = prepare(member, error);
@@ -346,27 +426,29 @@ static enum ll_code run_once(struct member *member, struct error *error)
 		code = consume(member, error);
 	}
 	drop(member, member->pending_count);
-	if (member->has_consumer) {
-		commit(member, true);
-		rd_kafka_consumer_close(member->consumer.rk);
-		outside_close(&member->consumer);
-	}
+	if (member->has_consumer)
+		leave(member);
 	if (member->has_producer)
 		outside_close(&member->producer);
 	return code;
 }
 
-enum ll_code member_run(struct member *member, const struct member_options *options, struct error *error)
+static enum ll_code run_on(struct member *member, struct error *error)
 {
-	member->options = options;
-	member->told_ms = now_ms();
+	const struct member_options *options = member->options;
+	int64_t too_large = -1; /* what letters could have when something was too large for its topic */
+	member->told_ms = outside_now_ms();
 	for (;;) {
 		enum ll_code code = run_once(member, error);
-		member->standing.restarts += code == LL_UNAVAILABLE;
+		/* The topic may have come to take less than it did at the start: that is asked for again. */
+		bool again = code == LL_UNAVAILABLE || (code == LL_TOO_LARGE && member->letter_bytes != too_large);
+		if (code == LL_TOO_LARGE)
+			too_large = member->letter_bytes;
+		member->standing.restarts += again;
 		if (code != LL_OK)
 			memcpy(member->standing.failing, error->text, sizeof member->standing.failing);
 		member_show(member);
-		if (code != LL_UNAVAILABLE)
+		if (!again)
 			return code;
 		if (!atomic_load(options->stop))
 			log_warn(member_event(member, "begins.again"), LOG_TEXT("reason", error->text));
@@ -377,4 +459,12 @@ enum ll_code member_run(struct member *member, const struct member_options *opti
 		if (atomic_load(options->stop))
 			return LL_OK; /* nothing that is not committed is lost */
 	}
+}
+
+enum ll_code member_run(struct member *member, const struct member_options *options, struct error *error)
+{
+	member->options = options;
+	enum ll_code code = run_on(member, error);
+	brokers_release(&member->brokers);
+	return code;
 }

@@ -18,6 +18,7 @@
 
 #include "engine/relay/kafka_client.h"
 #include "engine/sink/board.h"
+#include "engine/sink/brokers.h"
 #include "engine/sink/kafka_letters.h"
 
 enum { MEMBER_PENDING_ROOM = 4096 };
@@ -54,11 +55,16 @@ struct member {
 	bool has_consumer, has_producer;
 	struct member_pending pending[MEMBER_PENDING_ROOM]; /* in their order */
 	size_t pending_count, pending_bytes;
+	bool leaving;
 	bool paused, lost, overflowed; /* lost: partitions were taken away, what was polled belongs to another member */
 	size_t stale; /* when lost: so many at the front; one poll may bring new partitions and their records, too */
 	struct board_standing standing;
-	unsigned failures; /* of the other side, in a row */
+	struct brokers brokers;
+	const char *away;     /* by what the client counts; NULL: they are there */
+	int64_t delivered_ms; /* when something was acknowledged, or sent while nothing else was */
+	unsigned failures;    /* of the other side, in a row */
 	uint64_t lettered;
+	int64_t letter_bytes; /* the largest record that the letters' topic takes */
 	uint64_t undelivered;
 	enum ll_code send_failed;
 	int64_t committed_ms, told_ms;

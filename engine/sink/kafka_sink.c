@@ -154,7 +154,7 @@ enum ll_code sink_run(const struct sink_options *options, struct error *error)
 	const struct member_options member = {
 		.name = "sink",
 		.other_side = "endpoint",
-		.outside = {options->brokers, options->settings, options->settings_count},
+		.outside = {options->brokers, options->settings, options->settings_count, options->stop},
 		.topic = options->topic,
 		.group = options->group,
 		.letters = letters,

@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ class Relay:
         self.options, self.log, self.process, self.starts = list(options), Path(directory) / f"relay-{uuid.uuid4().hex[:6]}.log", None, 0
 
     def start(self, *options):
+        self.began_at = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = processes.spawn(
                 [*self.command, *self.options, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
@@ -51,6 +53,11 @@ class Relay:
 
     def errors(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def wait_begun(self):
+        """Until the newest start works. Before that SIGTERM may find nobody who has learnt what it means."""
+        self.wait_for(lambda: re.search(r" (relay|sink|intake)\.begins ", self.errors()[self.began_at :]), "the start")
+        return self
 
     def wait_for(self, condition, what, seconds=120):
         deadline = time.monotonic() + seconds

@@ -5,12 +5,14 @@ A story is one course of things; it keeps what was scraped at its moments. A mom
 there was at first, then what there is now. `for:` is not waited out, nor is what a rule says in seconds of standing still (SHORTER).
 """
 
+import json
 import os
 import re
 import resource
 import subprocess
 import threading
 import time
+import urllib.request
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,46 +24,47 @@ import pytest
 import yaml
 from certificates import Authority
 from conftest import no_kafka
+from endpoint import Endpoint
 from engine import Engine, run
 from holders import Holder, Keys, as_role
 from jars import Unavailable
 from kafka import Cluster
+from public import Relay
+from test_relay import watched_at
 
 RULES = Path(__file__).resolve().parents[2] / "docs" / "monitoring" / "alerts.yml"
 CHARGE = {"userId": "kim", "amount": 5000}
 
-# Rule -> where it is provoked: a story and a moment of it.
-PROVOKED = {
-    "LedgerlineNobodyLeads": ("leaders", "headless"),
-    "LedgerlineEngineLost": ("leaders", "headless"),
-    "LedgerlineDown": ("leaders", "headless"),
-    "LedgerlineNoStandby": ("leaders", "alone"),
-    "LedgerlineForeignRecords": ("brokers", "intruded"),
-    "LedgerlineAppendSlow": ("brokers", "paused"),
-    "LedgerlineRequestsSlow": ("brokers", "paused"),
-    "LedgerlineOverloaded": ("brokers", "paused"),
-    "LedgerlineBeginningGone": ("brokers", "beheaded"),
-    "LedgerlineProjectionStopped": ("machine", "poisoned"),
-    "LedgerlineProjectionLags": ("machine", "poisoned"),
-    "LedgerlineReadersFull": ("machine", "crowded"),
-    "LedgerlineReaderHolds": ("machine", "crowded"),
-    "LedgerlineRelayLags": ("machine", "crowded"),
-    "LedgerlineAppendFails": ("machine", "full"),
-    "LedgerlineWrongKeys": ("machine", "attacked"),
-    "LedgerlineKeysStale": ("machine", "attacked"),
-    "LedgerlineCertificateEnds": ("machine", "attacked"),
-}
-# Rules that another test provokes, with its name.
-ELSEWHERE = {
-    "LedgerlineRelayFails": "test_relay_beside.py::test_without_brokers",
-    "LedgerlineSinkEndpointDown": "test_sink.py::test_metrics",
-    "LedgerlineSinkDeadLetters": "test_sink.py::test_metrics",
-    "LedgerlineIntakeDeadLetters": "test_intake.py::test_metrics",
-    "LedgerlineIntakeEnginesDown": "test_intake.py::test_metrics",
-}
+# (rule, story, moment): where it is provoked.
+PROVOKED = [
+    ("LedgerlineNobodyLeads", "leaders", "headless"),
+    ("LedgerlineEngineLost", "leaders", "headless"),
+    ("LedgerlineEngineLost", "mirror", "leaderless"),
+    ("LedgerlineDown", "leaders", "headless"),
+    ("LedgerlineNoStandby", "leaders", "alone"),
+    ("LedgerlineForeignRecords", "brokers", "intruded"),
+    ("LedgerlineAppendSlow", "brokers", "paused"),
+    ("LedgerlineRequestsSlow", "brokers", "paused"),
+    ("LedgerlineOverloaded", "brokers", "paused"),
+    ("LedgerlineBeginningGone", "brokers", "beheaded"),
+    ("LedgerlineProjectionStopped", "machine", "poisoned"),
+    ("LedgerlineProjectionLags", "machine", "poisoned"),
+    ("LedgerlineReadersFull", "machine", "crowded"),
+    ("LedgerlineReaderHolds", "machine", "crowded"),
+    ("LedgerlineRelayLags", "machine", "crowded"),
+    ("LedgerlineAppendFails", "machine", "full"),
+    ("LedgerlineWrongKeys", "machine", "attacked"),
+    ("LedgerlineKeysStale", "machine", "attacked"),
+    ("LedgerlineCertificateEnds", "machine", "attacked"),
+    ("LedgerlineRelayFails", "outside", "failing"),
+    ("LedgerlineBrokersFail", "outside", "failing"),
+    ("LedgerlineSinkDeadLetters", "outside", "failing"),
+    ("LedgerlineIntakeDeadLetters", "outside", "failing"),
+    ("LedgerlineSinkEndpointDown", "outside", "failing"),
+    ("LedgerlineIntakeEnginesDown", "outside", "failing"),
+]
 # What is not waited out: the longest that a test stands still, in seconds.
 SHORTER = {"LedgerlineReaderHolds": ("> 60", "> 4"), "LedgerlineRelayLags": ("> 30", "> 4")}
-WELL = ("leaders", "well")
 
 
 def rules():
@@ -71,12 +74,24 @@ def rules():
 # ---- scrapes ----
 
 
+class Member(Relay):
+    """A relay, sink or intake that runs alone."""
+
+    def __init__(self, binary, place, *command):
+        super().__init__(binary, "", "", place)
+        self.command = [str(binary), *command, "--metrics", "127.0.0.1:0"]
+
+    def metrics(self):
+        with urllib.request.urlopen(f"{watched_at(self)}/metrics", timeout=30) as answer:
+            return answer.read().decode()
+
+
 def scrape(engine):
     """What Prometheus gets: series by name and labels; `up` is its own."""
     asked = engine.engine if isinstance(engine, Holder) else engine
-    if not asked.running:
+    if not isinstance(asked, Member) and not asked.running:
         return {"up": "0"}
-    lines = engine.get("/metrics").body.decode().splitlines()
+    lines = (asked.metrics() if isinstance(asked, Member) else engine.get("/metrics").body.decode()).splitlines()
     return {"up": "1", **dict(line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}
 
 
@@ -331,15 +346,81 @@ def play(engine, binary, keys, journal, broker):
     return story
 
 
+# An engine that only follows: the leader lives, and is killed.
+@pytest.fixture(scope="module")
+def mirror(binary, start, cluster):
+    url, _ = journal_on(binary, cluster)
+    leader, follower = start("leads", url), start("follows", url, "--follow")
+    follower.wait_for(lambda: scrape(follower)["ledgerline_leader_known_info"] == "1", "the leader to be seen")
+    story = Story(engine=follower)
+    story.moment("well")
+    leader.kill()
+    follower.wait_for(lambda: scrape(follower)["ledgerline_leader_known_info"] == "0", "the leader to be missed")
+    story.moment("leaderless")
+    return story
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    made = Endpoint()
+    yield made
+    made.close()
+
+
+def produce(cluster, topic, *values):
+    subprocess.run(["kcat", "-P", "-b", cluster.bootstrap, "-t", topic], input="\n".join(values) + "\n", text=True, check=True)
+
+
+# A relay, a sink and an intake that run alone, and get on. Then records come that are neither event nor command, the endpoint fails,
+# the engine is killed, and the broker stands still.
+@pytest.fixture(scope="module")
+def outside(binary, place, start, cluster, endpoint):
+    engine, at = start("served"), f"kafka://{cluster.bootstrap}"
+    for topic in ("alerts.events", "alerts.commands"):
+        cluster.create_topic(topic)
+    relay = Member(binary, place, "relay", "--data", engine.data, "--to", at)
+    sink = Member(binary, place, "sink", "--from", f"{at}/alerts.events", "--to", endpoint.url, "--group", "sink")
+    intake = Member(binary, place, "intake", "--from", f"{at}/alerts.commands", "--to", engine.url, "--group", "intake")
+    try:
+        yield play_outside(Story(relay=relay.start(), sink=sink.start(), intake=intake.start()), engine, endpoint, cluster)
+    finally:
+        cluster.node(1).resume()
+        [one.kill() for one in (relay, sink, intake)]
+
+
+def play_outside(story, engine, endpoint, cluster):
+    event, charge = json.dumps({"eventId": "e", "eventType": "x", "payload": {}}), json.dumps({"id": "c", "type": "points.charge", **CHARGE})
+
+    def produce(to_sink, to_intake):
+        for topic, value in (("alerts.events", to_sink), ("alerts.commands", to_intake)):
+            subprocess.run(["kcat", "-P", "-b", cluster.bootstrap, "-t", topic], input=f"{value}\n", text=True, check=True)
+
+    def await_all(relay, sink, intake, value):
+        for name, metric in (("relay", relay), ("sink", sink), ("intake", intake)):
+            one, series = story.engines[name], f"ledgerline_{name}_{metric}"
+            one.wait_for(lambda one=one, series=series: scrape(one)[series] == value, f"{series} {value}")
+
+    produce(event, charge)
+    await_all('events_total{type="point.charged"}', "delivered_total", 'commands_total{outcome="accepted"}', "1")
+    story.begin()
+    story.moment("well")
+    produce("no event", "no command")
+    await_all("working_info", 'dead_letters_total{reason="no_event"}', 'dead_letters_total{reason="poison"}', "1")
+    endpoint.behave = lambda _: 503
+    engine.kill()
+    produce(event, charge)
+    await_all("working_info", "endpoint_down_info", "engines_down_info", "1")
+    cluster.node(1).pause()
+    await_all("failing_info", "failing_info", "failing_info", "1")
+    story.moment("failing")
+    return story
+
+
 # ---- the rules ----
 
 
 def test_every_rule_is_provoked():
-    assert set(rules()) == set(PROVOKED) | set(ELSEWHERE)
-    assert not set(PROVOKED) & set(ELSEWHERE)
-    for test in ELSEWHERE.values():
-        file, name = test.split("::")
-        assert f"def {name}(" in (Path(__file__).parent / file).read_text(), test
+    assert set(rules()) == {rule for rule, _, _ in PROVOKED}
 
 
 def test_rules_are_sound(promtool):
@@ -347,15 +428,15 @@ def test_rules_are_sound(promtool):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("story", ["leaders", "brokers", "machine"])
+@pytest.mark.parametrize("story", ["leaders", "mirror", "brokers", "machine", "outside"])
 def test_story(story, promtool, request, place):
-    told, well = request.getfixturevalue(story), request.getfixturevalue(WELL[0])
-    asked = {name: expression for name, expression in rules().items() if PROVOKED.get(name, (None,))[0] == story}
+    told = request.getfixturevalue(story)
+    well = told if "well" in told.moments else request.getfixturevalue("leaders")
+    asked = [(rule, moment, rules()[rule]) for rule, where, moment in PROVOKED if where == story]
     for name, (long, short) in SHORTER.items():
-        if name in asked:
-            assert long in asked[name]
-            asked[name] = asked[name].replace(long, short)
-    provoked = holds(promtool, place, [(told, PROVOKED[name][1], expression) for name, expression in asked.items()])
-    assert [name for name, is_so in zip(asked, provoked) if not is_so] == []
-    at_rest = holds(promtool, place, [(well, WELL[1], expression) for expression in asked.values()])
-    assert [name for name, is_so in zip(asked, at_rest) if is_so] == []
+        assert all(long in expression for rule, _, expression in asked if rule == name)
+        asked = [(rule, moment, expression.replace(long, short) if rule == name else expression) for rule, moment, expression in asked]
+    provoked = holds(promtool, place, [(told, moment, expression) for _, moment, expression in asked])
+    assert [rule for (rule, _, _), is_so in zip(asked, provoked) if not is_so] == []
+    at_rest = holds(promtool, place, [(well, "well", expression) for _, _, expression in asked])
+    assert [rule for (rule, _, _), is_so in zip(asked, at_rest) if is_so] == []

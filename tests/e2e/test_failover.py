@@ -152,13 +152,18 @@ def test_follow(fleet, engines, kafka_url, tmp_path):
     leader = fleet(1).engines[0]
     mirror = engines(tmp_path / "mirror", kafka_url).start("--follow")
     user = rich(mirror, 1000)
+    mirror.wait_for(lambda: mirror.status()["leader"]["known"] and mirror.get("/readyz").status == 200, "the leader to be seen")
     assert mirror.status()["leader"]["role"] == "follower" and leader.status()["leader"]["standbys"] == []
     leader.kill()
-    time.sleep(1)
+    mirror.wait_for(lambda: not mirror.status()["leader"]["known"], "the leader to be missed")
+    assert mirror.get("/readyz").status == 503 and mirror.metrics()["ledgerline_leader_known_info"] == 0
     reply = mirror.post("/api/points/charge", {"userId": user, "amount": 1000}, key="nobody")
     assert (reply.status, reply.code, reply.headers["Idempotency-Key"]) == (503, "NOT_LEADER", "nobody") and reply.headers["Retry-After"]
     assert balance(mirror, user)["balance"] == 1000 and mirror.status()["leader"]["epoch"] == 1
+    assert mirror.stop() == 0 and balance(mirror.start("--follow"), user)["balance"] == 1000  # reads need no leader
+    assert not mirror.status()["leader"]["known"]
     leader.start()
+    mirror.wait_for(lambda: mirror.status()["leader"]["known"], "the leader to be seen again")
     assert mirror.post("/api/points/charge", {"userId": user, "amount": 1000}, key="nobody").status == 200
 
 

@@ -219,6 +219,7 @@ def test_paused_and_woken(engine, relays, ledgerline, tmp_path):
         paused.process.send_signal(signal.SIGSTOP)
         other.start()
         settle(other, wanted)
+        other.wait_for(lambda: "relay.begins" in other.errors(), "the other one to begin")
         paused.process.send_signal(signal.SIGCONT)
         paused.wait_for(lambda: "relay.fenced" in paused.errors(), "a word that it was taken over from")
         assert other.stop() == 0 and other.errors().count("relay.begins") == 1

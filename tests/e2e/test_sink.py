@@ -161,7 +161,6 @@ def test_dead_letters(kafka, topic, endpoint, sinks):
             assert "not a public event" in headers["dlq-reason"] and headers["dlq-attempts"] == "0"
 
 
-# One event that the endpoint never answers well becomes a dead letter once another one passes, not before; while all fail, none does.
 # An endpoint that recovers just between the last try of an event and the first of another one does not cost the event.
 def test_recovers_between_two_tries(kafka, topic, endpoint, sinks):
     first, tries = [], 0
@@ -178,9 +177,10 @@ def test_recovers_between_two_tries(kafka, topic, endpoint, sinks):
     fill(kafka, topic, 12, users=12)
     sink = sinks("--attempts", "2").start()
     sink.wait_for(lambda: len(endpoint.taken) == 12, "all of them")
-    assert not letters(kafka, topic)
+    assert sink.stop() == 0 and not letters(kafka, topic)
 
 
+# One event that the endpoint never answers well becomes a dead letter once another one passes, not before; while all fail, none does.
 @pytest.mark.parametrize("how", [500, HANG, CLOSE, GARBAGE, 429])
 def test_one_poisonous_event(kafka, topic, endpoint, sinks, how):
     bad, all_fail = 5, threading.Event()
@@ -222,7 +222,7 @@ def test_killed(kafka, topic, endpoint, sinks):
         group[number % 2].kill()
         group[number % 2].start()
     group[0].wait_for(lambda: len(ids(endpoint.taken)) >= 1500, "all events")
-    assert all(sink.stop() == 0 for sink in group)
+    assert [sink.wait_begun().stop() for sink in group] == [0, 0]
     assert in_order(endpoint.taken) == ids(events) and not letters(kafka, topic)
 
 
