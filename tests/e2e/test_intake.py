@@ -261,7 +261,7 @@ def test_small_topic_of_letters(kafka, server, ledgerline, binary, tmp_path, whe
     assert (second["value"], second["bytes"], second["key"]) == ("no command", len("no command"), None)
     headers = letters(kafka, name)[-1]["headers"]
     assert headers["dlq-key-bytes"] == str(6 << 20) and "a" not in headers
-    said = ledgerline("dlq", "redrive", "--from", f"kafka://{kafka}/{name}.dlq", "--all", check=1).stderr
+    said = ledgerline("dlq", "redrive", "--from", f"kafka://{kafka}/{name}.dlq", "--all", "--permanent", check=1).stderr
     assert f"all of it is in {name}, partition 0, offset 1" in said and f"all of it is in {name}, partition 0, offset 2" in said
 
 
