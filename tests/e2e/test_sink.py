@@ -1,6 +1,7 @@
 """`ledgerline sink` and `ledgerline dlq`: events to an endpoint that fails in every way, dead letters, and how they come back."""
 
 import json
+import os
 import random
 import subprocess
 import threading
@@ -13,6 +14,10 @@ from endpoint import CLOSE, GARBAGE, HANG, Endpoint
 from public import Relay, expected, records
 from test_relay import shown
 from world import rich
+
+
+# LEDGERLINE_SINK_EVENTS=5000 or more: the endpoint is down for a minute, slow for half of it, and fails one in a hundred for the rest.
+EVENTS = int(os.environ.get("LEDGERLINE_SINK_EVENTS") or 300)
 
 
 @pytest.fixture
@@ -109,30 +114,43 @@ def test_delivers(kafka, topic, endpoint, sinks):
     assert other.stop() == 0 and not letters(kafka, topic)
 
 
-# An endpoint that is down, then slow, then fails one in a hundred: nothing is lost, nothing becomes a dead letter, order holds; whoever
-# asked is alerted once for each way.
-def test_endpoint_down_slow_failing(kafka, topic, endpoint, sinks, tmp_path):
-    events = fill(kafka, topic, 200)
-    alerts = tmp_path / "alerts"
+# An endpoint that is down, then slow, then fails now and then for ever, and never takes some events: nothing is lost, only those become dead letters,
+# order holds; whoever asked is alerted once for each way. Once it takes them they are sent back.
+def test_endpoint_down_slow_failing(kafka, topic, endpoint, sinks, tmp_path, ledgerline, capsys):
+    share, down_seconds = (0.01, 60) if EVENTS >= 5000 else (0.1, 1)
+    events, luck = fill(kafka, topic, EVENTS), random.Random(7)
+    refused, alerts = {number for number in range(EVENTS) if number % 97 == 13}, tmp_path / "alerts"
+    never = {events[number]["eventId"] for number in refused}
+
+    def behave(one, pause, failing):
+        time.sleep(pause)
+        if one["sequence"] in refused:
+            return 422
+        return luck.choice((500, 502, 503, CLOSE)) if luck.random() < failing else 200
+
     endpoint.down()
     sink = sinks("--attempts", "12", "--alert", f'echo "$LEDGERLINE_ALERT" >>{alerts}').start()
     sink.wait_for(lambda: "sink.endpoint.down" in sink.errors(), "a word that it is down")
-    time.sleep(1)
+    time.sleep(down_seconds)
+    endpoint.behave = lambda one: behave(one, 0, 0)
     endpoint.up()
-    sink.wait_for(lambda: len(endpoint.taken) >= 50, "events once it is up")
-
-    def slow(_):
-        time.sleep(0.02)
-        return 200
-
-    endpoint.behave = slow
-    sink.wait_for(lambda: len(endpoint.taken) >= 120, "events while it is slow")
-    luck = random.Random(7)
-    endpoint.behave = lambda _: luck.choice((500, 502, 503, CLOSE)) if luck.random() < 0.1 else 200
-    sink.wait_for(lambda: len(ids(endpoint.taken)) >= 200, "events while it fails")
+    sink.wait_for(lambda: len(endpoint.taken) >= EVENTS // 4, "events once it is up")
+    endpoint.behave = lambda one: behave(one, 0.02, 0)
+    sink.wait_for(lambda: len(endpoint.taken) >= EVENTS * 6 // 10, "events while it is slow", seconds=600)
+    endpoint.behave = lambda one: behave(one, 0, share)
+    sink.wait_for(lambda: len(ids(endpoint.taken)) >= EVENTS - len(refused), "events while it fails", seconds=600)
+    sink.wait_for(lambda: len(letters(kafka, topic)) >= len(refused), "the last dead letter")
+    assert in_order(endpoint.taken) == ids(events) - never
+    assert sorted(one["event"]["sequence"] for one in letters(kafka, topic)) == sorted(refused)
+    tried, refused_before = endpoint.asked, len(refused)
+    refused.clear()
+    said = dlq(ledgerline, kafka, topic, "redrive", "--all")
+    assert said == {"redriven": refused_before, "already": 0, "failed": 0, "left": 0}
+    sink.wait_for(lambda: ids(endpoint.taken) == ids(events), "those that came back")
     assert sink.stop() == 0
-    assert in_order(endpoint.taken) == ids(events) and not letters(kafka, topic)
     sink.wait_for(lambda: alerts.exists() and alerts.read_text().split()[:2] == ["endpoint.down", "endpoint.up"], "two alerts")
+    with capsys.disabled():
+        print(f"\n{EVENTS} events, {tried} posts, {refused_before} dead letters, all sent back")
 
 
 # What the endpoint refuses, redirects, and what is no event, become dead letters with their reason and origin, at once; all others pass.
