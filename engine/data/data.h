@@ -23,8 +23,8 @@ struct data {
 	int lock;                  /* descriptor, or -1 */
 	bool is_known;             /* the directory remembers its journal */
 	bool is_new; /* it was made by this opening, and goes with it unless it comes to remember a journal */
-	char among
-		[DATA_NAME_MAX]; /* of DATA_MAKE, where it is no data directory yet: something else that lies there; empty: nothing does */
+	/* Of DATA_MAKE, where it is no data directory yet: something else that lies there; empty: nothing does. */
+	char among[DATA_NAME_MAX];
 };
 
 enum data_use {

@@ -11,14 +11,19 @@ enum { FREEZE_ROWS = 1200 * 1000 };
 #define RUN_BYTES ((size_t)16 << 20)
 enum { RUNS_PER_LAYER = 128, BULK_ROWS = 2400 * 1000 };
 
+static void cannot_be_written(struct member *member, enum projection_id id, enum ll_code code, const struct error *why)
+{
+	error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
+		  why->text);
+}
+
 static void poll_member(struct ledger *ledger, enum projection_id id)
 {
 	struct error error;
 	struct member *member = &ledger->members[id];
 	enum ll_code code = store_poll(member->store, &error);
 	if (code != LL_OK && code != LL_BUSY)
-		error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
-			  error.text);
+		cannot_be_written(member, id, code, &error);
 }
 
 void ledger_poll(struct ledger *ledger)
@@ -88,8 +93,7 @@ static void wait_for_member(struct ledger *ledger, enum projection_id id)
 	struct member *member = &ledger->members[id];
 	enum ll_code code = store_wait_flushed(member->store, &error);
 	if (code != LL_OK)
-		error_set(&member->failure, code, "projection %s cannot be written: %s", projection_layouts[id].name,
-			  error.text);
+		cannot_be_written(member, id, code, &error);
 }
 
 void ledger_wait(struct ledger *ledger)

@@ -24,7 +24,6 @@ struct layer {
 	struct view view;
 	struct view *under;
 	struct changes tables[TABLES_COUNT];
-	size_t bytes;
 };
 
 static struct layer *layer_of(struct view *view)
@@ -66,7 +65,6 @@ static struct change *change_new(struct slice key, struct slice value)
 static void change_free(struct layer *layer, enum table_id table, struct change *change)
 {
 	RB_REMOVE(changes, &layer->tables[table], change);
-	layer->bytes -= sizeof *change + change->key.size + change->value.size;
 	free(change);
 }
 
@@ -81,7 +79,6 @@ static void layer_put(struct view *view, enum table_id table, struct slice key, 
 		free(change);
 		return;
 	}
-	layer->bytes += sizeof *change + key.size + value.size;
 	RB_INSERT(changes, &layer->tables[table], change);
 }
 
@@ -200,22 +197,4 @@ void layer_free(struct layer *layer)
 struct view *layer_view(struct layer *layer)
 {
 	return &layer->view;
-}
-
-void layer_absorb(struct layer *layer, struct layer *top)
-{
-	ENSURE(top->under == &layer->view);
-	for (unsigned table = 0; table < TABLES_COUNT; table++) {
-		struct change *change;
-		RB_FOREACH(change, changes, &top->tables[table])
-		layer_put(&layer->view, table, change->key, change->value);
-	}
-	layer->view.next_seq = top->view.next_seq;
-	layer->view.time = top->view.time;
-	layer_clear(top);
-}
-
-size_t layer_bytes(const struct layer *layer)
-{
-	return layer->bytes;
 }

@@ -1,8 +1,8 @@
 /*
  * A layer: changes in memory over nothing, or over another view.
  *
- * Over nothing it is the memory twin of the stores, for tests and the simulator. Over a snapshot it is a cut: the journal is
- * folded into it up to an entry, and the state there is read with the code that reads today's.
+ * Over nothing it is the memory twin of the stores, for tests and the simulator. Over another view it takes what is tried there and thrown away
+ * again: a decision that is taken once more, to explain or to verify it.
  *
  *	get   the layer's row, or (no row here) the row under it; a removed row hides the one under it
  *	scan  both in key order, the layer's rows winning
@@ -25,10 +25,5 @@ struct view *layer_view(struct layer *layer);
 
 /* Forgets all changes. */
 void layer_clear(struct layer *layer);
-
-/* Takes all changes of `top`, a layer over this one, into this one, and clears `top`: a block was committed. */
-void layer_absorb(struct layer *layer, struct layer *top);
-
-size_t layer_bytes(const struct layer *layer);
 
 #endif

@@ -3,7 +3,9 @@
  *
  *	live        the stores of a running fold: committed rows, or with the overlay of the block being decided
  *	snapshot    what the last flush left, as another thread or process sees it
- *	cut         a snapshot under a layer of memory that was folded up to some entry
+ *	layer       another view under changes in memory
+ *
+ * A past state is a live view, of stores that are a fork of a snapshot (projections/ledger/ledger.h).
  *
  * A row that cannot be decoded makes the view fail for good: `failure` is set, the row reads as absent, and whoever
  * decides, folds or answers must look at `failure` before the result is used.

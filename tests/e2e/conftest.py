@@ -125,6 +125,16 @@ def kafka():
     cluster.stop()
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """A broker of the module's own, to kill and pause."""
+    try:
+        with Cluster() as cluster:
+            yield cluster
+    except Unavailable as why:
+        no_kafka(why)
+
+
 @pytest.fixture
 def kafka_cluster():
     started = []

@@ -23,12 +23,9 @@ import packages
 import pytest
 import yaml
 from certificates import Authority
-from conftest import no_kafka
 from endpoint import Endpoint
 from engine import Engine, run
 from holders import Holder, Keys, as_role
-from jars import Unavailable
-from kafka import Cluster
 from public import Relay
 from test_relay import watched_at
 
@@ -167,15 +164,6 @@ def start(binary, place):
     yield begin
     for engine in made:
         engine.kill()
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    try:
-        with Cluster() as cluster:
-            yield cluster
-    except Unavailable as why:
-        no_kafka(why)
 
 
 def journal_on(binary, cluster):

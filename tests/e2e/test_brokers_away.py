@@ -7,25 +7,13 @@ import subprocess
 import uuid
 
 import pytest
-from conftest import no_kafka
 from endpoint import Endpoint
 from engine import Engine
-from jars import Unavailable
-from kafka import Cluster
 from public import Relay
 from test_relay import shown
 from world import rich
 
 GIVE_UP_SECONDS = 20  # an end that waits for brokers until they are given up takes longer
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    try:
-        with Cluster() as cluster:
-            yield cluster
-    except Unavailable as why:
-        no_kafka(why)
 
 
 @pytest.fixture(params=["killed", "paused"])
